@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The part of a detour that each site has for itself. The call and the return in detour.S are a
+ * pair, so that the processor predicts them.
+ *
+ *	.quad	address, site, hit, shared
+ *	lea	-128(%rsp),%rsp		# keep off the red zone
+ *	call	*shared(%rip)
+ *	lea	128(%rsp),%rsp
+ *	displaced instructions ...
+ */
+#include "fallback-xol/detour.h"
+
+#include <cpuid.h>
+
+#include "x86/encode.h"
+
+static bool system_saves(uint32_t components)
+{
+	uint32_t a, b, c, d;
+
+	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
+		return false;
+	__asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
+	return (a & components) == components;
+}
+
+static const uint8_t *vector_detour(void)
+{
+	const uint32_t avx = 0x06, avx512 = 0xe6; /* Intel SDM, "Enabling the XSAVE Feature Set" */
+	uint32_t a, b, c, d;
+
+	if (!system_saves(avx))
+		return xol_detour_sse;
+	if (!__get_cpuid_count(0xd, 1, &a, &b, &c, &d) || !(a & 4)) /* XGETBV with ECX = 1 */
+		return xol_detour_avx_whole;
+	if (!system_saves(avx512) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
+		return xol_detour_avx;
+	return (b & bit_AVX512F) && (b & bit_AVX512BW) ? xol_detour_avx512 : xol_detour_avx;
+}
+
+static const uint8_t *shared_code(enum xol_save save)
+{
+	static const uint8_t *vector;
+
+	if (save == XOL_SAVE_GENERAL)
+		return xol_detour_general;
+	if (!vector)
+		vector = vector_detour();
+	return vector;
+}
+
+static void build_quad(struct xol_builder *to, uint64_t value)
+{
+	xol_build_bytes(to, &value, sizeof(value));
+}
+
+/* Returns where the code begins. */
+static uint64_t build_call(struct xol_builder *to, uint64_t address,
+			   const struct xol_detour *detour)
+{
+	uint64_t shared, code;
+
+	build_quad(to, address);
+	build_quad(to, (uint64_t)detour->site);
+	build_quad(to, (uint64_t)detour->hit);
+	shared = xol_build_here(to);
+	build_quad(to, (uint64_t)shared_code(detour->save));
+	code = xol_build_here(to);
+	xol_build_step(to, address, XOL_STATE_EXACT);
+	xol_build_add_rsp(to, -XOL_RED_ZONE);
+	xol_build_step(to, address, XOL_STATE_BELOW);
+	xol_build_call_mem(to, shared);
+	xol_build_step(to, address, XOL_STATE_BELOW | XOL_STATE_HANDLED);
+	xol_build_add_rsp(to, XOL_RED_ZONE);
+	return code;
+}
+
+enum { RAX, RCX, SAVED_RCX = XOL_STATE_SCRATCH | RCX << XOL_STATE_SCRATCH_SHIFT };
+
+/* Both are saved on entry. */
+static void build_restore(struct xol_builder *to, uint64_t address, unsigned int handled)
+{
+	xol_build_step(to, address, XOL_STATE_RAX_RCX | handled);
+	xol_build_pop(to, RAX);
+	xol_build_step(to, address, SAVED_RCX | handled);
+	xol_build_pop(to, RCX);
+	xol_build_step(to, address, XOL_STATE_BELOW | handled);
+	xol_build_add_rsp(to, XOL_RED_ZONE);
+}
+
+/*
+ *		detour that calls, then:	jmp displaced
+ *	slow:	restore;			jmp detour
+ *	code:	lea -128(%rsp),%rsp; push %rcx; push %rax
+ *		mov %fs:thread_offset,%rcx
+ *		jrcxz slow
+ *		mov offset(%rcx),%rax
+ *		lea 1(%rax),%rax
+ *		mov %rax,offset(%rcx)
+ *		restore: pop %rax; pop %rcx; lea 128(%rsp),%rsp
+ *
+ * No flag changes. A signal before the last store makes the thread begin again, so that another
+ * addition in its handler is not lost.
+ */
+static uint64_t build_count(struct xol_builder *to, uint64_t address,
+			    const struct xol_detour *detour)
+{
+	uint64_t call = build_call(to, address, detour), slow, code;
+	size_t jump = to->size;
+	uint8_t bytes[24];
+
+	xol_build_step(to, address, XOL_STATE_HANDLED);
+	xol_build_jmp(to, xol_build_here(to)); /* the target is filled in below */
+	slow = xol_build_here(to);
+	build_restore(to, address, 0);
+	xol_build_step(to, address, XOL_STATE_EXACT);
+	xol_build_jmp(to, call);
+	code = xol_build_here(to);
+	xol_build_add_rsp(to, -XOL_RED_ZONE);
+	xol_build_step(to, address, XOL_STATE_BELOW);
+	xol_build_push(to, RCX);
+	xol_build_step(to, address, SAVED_RCX);
+	xol_build_push(to, RAX);
+	xol_build_step(to, address, XOL_STATE_RAX_RCX);
+	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, detour->thread_offset));
+	x86_put_jrcxz(bytes, (int8_t)(slow - xol_build_here(to) - 2));
+	xol_build_bytes(to, bytes, 2);
+	xol_build_bytes(to, bytes, x86_put_add_one_rcx_rax(bytes, detour->offset));
+	build_restore(to, address, XOL_STATE_HANDLED);
+	if (!to->error)
+		x86_put_jmp(to->bytes + jump, to->rx + jump, xol_build_here(to));
+	return code;
+}
+
+uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour)
+{
+	return (detour->only_counts ? build_count : build_call)(to, address, detour);
+}

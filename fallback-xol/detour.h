@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Detours: what a jump goes to; calls a C function with the program's registers in memory. */
+#ifndef EMUPROBE_FALLBACK_XOL_DETOUR_H
+#define EMUPROBE_FALLBACK_XOL_DETOUR_H
+
+/*
+ * A detour begins with its data and then calls the code that all detours share. Byte offsets from
+ * the return address of that call, for detour.S.
+ */
+#define DETOUR_ADDRESS	 -46
+#define DETOUR_SITE	 -38
+#define DETOUR_HIT	 -30
+#define DETOUR_DISPLACED 8 /* the displaced instructions */
+
+#ifndef __ASSEMBLER__
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fallback-xol/builder.h"
+#include "include/emuprobe.h"
+
+/* What the called function may use besides general registers. */
+enum xol_save {
+	XOL_SAVE_GENERAL, /* nothing: it and all that it calls is built without vector registers */
+	XOL_SAVE_VECTOR,  /* vector and mask registers, MXCSR; neither x87 nor AMX tiles */
+};
+
+/*
+ * What a detour does. @hit may change registers; when it changes RIP the thread goes on there,
+ * and the displaced instructions are not executed.
+ */
+struct xol_detour {
+	void (*hit)(struct ep_regs *regs, void *site);
+	void *site;
+	enum xol_save save;
+	/* Instead of calling @hit add one to a uint64_t. */
+	bool only_counts;
+	/* It lies at the pointer at %fs:thread_offset, plus offset; NULL there: call @hit. */
+	int32_t thread_offset, offset;
+};
+
+/**
+ * Append a detour for @address, of which the displaced instructions follow.
+ *
+ * @return   Where its code begins, behind its data.
+ */
+uint64_t xol_build_detour(struct xol_builder *to, uint64_t address,
+			  const struct xol_detour *detour);
+
+/* Parts of detour.S. */
+extern const uint8_t xol_detour_general[], xol_detour_sse[];
+extern const uint8_t xol_detour_avx_whole[], xol_detour_avx[], xol_detour_avx512[];
+#endif
+
+#endif

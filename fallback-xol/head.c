@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A boundary inside the five bytes of a jump prescribes a byte of its rel32, so that the jump's
+ * target can only be at certain addresses: one of 256 or one range of 16 MiB or, with all four
+ * prescribed, a single one. What is there is only a jump to the detour proper.
+ *
+ * Heads of neighbouring functions tend to be neighbours: so head chunks are up to 1 MiB large, one
+ * mapping each, of which only the touched pages cost memory, and a map of their bytes says which
+ * are taken. A new chunk is put around the best address in the gaps of the address space. The gaps
+ * are remembered, since there may be thousands of heads to place at once, and read again when one
+ * turns out to be taken.
+ */
+#include "fallback-xol/head.h"
+
+#include <stdatomic.h>
+
+#include "fallback-xol/arena.h"
+
+#define PAGE	       ((uint64_t)4096)
+#define HALF	       ((uint64_t)1 << 31) /* reach of a rel32 to each side */
+#define CURSORS	       16
+#define PREDICTOR_NEAR 64 /* bytes of code around a probe */
+#define STEP_COARSE    8  /* between heads whose lowest byte is free to choose */
+
+/* ---- patterns ------------------------------------------------------------------------------ */
+
+/* The smallest number >= @from that fits; above UINT32_MAX: none. */
+static uint64_t next_fit(struct xol_pattern pattern, uint32_t from)
+{
+	uint32_t mask = pattern.mask, fit = (from & ~mask) | pattern.value;
+
+	if (fit == from)
+		return fit;
+	uint32_t top = (uint32_t)1 << (31 - __builtin_clz(fit ^ from)), below = top - 1;
+
+	if (fit > from) /* larger already at the top difference: free bits below can be 0 */
+		return fit & ~(below & ~mask);
+	uint32_t above = ~mask & ~(below | top); /* count up in the free bits above it */
+	uint64_t next = (uint64_t)(fit | ~above) + 1;
+
+	return next > UINT32_MAX ? next : (uint32_t)(next & above) | pattern.value;
+}
+
+/* The smallest address in @range that fits, with room for a head; 0: none. */
+static uint64_t first_fit(struct xol_pattern pattern, struct xol_window range)
+{
+	uint32_t from = (uint32_t)(range.lo - pattern.base);
+	uint64_t fit = next_fit(pattern, from), at = range.lo + (fit - from);
+
+	if (fit > UINT32_MAX || range.lo >= range.hi || at + XOL_HEAD_SIZE > range.hi)
+		return 0;
+	return at;
+}
+
+/* A rel32 is monotonic on each side of its base. */
+static struct xol_window side(struct xol_pattern pattern, bool above)
+{
+	uint64_t base = pattern.base;
+
+	if (above)
+		return (struct xol_window){base, base + HALF};
+	return (struct xol_window){base > HALF ? base - HALF : 0, base};
+}
+
+/* ---- chunks -------------------------------------------------------------------------------- */
+
+struct chunk {
+	struct chunk *next;
+	struct xol_code code;
+	uint64_t size, used;
+	uint64_t generation;
+	uint64_t *taken;	  /* a bit for each byte */
+	uint32_t cursor[CURSORS]; /* by prescribed bytes: where the last one was found */
+};
+
+static struct chunk *chunks;
+
+/* Which bytes are prescribed, as four bits. */
+static unsigned int cursor_index(struct xol_pattern pattern)
+{
+	unsigned int index = 0;
+
+	for (unsigned int i = 0; i < 4; i++)
+		index |= (pattern.mask >> (8 * i) & 1) << i;
+	return index;
+}
+
+static bool is_taken(const struct chunk *chunk, uint64_t at)
+{
+	uint64_t first = at - chunk->code.rx, taken = 0;
+
+	for (uint64_t i = first; i < first + XOL_HEAD_SIZE; i++)
+		taken |= chunk->taken[i / 64] >> (i % 64) & 1;
+	return taken;
+}
+
+static void take(struct chunk *chunk, uint64_t at, struct xol_code *ret)
+{
+	uint64_t first = at - chunk->code.rx;
+
+	for (uint64_t i = first; i < first + XOL_HEAD_SIZE; i++)
+		chunk->taken[i / 64] |= (uint64_t)1 << (i % 64);
+	chunk->used += XOL_HEAD_SIZE;
+	*ret = (struct xol_code){.rx = at, .rw = chunk->code.rw + first};
+}
+
+/*
+ * Branch predictors look at the low bits of addresses only: a head whose low bits are those of the
+ * code around the probe is taken for a branch there, and the thread that comes back to that code is
+ * mispredicted each time (12 ns a hit). Only where the lowest byte may be chosen.
+ */
+static bool confuses_predictor(struct xol_pattern pattern, uint64_t at)
+{
+	return !(pattern.mask & 0xff) &&
+	       ((at - pattern.base + PREDICTOR_NEAR) & 0xfff) < 2 * PREDICTOR_NEAR;
+}
+
+static uint64_t first_free(const struct chunk *chunk, struct xol_pattern pattern,
+			   struct xol_window range)
+{
+	uint64_t step = pattern.mask & 0xff ? 1 : STEP_COARSE, at;
+
+	while ((at = first_fit(pattern, range)) &&
+	       (is_taken(chunk, at) || confuses_predictor(pattern, at)))
+		range.lo = at + step;
+	return at;
+}
+
+static bool take_from(struct chunk *chunk, struct xol_pattern pattern, struct xol_code *ret)
+{
+	const struct xol_window all = {chunk->code.rx, chunk->code.rx + chunk->size};
+	uint32_t *cursor = &chunk->cursor[cursor_index(pattern)];
+	struct xol_window rest = {chunk->code.rx + *cursor, all.hi};
+
+	if (chunk->used > chunk->size / 8 * 7)
+		return false;
+	for (int above = 0; above < 2; above++) {
+		struct xol_window range = side(pattern, above);
+		uint64_t at = first_free(chunk, pattern, xol_intersect(range, rest));
+
+		if (!at)
+			at = first_free(chunk, pattern, xol_intersect(range, all));
+		if (at) {
+			*cursor = (uint32_t)(at - chunk->code.rx);
+			take(chunk, at, ret);
+			return true;
+		}
+	}
+	return false;
+}
+
+static int chunk_create(uint64_t at, uint64_t size, struct chunk **ret)
+{
+	struct chunk *chunk = xol_arena_alloc(sizeof(*chunk));
+	uint64_t *taken = xol_arena_alloc(size / 8);
+	int error;
+
+	if (!chunk || !taken)
+		return -EP_NO_MEMORY;
+	error = xol_code_map(at, size, &chunk->code);
+	if (error)
+		return error;
+	chunk->size = size;
+	chunk->generation = xol_code_generation();
+	chunk->taken = taken;
+	chunk->next = chunks;
+	chunks = chunk;
+	*ret = chunk;
+	return 0;
+}
+
+/* ---- gaps ---------------------------------------------------------------------------------- */
+
+#define GAPS_MAX 4096
+
+struct gap {
+	struct xol_window window;
+	bool growth;
+};
+
+static struct gap *gaps;
+static size_t gap_count;
+static uint64_t gaps_generation; /* 0: to be read */
+
+static void add_gap(struct xol_window window, bool growth, void *data)
+{
+	(void)data;
+	window = xol_intersect(window, XOL_ANYWHERE);
+	if (window.lo < window.hi && gap_count < GAPS_MAX)
+		gaps[gap_count++] = (struct gap){window, growth};
+}
+
+static int read_gaps(void)
+{
+	if (!gaps)
+		gaps = xol_arena_alloc(GAPS_MAX * sizeof(gaps[0]));
+	if (!gaps)
+		return -EP_NO_MEMORY;
+	gap_count = 0;
+	gaps_generation = xol_code_generation();
+	return xol_maps_each_gap(add_gap, NULL);
+}
+
+static uint64_t distance(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+/* A fit near the end of the gap that is nearer to the base. */
+static uint64_t fit_in_gap(struct xol_pattern pattern, struct xol_window gap, bool above)
+{
+	const uint64_t near_end = (uint64_t)1 << 20;
+	struct xol_window range = xol_intersect(side(pattern, above), gap), near = range;
+	uint64_t at = 0;
+
+	if (range.lo >= range.hi)
+		return 0;
+	if (!above && range.hi - range.lo > near_end) {
+		near.lo = range.hi - near_end;
+		at = first_fit(pattern, near);
+	}
+	return at ? at : first_fit(pattern, range);
+}
+
+static const struct gap *best_gap(struct xol_pattern pattern, bool growth, uint64_t *ret)
+{
+	const struct gap *best = NULL;
+
+	for (size_t i = 0; i < gap_count; i++) {
+		if (gaps[i].growth != growth)
+			continue;
+		for (int above = 0; above < 2; above++) {
+			uint64_t at = fit_in_gap(pattern, gaps[i].window, above);
+
+			if (!at ||
+			    (best && distance(at, pattern.base) >= distance(*ret, pattern.base)))
+				continue;
+			best = &gaps[i];
+			*ret = at;
+		}
+	}
+	return best;
+}
+
+/* As large as possible, around @at, inside @gap. */
+static int chunk_create_around(uint64_t at, struct xol_window gap, struct chunk **ret)
+{
+	static const uint64_t sizes[] = {(uint64_t)1 << 20, (uint64_t)64 << 10, PAGE};
+	int error = -EP_OUT_OF_REACH;
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		uint64_t lo = at & ~(sizes[i] - 1), hi = lo + sizes[i];
+
+		if (at + XOL_HEAD_SIZE > hi)
+			hi += PAGE;
+		struct xol_window chunk = xol_intersect(gap, (struct xol_window){lo, hi});
+
+		if (at + XOL_HEAD_SIZE > chunk.hi)
+			continue;
+		error = chunk_create(chunk.lo, chunk.hi - chunk.lo, ret);
+		if (!error)
+			return 0;
+	}
+	return error;
+}
+
+/* ---- allocation ---------------------------------------------------------------------------- */
+
+static int alloc_in_new_chunk(struct xol_pattern pattern, bool growth, struct xol_code *ret)
+{
+	struct chunk *chunk;
+	uint64_t at = 0;
+	const struct gap *gap = best_gap(pattern, growth, &at);
+
+	if (!gap)
+		return -EP_OUT_OF_REACH;
+	int error = chunk_create_around(at, gap->window, &chunk);
+
+	gaps_generation = 0; /* they are not what they were */
+	if (error)
+		return error;
+	if (!take_from(chunk, pattern, ret))
+		take(chunk, at, ret);
+	return 0;
+}
+
+int xol_head_alloc(struct xol_pattern pattern, bool growth, struct xol_code *ret)
+{
+	uint64_t generation = xol_code_generation();
+	int error = -EP_OUT_OF_REACH;
+
+	for (struct chunk *chunk = chunks; chunk; chunk = chunk->next)
+		if (chunk->generation == generation && take_from(chunk, pattern, ret))
+			return 0;
+	for (int tries = 0; tries < 3; tries++) {
+		bool fresh = gaps_generation != generation;
+
+		if (fresh && read_gaps())
+			return -EP_NO_MEMORY;
+		error = alloc_in_new_chunk(pattern, growth, ret);
+		if (error != -EP_OUT_OF_REACH || (fresh && gaps_generation))
+			break;
+	}
+	return error;
+}
+
+/* ---- from a head to its address ------------------------------------------------------------ */
+
+struct entry {
+	_Atomic uint64_t head; /* 0: free */
+	uint64_t address;      /* written before .head */
+};
+
+struct table {
+	size_t mask, used;
+	struct entry entries[];
+};
+
+static _Atomic(struct table *) heads;
+
+EP_TRAP_PATH static inline size_t hash(uint64_t head)
+{
+	return (head * 0x9e3779b97f4a7c15u) >> 32;
+}
+
+EP_TRAP_PATH uint64_t xol_head_find(uint64_t rip)
+{
+	struct table *table = atomic_load_explicit(&heads, memory_order_acquire);
+
+	if (!table || !rip)
+		return 0;
+	for (size_t i = hash(rip) & table->mask;; i = (i + 1) & table->mask) {
+		uint64_t head = atomic_load_explicit(&table->entries[i].head, memory_order_acquire);
+
+		if (head == rip)
+			return table->entries[i].address;
+		if (!head)
+			return 0;
+	}
+}
+
+static void put(struct table *table, uint64_t head, uint64_t address)
+{
+	size_t i = hash(head) & table->mask;
+
+	while (atomic_load_explicit(&table->entries[i].head, memory_order_relaxed))
+		i = (i + 1) & table->mask;
+	table->used++;
+	table->entries[i].address = address;
+	atomic_store_explicit(&table->entries[i].head, head, memory_order_release);
+}
+
+static struct table *grow(struct table *old)
+{
+	size_t size = old ? (old->mask + 1) * 4 : 256;
+	struct table *table = xol_arena_alloc(sizeof(*table) + size * sizeof(table->entries[0]));
+
+	if (!table)
+		return NULL;
+	table->mask = size - 1;
+	for (size_t i = 0; old && i <= old->mask; i++)
+		if (atomic_load(&old->entries[i].head))
+			put(table, atomic_load(&old->entries[i].head), old->entries[i].address);
+	atomic_store_explicit(&heads, table, memory_order_release);
+	return table;
+}
+
+int xol_head_publish(uint64_t head, uint64_t address)
+{
+	struct table *table = atomic_load(&heads);
+
+	if (!table || table->used * 2 > table->mask)
+		table = grow(table);
+	if (!table)
+		return -EP_NO_MEMORY;
+	put(table, head, address);
+	return 0;
+}

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A signal handler must find out, without waiting for anyone, whether an address is in a slot and
+ * what the slot is a copy of. Slots are made of cells of 32 bytes in blocks of 16 KiB, aligned:
+ *
+ *	rip -> block number -> hash table of blocks -> cell -> struct xol_slot
+ *
+ * Nothing is ever removed, so readers need no protection: a block is published after its contents,
+ * a cell after its record. A table that is full is copied to one of twice the size, and stays.
+ */
+#include "fallback-xol/slot.h"
+
+#include <stdatomic.h>
+
+#include "fallback-xol/arena.h"
+
+#define BLOCK_SHIFT 14
+#define BLOCK_SIZE  ((size_t)1 << BLOCK_SHIFT)
+#define BLOCK_CELLS (BLOCK_SIZE / XOL_CELL)
+
+struct block {
+	uint64_t number; /* address >> BLOCK_SHIFT */
+	struct xol_code code;
+	struct block *next; /* of those with room */
+	size_t used;	    /* cells */
+	uint64_t generation;
+	_Atomic(const struct xol_slot *) cells[BLOCK_CELLS];
+};
+
+struct table {
+	size_t mask, used;
+	_Atomic(struct block *) entries[];
+};
+
+static _Atomic(struct table *) blocks;
+static struct block *open_blocks;
+
+/* ---- lookup -------------------------------------------------------------------------------- */
+
+EP_TRAP_PATH static inline size_t hash(uint64_t number)
+{
+	return (number * 0x9e3779b97f4a7c15u) >> 32;
+}
+
+EP_TRAP_PATH static struct block *block_find(uint64_t number)
+{
+	struct table *table = atomic_load_explicit(&blocks, memory_order_acquire);
+
+	if (!table)
+		return NULL;
+	for (size_t i = hash(number) & table->mask;; i = (i + 1) & table->mask) {
+		struct block *block =
+			atomic_load_explicit(&table->entries[i], memory_order_acquire);
+
+		if (!block || block->number == number)
+			return block;
+	}
+}
+
+EP_TRAP_PATH const struct xol_slot *xol_slot_find(uint64_t rip)
+{
+	struct block *block = block_find(rip >> BLOCK_SHIFT);
+
+	if (!block)
+		return NULL;
+	return atomic_load_explicit(&block->cells[rip % BLOCK_SIZE / XOL_CELL],
+				    memory_order_acquire);
+}
+
+void xol_slot_publish(const struct xol_slot *slot)
+{
+	for (uint64_t at = slot->rx; at < slot->rx + slot->size; at += XOL_CELL) {
+		struct block *block = block_find(at >> BLOCK_SHIFT);
+
+		atomic_store_explicit(&block->cells[at % BLOCK_SIZE / XOL_CELL], slot,
+				      memory_order_release);
+	}
+}
+
+/* ---- blocks -------------------------------------------------------------------------------- */
+
+static void table_put(struct table *table, struct block *block)
+{
+	size_t i = hash(block->number) & table->mask;
+
+	while (atomic_load_explicit(&table->entries[i], memory_order_relaxed))
+		i = (i + 1) & table->mask;
+	table->used++;
+	atomic_store_explicit(&table->entries[i], block, memory_order_release);
+}
+
+static struct table *table_grow(struct table *old)
+{
+	size_t size = old ? (old->mask + 1) * 2 : 64;
+	struct table *table = xol_arena_alloc(sizeof(*table) + size * sizeof(table->entries[0]));
+
+	if (!table)
+		return NULL;
+	table->mask = size - 1;
+	for (size_t i = 0; old && i <= old->mask; i++) {
+		struct block *block = atomic_load(&old->entries[i]);
+
+		if (block)
+			table_put(table, block);
+	}
+	atomic_store_explicit(&blocks, table, memory_order_release);
+	return table;
+}
+
+static int block_publish(struct block *block)
+{
+	struct table *table = atomic_load(&blocks);
+
+	if (!table || table->used * 2 > table->mask)
+		table = table_grow(table);
+	if (!table)
+		return -EP_NO_MEMORY;
+	table_put(table, block);
+	return 0;
+}
+
+static int block_create(struct xol_window window, uint64_t near, struct block **ret)
+{
+	struct block *block = xol_arena_alloc(sizeof(*block));
+	int error;
+
+	if (!block)
+		return -EP_NO_MEMORY;
+	error = xol_code_alloc_in(window, near, BLOCK_SIZE, BLOCK_SIZE, &block->code);
+	if (error)
+		return error;
+	block->number = block->code.rx >> BLOCK_SHIFT;
+	block->generation = xol_code_generation();
+	error = block_publish(block);
+	if (error)
+		return error;
+	block->next = open_blocks;
+	open_blocks = block;
+	*ret = block;
+	return 0;
+}
+
+/* ---- slots --------------------------------------------------------------------------------- */
+
+static int take(struct block *block, struct xol_window window, size_t cells, struct xol_code *ret)
+{
+	uint64_t offset = block->used * XOL_CELL, rx = block->code.rx + offset;
+
+	if (cells > BLOCK_CELLS - block->used)
+		return -EP_OUT_OF_REACH;
+	if (rx < window.lo || rx + cells * XOL_CELL > window.hi)
+		return -EP_OUT_OF_REACH;
+	block->used += cells;
+	*ret = (struct xol_code){.rx = rx, .rw = block->code.rw + offset};
+	return 0;
+}
+
+/*
+ * Blocks with no room for @cells belong to the past, unless there is quite some room left, and so
+ * do those of the parent of a fork: they are not looked at again.
+ */
+static void close_blocks(uint64_t generation, size_t cells)
+{
+	struct block **link = &open_blocks;
+
+	while (*link) {
+		size_t left = BLOCK_CELLS - (*link)->used;
+
+		if ((left < cells && left < BLOCK_CELLS / 32) || (*link)->generation != generation)
+			*link = (*link)->next;
+		else
+			link = &(*link)->next;
+	}
+}
+
+int xol_slot_alloc(struct xol_window window, uint64_t near, size_t size, struct xol_code *ret)
+{
+	size_t cells = (size + XOL_CELL - 1) / XOL_CELL;
+	struct block *block;
+	int error;
+
+	close_blocks(xol_code_generation(), cells);
+	for (block = open_blocks; block; block = block->next)
+		if (!take(block, window, cells, ret))
+			return 0;
+	error = block_create(window, near, &block);
+	return error ? error : take(block, window, cells, ret);
+}
