@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * emuprobe: dynamic probes for a running x86-64 Linux process, from inside it.
+ *
+ * A probe calls a handler each time a thread is about to execute one instruction. No kernel
+ * support, no root, no ptrace. Every function here may be called by any thread; none may be
+ * called from a signal handler or a probe handler unless its description says so.
+ *
+ * Functions that can fail return 0 or a negative error code (see EP_ERRORS), and write to their
+ * out-parameters only on success.
+ */
+#ifndef EMUPROBE_H
+#define EMUPROBE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define EP_VERSION_MAJOR 0
+#define EP_VERSION_MINOR 1
+#define EP_VERSION_PATCH 0
+
+#define EP_API __attribute__((visibility("default")))
+
+/*
+ * Marks a function that runs in a trap. It goes to a section of its own, in which probes are
+ * refused: a handler that uses it cannot be reached by a probe of its own making.
+ */
+#define EP_TRAP_PATH __attribute__((section("ep_trap_path"), no_stack_protector))
+
+/* ---- errors -------------------------------------------------------------------------------- */
+
+/*
+ * name, value, text. A function returns the negative. From EP_NOT_EXECUTABLE on they are
+ * refusals: the place exists, but a probe cannot stand there.
+ */
+#define EP_ERRORS(X)                                                                               \
+	X(EP_INVALID, 1, "invalid argument")                                                       \
+	X(EP_NO_MEMORY, 2, "out of memory")                                                        \
+	X(EP_SYNTAX, 3, "malformed probe definition")                                              \
+	X(EP_NO_OBJECT, 4, "no such object is loaded")                                             \
+	X(EP_NO_SYMBOL, 5, "no such symbol")                                                       \
+	X(EP_NO_MATCH, 6, "the pattern matches nothing")                                           \
+	X(EP_AMBIGUOUS, 7, "the definition means more than one place")                             \
+	X(EP_UNSUPPORTED, 8, "not supported by this machine or kernel")                            \
+	X(EP_BAD_OFFSET, 9, "the offset is outside of the object or symbol")                       \
+	X(EP_EXISTS, 10, "a probe of this name exists already")                                    \
+	X(EP_IO, 11, "input or output failed")                                                     \
+	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \
+	X(EP_NOT_AN_INSN, 33, "inside an instruction")                                             \
+	X(EP_UNDECODABLE, 34, "not an instruction that the decoder knows")                         \
+	X(EP_NO_FUNCTION, 35, "no symbol or unwind information says where its function starts")    \
+	X(EP_FORBIDDEN, 36, "used by the engine itself when a probe is hit")                       \
+	X(EP_VDSO, 37, "in the vDSO or vsyscall page")                                             \
+	X(EP_RSEQ, 38, "inside a restartable sequence, which a trap would abort")                  \
+	X(EP_FOREIGN_INT3, 39, "already a breakpoint of the program or of a debugger")             \
+	X(EP_OUT_OF_REACH, 40, "no free memory for code within 2 GiB")                             \
+	X(EP_NOT_WRITABLE, 41, "the program text cannot be changed")                               \
+	X(EP_NOT_EMULATED, 42, "the emulator has no rule for this instruction")                    \
+	X(EP_NOT_BOOSTED, 43, "control flow cannot be executed elsewhere")                         \
+	X(EP_NOT_JUMPED, 44, "an instruction under the jump cannot be displaced")                  \
+	X(EP_NO_PLAN, 45, "neither emulation nor boosting can execute this instruction")           \
+	X(EP_SIGNALS_BLOCKED, 46, "a thread blocks SIGTRAP and cannot be made to unblock it")      \
+	X(EP_JUMP_CODE, 47, "the five bytes of a jump are not all known code")                     \
+	X(EP_JUMP_OVERLAP, 48, "another probe stands inside the five bytes of a jump")             \
+	X(EP_JUMP_TARGET, 49, "a branch into the five bytes of a jump would trap")                 \
+	X(EP_JUMP_ENTRY, 50, "a function that begins in the five bytes of a jump would trap")      \
+	X(EP_JUMP_RETURN, 51, "a call that returns into the five bytes of a jump would trap")
+
+enum ep_error {
+#define EP_ERROR_ENUM(name, value, text) name = value,
+	EP_ERRORS(EP_ERROR_ENUM)
+#undef EP_ERROR_ENUM
+};
+
+/**
+ * The text of an error code; accepts it with either sign.
+ *
+ * @return   A constant string, "unknown error" for a code that does not exist.
+ * Context:  any, signal handlers included.
+ */
+EP_API const char *ep_strerror(int error);
+
+/**
+ * The symbolic name of an error code, "EP_INVALID" say, for machines to read.
+ * Context:  any, signal handlers included.
+ */
+EP_API const char *ep_error_name(int error);
+
+/**
+ * The version of the library that is loaded, "0.1.0"; EP_VERSION_* is what was compiled against.
+ * Context:  any, signal handlers included.
+ */
+EP_API const char *ep_version(void);
+
+/* ---- registers ----------------------------------------------------------------------------- */
+
+/*
+ * What a handler sees, and may change. The order is that of gregs in the kernel's signal frame,
+ * so that a trap hands out the frame itself.
+ *
+ * rip is the probed address. A handler that changes it sends the thread there instead; the
+ * probed instruction is then not executed.
+ */
+struct ep_regs {
+	uint64_t r8, r9, r10, r11, r12, r13, r14, r15;
+	uint64_t rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp;
+	uint64_t rip, rflags;
+};
+
+/* ---- probes -------------------------------------------------------------------------------- */
+
+struct ep_probe;
+
+/**
+ * Called each time a thread is about to execute the probed instruction.
+ *
+ * Runs in that thread. Under a trap plan it runs in a signal handler, with asynchronous signals
+ * blocked: call only what is safe there (signal-safety(7)). A probe reached from inside a handler
+ * is passed without a call and counted as missed. It must return: no longjmp, no exception.
+ */
+typedef void (*ep_handler)(struct ep_probe *probe, struct ep_regs *regs, void *cookie);
+
+/* How a thread gets past the probed instruction. */
+enum ep_plan {
+	EP_PLAN_AUTO,	 /* ask for: the best that is safe and pays */
+	EP_PLAN_TRAP,	 /* ask for: emulate or boost, never a jump */
+	EP_PLAN_EMULATE, /* int3; the instruction is performed on the saved registers */
+	EP_PLAN_BOOST,	 /* int3; a copy is run which jumps back by itself */
+	EP_PLAN_JUMP,	 /* a jump to a detour, no trap */
+	EP_PLAN_REFUSED, /* info only: no probe can stand here */
+};
+
+/**
+ * "auto", "trap", "emulate", "boost", "jump" or "refused".
+ * Context:  any, signal handlers included.
+ */
+EP_API const char *ep_plan_name(enum ep_plan plan);
+
+/* Updated by atomic additions. */
+struct ep_counts {
+	uint64_t hits;	 /* times the handler was called; without one, times it was reached */
+	uint64_t missed; /* times it was reached from inside a handler, and passed without a call */
+	uint64_t trapped; /* how many of the hits took a trap, and not a jump */
+};
+
+enum ep_flags {
+	EP_DISABLED = 1 << 0, /* armed, but the handler is not called until ep_probe_enable() */
+	/* The handler, and all that it calls, is compiled without vector and x87 registers
+	   (-mgeneral-regs-only): under the jump plan these are then not saved around it. */
+	EP_GENERAL_REGS_ONLY = 1 << 1,
+};
+
+/*
+ * Without options.counts each thread has its own counters of hits, so that a hit costs one addition
+ * without a lock; ep_probe_info() adds them up. They lie in blocks of EP_COUNTERS_PER_BLOCK
+ * uint64_t behind a header of EP_COUNTER_BLOCK_HEADER bytes.
+ */
+#define EP_COUNTERS_PER_BLOCK	4096
+#define EP_COUNTER_BLOCK_HEADER 64
+
+/**
+ * Gives @size bytes, zeroed, for a thread's counters from number @first on, which is a multiple of
+ * EP_COUNTERS_PER_BLOCK; NULL: there are none, and hits are counted with a lock in struct
+ * ep_counts. Called in a trap: mark it EP_TRAP_PATH, and call no libc.
+ */
+typedef void *(*ep_counter_memory)(uint32_t first, size_t size, void *data);
+
+struct ep_options {
+	size_t size;		  /* sizeof(struct ep_options); what the library does not know
+				     must be zero */
+	ep_handler handler;	  /* NULL: only count */
+	void *cookie;		  /* passed to the handler */
+	uint32_t flags;		  /* of enum ep_flags */
+	enum ep_plan plan;	  /* EP_PLAN_AUTO .. EP_PLAN_JUMP */
+	struct ep_counts *counts; /* count here instead of inside the probe: memory shared with
+				     another process, say. Must live as long as the probe. */
+};
+
+/**
+ * Create one probe, armed and enabled.
+ *
+ * @addr     First byte of an instruction in this process.
+ * @options  NULL for the defaults.
+ * @ret      The new probe.
+ *
+ * @return   0, -EP_INVALID (options), -EP_NO_MEMORY, or one of the refusals.
+ * Context:  any thread; takes the registry lock. A few microseconds; more for an address in the
+ *           middle of a long function, which is decoded from its start.
+ */
+EP_API int ep_probe_create(const void *addr, const struct ep_options *options,
+			   struct ep_probe **ret);
+
+struct ep_request {
+	const void *addr;
+	const struct ep_options *options;
+	struct ep_probe *probe; /* out: NULL where error is not 0 */
+	int error;		/* out: 0 or what ep_probe_create() would return */
+};
+
+/**
+ * Create many probes at once: cheaper than one by one, since they share every barrier.
+ *
+ * @return   How many of them failed: their .error says why. The others are armed.
+ * Context:  as ep_probe_create().
+ */
+EP_API size_t ep_probe_create_batch(struct ep_request *requests, size_t count);
+
+/**
+ * Remove a probe. When this returns its handler is not running and will not run again, in no
+ * thread; called from that handler, it will not run again once this call has returned.
+ * The original bytes are restored with the last probe of an address.
+ *
+ * @return   0, or -EP_INVALID for NULL.
+ * Context:  any thread, probe handlers included; not signal handlers. Waits for handlers of this
+ *           probe that are running.
+ */
+EP_API int ep_probe_remove(struct ep_probe *probe);
+
+/** Remove many probes at once; NULL entries are skipped. Otherwise as ep_probe_remove(). */
+EP_API int ep_probe_remove_batch(struct ep_probe *const *probes, size_t count);
+
+/**
+ * Call the handler again, or not: the probe stays armed. Hits of a disabled probe are not counted.
+ * Context:  any, handlers and signal handlers included. One store.
+ */
+EP_API void ep_probe_enable(struct ep_probe *probe);
+EP_API void ep_probe_disable(struct ep_probe *probe);
+
+struct ep_info {
+	size_t size;	   /* sizeof(struct ep_info), set by the caller */
+	uint64_t address;  /* of the probed instruction */
+	enum ep_plan plan; /* the plan in force, EP_PLAN_REFUSED from ep_check() */
+	int reason;	   /* why not a better plan: an error code (positive), 0: none */
+	uint64_t hits, missed, trapped; /* see struct ep_counts */
+	uint64_t symbol_offset;		/* of the address from the symbol */
+	char object[64];  /* soname or basename of the object, "" for generated code */
+	char symbol[192]; /* nearest symbol at or below the address, "" where none is known */
+	char insn[96];	  /* the instruction, disassembled */
+};
+
+/**
+ * What is known of a probe.
+ *
+ * @return   0, or -EP_INVALID (ret->size).
+ * Context:  any thread.
+ */
+EP_API int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret);
+
+/**
+ * What ep_probe_create() would do: nothing is armed. Fills @ret also when it is a refusal.
+ *
+ * @return   0 or what ep_probe_create() would return.
+ * Context:  any thread; takes the registry lock.
+ */
+EP_API int ep_check(const void *addr, const struct ep_options *options, struct ep_info *ret);
+
+/**
+ * Move the struct ep_counts of a probe elsewhere; the old one keeps what it has. Threads' counters
+ * of its hits stay where they are.
+ * Context:  any thread.
+ */
+EP_API void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts);
+
+/**
+ * Where threads' counters lie from now on, in memory shared with another process, say. What was
+ * counted before stays where it is and is forgotten here.
+ *
+ * @alloc    NULL: in private memory, as at the start.
+ *
+ * Context:  a process that has one thread; in a child of fork() too.
+ */
+EP_API void ep_use_counter_memory(ep_counter_memory alloc, void *data);
+
+/**
+ * The number of a probe's counter in threads' blocks; the hits of a probe are what its struct
+ * ep_counts has and the sum over all blocks.
+ *
+ * @return   UINT32_MAX: it has none, all is in its struct ep_counts.
+ * Context:  any.
+ */
+EP_API uint32_t ep_probe_counter(const struct ep_probe *probe);
+
+/* ---- places by name ------------------------------------------------------------------------ */
+
+struct ep_place {
+	const char *object; /* path, soname or basename ("libc.so.6", "libc"), or a glob of these;
+			       NULL or "": the executable */
+	const char *symbol; /* name, or a glob over names; NULL: offset is a file offset */
+	uint64_t offset;    /* bytes from the symbol, or in the file */
+	const void *within; /* only in the object that this address lies in; NULL: in all */
+};
+
+struct ep_match {
+	const void *addr;
+	const char *object; /* soname or basename; the executable's basename */
+	const char *path;   /* of the file, "" where there is none */
+	const char *symbol; /* NULL for a file offset */
+	uint64_t offset;
+};
+
+/**
+ * Call @found for every address that @place means in the objects loaded now: functions only, one
+ * call for each distinct address, an IFUNC's chosen implementation. Stops when @found returns
+ * other than 0.
+ *
+ * @return   What @found returned last, or -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH (of a glob),
+ *           -EP_BAD_OFFSET, -EP_INVALID, -EP_NO_MEMORY.
+ * Context:  any thread. The strings live until @found returns.
+ */
+EP_API int ep_resolve(const struct ep_place *place,
+		      int (*found)(const struct ep_match *match, void *data), void *data);
+
+struct ep_object {
+	const char *name; /* soname or basename */
+	const char *path; /* of the file, "" where there is none */
+	const void *start, *end;
+};
+
+/**
+ * Called when @object was loaded, before any of its code has run, constructors included, or was
+ * unloaded: then its memory is gone already, its probes do nothing, and are best removed.
+ *
+ * Runs in the thread that called dlopen() or dlclose(), inside of that and not in a signal handler,
+ * under the registry lock. It may place and remove probes, but not load or unload objects, and must
+ * not wait for other threads.
+ */
+typedef void (*ep_object_handler)(const struct ep_object *object, int loaded, void *data);
+
+/**
+ * Call @handler for all that is loaded and unloaded from now on, in all link namespaces.
+ *
+ * @return   0, -EP_INVALID, -EP_NO_MEMORY (more than 16 watchers), -EP_UNSUPPORTED (the loader does
+ *           not tell), or what ep_probe_create() says when the engine cannot start.
+ * Context:  any thread; takes the registry lock.
+ */
+EP_API int ep_watch_objects(ep_object_handler handler, void *data);
+
+/** @return 0, or -EP_INVALID if there is no such watcher. Context: as ep_watch_objects(). */
+EP_API int ep_unwatch_objects(ep_object_handler handler, void *data);
+
+/* ---- definitions --------------------------------------------------------------------------- */
+
+struct ep_error_at {
+	int error;	   /* an EP_ error code, positive */
+	size_t column;	   /* offset of the offending byte in the definition text */
+	char message[192]; /* one line of English, no newline */
+};
+
+/**
+ * Create the probes that a definition list means ("p:malloc libc.so.6:malloc", see emuprobe(1)),
+ * all with the same options. All or nothing, except that refused places are left out.
+ *
+ * @ret        The probes, in an array for free(); the probes themselves go with ep_probe_remove().
+ * @ret_count  How many.
+ * @error      Where and why it failed; may be NULL.
+ *
+ * @return   0, -EP_SYNTAX, -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH, -EP_BAD_OFFSET,
+ *           -EP_NO_MEMORY, or, if every place was refused, the first refusal.
+ * Context:  as ep_probe_create(). Arguments to fetch are an error: a handler has the registers.
+ */
+EP_API int ep_define(const char *definitions, const struct ep_options *options,
+		     struct ep_probe ***ret, size_t *ret_count, struct ep_error_at *error);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* What is known of the code around an instruction: extents, entries, direct branches. */
+#ifndef EMUPROBE_PROBE_FLOW_H
+#define EMUPROBE_PROBE_FLOW_H
+
+#include <stdbool.h>
+
+#include "fallback-xol/jump.h"
+#include "probe/objects.h"
+
+/* The instructions that a jump would replace. */
+struct flow_region {
+	struct x86_insn insns[XOL_JUMP_SIZE];
+	unsigned int count;
+	struct objects_object *object;
+	const struct objects_function *function; /* of the first */
+};
+
+/**
+ * The region that begins with @insn, if all of it is known code: inside of the extents that
+ * symbols and unwind information state, or padding behind them.
+ *
+ * @return   0, -EP_JUMP_CODE or -EP_NO_MEMORY.
+ * Context:  engine lock held.
+ */
+int flow_region(const struct x86_insn *insn, struct flow_region *ret);
+
+/** Does a function begin at @address, going by symbols and FDEs? Context: engine lock held. */
+bool flow_is_entry(const struct flow_region *region, uint64_t address);
+
+/**
+ * Does the function branch to one of the boundaries directly, and not in a part that is seldom
+ * executed?
+ * Context:  engine lock held. Decodes the function if asked for it twice in a row.
+ */
+bool flow_has_target(const struct flow_region *region);
+
+#endif

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* Keeps SIGTRAP unblocked and handled, also where libc asks the kernel by itself. */
+#ifndef EMUPROBE_PROBE_GUARD_H
+#define EMUPROBE_PROBE_GUARD_H
+
+#include <stddef.h>
+
+#include "probe/objects.h"
+
+/**
+ * Put the engine's own sites on libc's system calls that change signal masks and actions.
+ *
+ * @return   0, -EP_SIGNALS_BLOCKED, -EP_NOT_WRITABLE, -EP_OUT_OF_REACH or -EP_NO_MEMORY.
+ * Context:  engine lock held; once.
+ */
+int guard_arm(void);
+
+/**
+ * The same for another libc, in a link namespace of its own, that has just been loaded and in which
+ * no thread is yet. What cannot be guarded there is left.
+ * Context:  engine lock held.
+ */
+void guard_object(const struct objects_object *object);
+
+/** How many there are. */
+size_t guard_count(void);
+
+#endif

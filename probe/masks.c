@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A thread that blocks SIGTRAP would die of the next int3, so in the kernel none does. That the
+ * program wanted it so is remembered here, for each thread; a signal that was sent and should have
+ * waited is kept, as the kernel would have kept it: one of each kind for the thread, and one for
+ * the process. When it is unblocked it is sent again, with all that it carried. The same for the
+ * faults, since those of an emulated access and of a boundary are ours.
+ *
+ * The kernel gives a signal for the process to any thread that does not block it, and it thinks
+ * that none does. So the thread that gets it looks for one that really wants it, and sends that
+ * one a hint to come and take it.
+ */
+#include "probe/masks.h"
+
+#include <stddef.h>
+#include <time.h>
+
+#include "probe/signals.h"
+#include "probe/syscall.h"
+#include "probe/thread.h"
+
+#define KERNEL_SIZE 8u
+#define EAGAIN_	    (-11L)
+#define EINTR_	    (-4L)
+#define FOREVER	    (1l << 40) /* seconds */
+
+static _Atomic uint64_t process_pending;
+static siginfo_t process_info[SIGNALS_OWNED_COUNT];
+static const char hint;
+
+/* A dense number for each signal of ours. */
+EP_TRAP_PATH static unsigned int index_of(int sig)
+{
+	unsigned int ret = 0;
+
+	for (uint64_t below = SIGNALS_OWNED & (SIGNALS_BIT(sig) - 1); below; below &= below - 1)
+		ret++;
+	return ret;
+}
+
+EP_TRAP_PATH static inline void copy_info(siginfo_t *to, const siginfo_t *from)
+{
+	const uint64_t *source = (const uint64_t *)(const void *)from;
+	volatile uint64_t *target = (volatile uint64_t *)(void *)to;
+
+	for (size_t i = 0; i < sizeof(*to) / sizeof(*source); i++)
+		target[i] = source[i];
+}
+
+/* ---- blocked ------------------------------------------------------------------------------- */
+
+/* The child of vfork() has masks of its own, and our memory only for a while. */
+EP_TRAP_PATH static bool is_guest(struct probe_thread *thread)
+{
+	int32_t pid;
+
+	if (!probe_thread_is_guest())
+		return false;
+	pid = (int32_t)sys0(SYS_getpid);
+	if (thread->guest_pid != pid) {
+		thread->guest_pid = pid;
+		thread->guest_blocked = thread->blocked;
+	}
+	return true;
+}
+
+EP_TRAP_PATH uint64_t masks_blocked(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (!thread)
+		return 0;
+	return is_guest(thread) ? thread->guest_blocked : thread->blocked;
+}
+
+EP_TRAP_PATH void masks_set_blocked(uint64_t blocked)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	blocked &= SIGNALS_OWNED;
+	if (!thread)
+		return;
+	if (is_guest(thread)) {
+		thread->guest_blocked = blocked;
+		return;
+	}
+	/* Who blocks everything for a moment and then restores what was, as libc does, has not said
+	   that it wants this blocked. */
+	thread->adopted &= blocked;
+	probe_thread_block(thread, blocked);
+}
+
+EP_TRAP_PATH void masks_adopt(uint64_t blocked)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	masks_set_blocked(blocked);
+	if (thread)
+		thread->adopted = blocked & SIGNALS_FAULTS;
+}
+
+EP_TRAP_PATH bool masks_forget_adopted(int sig)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (!thread || !(thread->adopted & SIGNALS_BIT(sig)))
+		return false;
+	thread->adopted &= ~SIGNALS_BIT(sig);
+	masks_set_blocked(masks_blocked() & ~SIGNALS_BIT(sig));
+	return true;
+}
+
+/* ---- pending ------------------------------------------------------------------------------- */
+
+EP_TRAP_PATH static bool hint_to(struct probe_thread *thread, void *data)
+{
+	uint64_t bit = *(const uint64_t *)data;
+	siginfo_t info = {.si_signo = __builtin_ctzl(bit) + 1, .si_code = SI_QUEUE};
+
+	if ((thread->blocked & bit) && !(thread->waiting & bit))
+		return false;
+	info.si_value.sival_ptr = (void *)&hint;
+	return sys4(SYS_rt_tgsigqueueinfo, sys0(SYS_getpid), thread->tid, info.si_signo, &info) ==
+	       0;
+}
+
+EP_TRAP_PATH bool masks_is_hint(const siginfo_t *info)
+{
+	return info->si_code == SI_QUEUE && info->si_value.sival_ptr == &hint;
+}
+
+EP_TRAP_PATH static bool is_for_thread(const siginfo_t *info)
+{
+	return info->si_code == SI_TKILL;
+}
+
+EP_TRAP_PATH static void keep_for_process(int sig, const siginfo_t *info)
+{
+	uint64_t bit = SIGNALS_BIT(sig);
+
+	if (process_pending & bit)
+		return;
+	copy_info(&process_info[index_of(sig)], info);
+	atomic_fetch_or(&process_pending, bit);
+	probe_thread_each(hint_to, &bit);
+}
+
+EP_TRAP_PATH static void keep_for_thread(struct probe_thread *thread, int sig,
+					 const siginfo_t *info)
+{
+	if (thread->pending & SIGNALS_BIT(sig))
+		return;
+	copy_info(&thread->kept[index_of(sig)], info);
+	atomic_fetch_or(&thread->pending, SIGNALS_BIT(sig));
+}
+
+EP_TRAP_PATH void masks_keep(int sig, const siginfo_t *info)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread && is_for_thread(info))
+		keep_for_thread(thread, sig, info);
+	else
+		keep_for_process(sig, info);
+	/* It may be about to wait: see masks_wait(). */
+	if (thread && thread->wait_timeout)
+		*thread->wait_timeout = (struct timespec){0, 0};
+}
+
+EP_TRAP_PATH uint64_t masks_pending(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	return process_pending | (thread ? thread->pending : 0);
+}
+
+EP_TRAP_PATH static int take_from(_Atomic uint64_t *pending, const siginfo_t *kept, uint64_t set,
+				  siginfo_t *ret)
+{
+	uint64_t found = *pending & set, bit = found & -found;
+	int sig = __builtin_ctzl(bit | 1ul << 63) + 1;
+
+	if (!found)
+		return 0;
+	copy_info(ret, &kept[index_of(sig)]);
+	return atomic_fetch_and(pending, ~bit) & bit ? sig : 0;
+}
+
+EP_TRAP_PATH int masks_take(uint64_t set, siginfo_t *ret)
+{
+	struct probe_thread *thread = probe_thread_self();
+	int sig = thread ? take_from(&thread->pending, thread->kept, set, ret) : 0;
+
+	return sig ? sig : take_from(&process_pending, process_info, set, ret);
+}
+
+EP_TRAP_PATH void masks_redeliver(void)
+{
+	uint64_t blocked = masks_blocked(), all = SIGNALS_OWNED;
+	siginfo_t info;
+	int sig;
+
+	if (!(masks_pending() & ~blocked) || probe_thread_is_guest())
+		return;
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, KERNEL_SIZE);
+	while ((sig = masks_take(~blocked, &info)))
+		sys4(SYS_rt_tgsigqueueinfo, sys0(SYS_getpid), sys0(SYS_gettid), sig, &info);
+}
+
+EP_TRAP_PATH static bool discard_from(struct probe_thread *thread, void *data)
+{
+	atomic_fetch_and(&thread->pending, ~*(const uint64_t *)data);
+	return false;
+}
+
+EP_TRAP_PATH void masks_discard(int sig)
+{
+	uint64_t bit = SIGNALS_BIT(sig);
+	struct probe_thread *thread = probe_thread_self();
+
+	atomic_fetch_and(&process_pending, ~bit);
+	if (thread)
+		discard_from(thread, &bit);
+	probe_thread_each(discard_from, &bit);
+}
+
+/* ---- waiting ------------------------------------------------------------------------------- */
+
+/*
+ * The kernel takes a signal of @set that comes while it waits, blocked or not. One that comes
+ * between our look at what is kept and the call goes to our handler, which then sets the timeout,
+ * which the kernel has not yet read, to zero.
+ */
+EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, siginfo_t *info,
+				   const struct timespec *timeout)
+{
+	volatile struct timespec left = {FOREVER, 0};
+	long ret;
+
+	if (timeout)
+		left = *timeout;
+	thread->wait_timeout = &left;
+	thread->waiting = set & SIGNALS_OWNED;
+	ret = masks_take(set & SIGNALS_OWNED, info);
+	if (!ret)
+		ret = sys4(SYS_rt_sigtimedwait, &set, info, &left, KERNEL_SIZE);
+	thread->wait_timeout = NULL;
+	thread->waiting = 0;
+	if ((ret > 0 && masks_is_hint(info)) || ret == EAGAIN_) {
+		bool woken = ret > 0 || left.tv_sec + left.tv_nsec == 0;
+
+		ret = masks_take(set & SIGNALS_OWNED, info);
+		ret = ret							  ? ret
+		      : woken && (!timeout || timeout->tv_sec + timeout->tv_nsec) ? EINTR_
+										  : EAGAIN_;
+	}
+	return ret;
+}
+
+EP_TRAP_PATH long masks_wait(uint64_t set, uint64_t mask, siginfo_t *info,
+			     const struct timespec *timeout)
+{
+	struct probe_thread *thread = probe_thread_self();
+	uint64_t old;
+	long ret;
+
+	if (!thread)
+		return EAGAIN_;
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, KERNEL_SIZE);
+	ret = wait_once(thread, set, info, timeout);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, KERNEL_SIZE);
+	return ret;
+}

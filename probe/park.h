@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* Holds every other thread for a moment: once in a process, when the engine starts late. */
+#ifndef EMUPROBE_PROBE_PARK_H
+#define EMUPROBE_PROBE_PARK_H
+
+/**
+ * Call @action while all other threads stand still with SIGTRAP unblocked, which it stays. They
+ * may hold any lock, so @action may make system calls and nothing else. A system call that they
+ * were waiting in may end with EINTR. Alone in the process, nothing is done but @action.
+ *
+ * @return   0, or -EP_SIGNALS_BLOCKED: some thread could not be made to unblock SIGTRAP, and
+ *           @action was not called.
+ * Context:  engine lock held.
+ */
+int park_others(void (*action)(void));
+
+#endif

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of sites is read in signal handlers of any thread, at any moment, so a reader may
+ * neither lock nor wait. Open addressing with linear probing: entries are only ever added, an
+ * entry's address is published after its site, and growing builds a new table and leaves the old
+ * one as it was, for readers that are still in it (the sum of all old ones is less than the
+ * newest). At most half full, so that a miss ends soon.
+ */
+#include "probe/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "x86/encode.h"
+
+#define PAGE_SIZE 4096u
+
+struct entry {
+	_Atomic uint64_t address; /* 0: free, and the end of a search */
+	_Atomic(struct probe_site *) site;
+};
+
+struct table {
+	uint64_t mask;
+	size_t used;
+	struct entry entries[];
+};
+
+static _Atomic(struct table *) current;
+
+EP_TRAP_PATH static inline uint64_t hash(uint64_t address)
+{
+	return (address * 0x9e3779b97f4a7c15u) >> 20;
+}
+
+EP_TRAP_PATH struct probe_site *registry_find(uint64_t address)
+{
+	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
+
+	if (!table)
+		return NULL;
+	for (uint64_t i = hash(address) & table->mask;; i = (i + 1) & table->mask) {
+		uint64_t found =
+			atomic_load_explicit(&table->entries[i].address, memory_order_acquire);
+
+		if (found == address)
+			return atomic_load_explicit(&table->entries[i].site, memory_order_acquire);
+		if (!found)
+			return NULL;
+	}
+}
+
+static void put(struct table *table, struct probe_site *site)
+{
+	uint64_t i = hash(site->address) & table->mask;
+
+	while (atomic_load(&table->entries[i].address) &&
+	       atomic_load(&table->entries[i].address) != site->address)
+		i = (i + 1) & table->mask;
+	table->used += !atomic_load(&table->entries[i].address);
+	atomic_store_explicit(&table->entries[i].site, site, memory_order_release);
+	atomic_store_explicit(&table->entries[i].address, site->address, memory_order_release);
+}
+
+static struct table *table_create(size_t size)
+{
+	struct table *table = calloc(1, sizeof(*table) + size * sizeof(table->entries[0]));
+
+	if (table)
+		table->mask = size - 1;
+	return table;
+}
+
+static struct table *grow(struct table *old)
+{
+	struct table *table = table_create(old ? (old->mask + 1) * 4 : 1024);
+
+	if (!table)
+		return NULL;
+	for (size_t i = 0; old && i <= old->mask; i++)
+		if (atomic_load(&old->entries[i].address))
+			put(table, atomic_load(&old->entries[i].site));
+	atomic_store_explicit(&current, table, memory_order_release);
+	return table;
+}
+
+int registry_insert(struct probe_site *site)
+{
+	struct table *table = atomic_load(&current);
+
+	if (!table || table->used * 2 > table->mask)
+		table = grow(table);
+	if (!table)
+		return -EP_NO_MEMORY;
+	put(table, site);
+	return 0;
+}
+
+EP_TRAP_PATH uint64_t registry_find_boundary(uint64_t address, bool *ret_late)
+{
+	*ret_late = false;
+	for (uint64_t k = 1; k < XOL_JUMP_SIZE; k++) {
+		struct probe_site *site = registry_find(address - k);
+		const struct probe_jump *jump;
+		uint64_t entry;
+
+		if (!site)
+			continue;
+		jump = atomic_load_explicit(&site->jump, memory_order_acquire);
+		entry = jump ? xol_jump_entry(&jump->jump, address) : 0;
+		if (entry)
+			return entry;
+		for (int i = 0; i < PROBE_JUMP_KINDS; i++)
+			if (site->jumps[i] && xol_jump_entry(&site->jumps[i]->jump, address))
+				*ret_late = true;
+	}
+	return 0;
+}
+
+struct probe_site *registry_find_cover(uint64_t address)
+{
+	for (uint64_t k = 1; k < XOL_JUMP_SIZE; k++) {
+		struct probe_site *site = registry_find(address - k);
+
+		if (site && atomic_load(&site->jump) && registry_stands(site))
+			return site;
+	}
+	return NULL;
+}
+
+EP_TRAP_PATH bool registry_stands(const struct probe_site *site)
+{
+	const struct probe_jump *jump = atomic_load_explicit(&site->jump, memory_order_acquire);
+	uint8_t bytes[XOL_JUMP_SIZE];
+
+	if (!atomic_load_explicit(&site->armed, memory_order_acquire) ||
+	    !emu_read_memory(bytes, site->address, jump ? sizeof(bytes) : 1))
+		return false;
+	if (bytes[0] == X86_INT3)
+		return true;
+	if (!jump || bytes[0] != X86_JMP_REL32)
+		return false;
+	for (int i = 1; i < XOL_JUMP_SIZE; i++)
+		if (bytes[i] != jump->jump.bytes[i])
+			return false;
+	return true;
+}
+
+/* Put the original bytes of the site at @at, if there is one, over the part of @ret it is in. */
+static void overlay(uint64_t at, uint64_t address, uint8_t *ret, size_t size)
+{
+	struct probe_site *site = registry_find(at);
+	const struct probe_jump *jump;
+	const uint8_t *bytes;
+	size_t count;
+
+	if (!site || !registry_stands(site))
+		return;
+	jump = atomic_load(&site->jump);
+	bytes = jump ? jump->original : site->insn.bytes;
+	count = jump ? XOL_JUMP_SIZE : 1;
+	for (size_t i = 0; i < count; i++)
+		if (at + i >= address && at + i < address + size)
+			ret[at + i - address] = bytes[i];
+}
+
+/* Does one of the eight bytes have the value of @pattern's? May say yes too often, never too
+ * seldom. */
+static bool has_byte(uint64_t bytes, uint64_t pattern)
+{
+	const uint64_t ones = 0x0101010101010101;
+
+	bytes ^= pattern;
+	return (bytes - ones) & ~bytes & (ones << 7);
+}
+
+static bool may_be_ours(uint64_t bytes)
+{
+	return has_byte(bytes, 0xcccccccccccccccc) || has_byte(bytes, 0xe9e9e9e9e9e9e9e9);
+}
+
+/* What stands there tells where a site may be: an int3 or a jump. */
+static void overlay_if_changed(uint64_t at, uint64_t address, uint8_t *ret, size_t size)
+{
+	uint8_t byte = *(const uint8_t *)at;
+
+	if (byte == X86_INT3 || byte == X86_JMP_REL32)
+		overlay(at, address, ret, size);
+}
+
+void registry_read_original(uint64_t address, uint8_t *ret, size_t size)
+{
+	size_t i = 0;
+
+	memcpy(ret, (const void *)address, size);
+	for (uint64_t k = XOL_JUMP_SIZE - 1; k > 0; k--)
+		if ((address & (PAGE_SIZE - 1)) < k)
+			overlay(address - k, address, ret, size); /* not to be read, maybe */
+		else
+			overlay_if_changed(address - k, address, ret, size);
+	for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {
+		uint64_t bytes;
+
+		memcpy(&bytes, (const void *)(address + i), sizeof(bytes));
+		for (size_t j = 0; may_be_ours(bytes) && j < sizeof(bytes); j++)
+			overlay_if_changed(address + i + j, address, ret, size);
+	}
+	for (; i < size; i++)
+		overlay_if_changed(address + i, address, ret, size);
+}
+
+EP_TRAP_PATH void registry_each(void (*visit)(struct probe_site *site, void *data), void *data)
+{
+	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
+
+	for (size_t i = 0; table && i <= table->mask; i++)
+		if (atomic_load_explicit(&table->entries[i].address, memory_order_acquire))
+			visit(atomic_load(&table->entries[i].site), data);
+}

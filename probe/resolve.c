@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names to addresses. A pattern may name thousands of symbols, many of them aliases of one
+ * address: each address is reported once, under its best name. An IFUNC symbol is the name of a
+ * resolver; users mean the implementation that it chooses, so it is called, as the loader does.
+ */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "include/emuprobe.h"
+#include "probe/engine.h"
+#include "probe/objects.h"
+
+static bool is_glob(const char *text)
+{
+	return text[strcspn(text, "*?[")] != '\0';
+}
+
+/* "libc" for "libc.so.6" and "libc-2.31.so". */
+static bool is_stem(const char *stem, const char *name)
+{
+	size_t size = strlen(stem);
+
+	if (strncmp(stem, name, size) != 0)
+		return false;
+	return strncmp(name + size, ".so", 3) == 0 ||
+	       (name[size] == '-' && name[size + 1] >= '0' && name[size + 1] <= '9');
+}
+
+static bool object_matches(const struct objects_object *object, const char *wanted)
+{
+	const char *slash = strrchr(object->path, '/');
+	const char *base = slash ? slash + 1 : object->path;
+
+	if (!wanted || !*wanted)
+		return object->is_executable;
+	if (object->is_engine || object->is_vdso)
+		return false;
+	if (is_glob(wanted))
+		return fnmatch(wanted, object->name, 0) == 0 || fnmatch(wanted, base, 0) == 0 ||
+		       fnmatch(wanted, object->path, 0) == 0;
+	if (strchr(wanted, '/')) {
+		char *real = realpath(wanted, NULL);
+		bool same = strcmp(wanted, object->path) == 0;
+		char *object_real = same ? NULL : realpath(object->path, NULL);
+
+		same = same || (real && object_real && strcmp(real, object_real) == 0);
+		free(real);
+		free(object_real);
+		return same;
+	}
+	return strcmp(wanted, object->name) == 0 || strcmp(wanted, base) == 0 ||
+	       is_stem(wanted, object->name);
+}
+
+static bool is_within(const struct objects_object *object, const void *address)
+{
+	return !address || ((uint64_t)address >= object->start && (uint64_t)address < object->end);
+}
+
+/* A resolver in an object that is not relocated yet cannot be called. */
+static bool is_unready(const struct objects_object *object, const struct objects_function *function)
+{
+	return object->is_new && function->kind == OBJECTS_IFUNC;
+}
+
+struct found {
+	uint64_t address;
+	const struct objects_object *object;
+	const struct objects_function *function;
+};
+
+struct search {
+	const struct ep_place *place;
+	struct found *found;
+	size_t count, room;
+	bool saw_object, saw_symbol;
+};
+
+static int add_found(struct search *search, struct found found)
+{
+	if (search->count == search->room) {
+		size_t room = search->room ? search->room * 2 : 64;
+		struct found *grown = reallocarray(search->found, room, sizeof(*grown));
+
+		if (!grown)
+			return -EP_NO_MEMORY;
+		search->found = grown;
+		search->room = room;
+	}
+	search->found[search->count++] = found;
+	return 0;
+}
+
+static uint64_t implementation(const struct objects_function *function)
+{
+	/* x86 resolvers take no argument (System V ABI for x86-64, "GNU indirect functions"). */
+	if (function->kind == OBJECTS_IFUNC)
+		return ((uint64_t(*)(void))function->start)();
+	return function->start;
+}
+
+static int add_function(struct search *search, struct objects_object *object,
+			const struct objects_function *function)
+{
+	uint64_t offset = search->place->offset;
+
+	search->saw_symbol = true;
+	if (is_unready(object, function))
+		return 0;
+	if (offset && function->kind == OBJECTS_FUNC && offset >= function->end - function->start)
+		return -EP_BAD_OFFSET;
+	return add_found(search,
+			 (struct found){implementation(function) + offset, object, function});
+}
+
+static int search_glob(struct search *search, struct objects_object *object)
+{
+	for (size_t i = 0; i < object->function_count; i++) {
+		const struct objects_function *function = &object->functions[i];
+		int error;
+
+		if (!function->name || fnmatch(search->place->symbol, function->name, 0) != 0)
+			continue;
+		error = add_function(search, object, function);
+		if (error && error != -EP_BAD_OFFSET)
+			return error;
+	}
+	return 0;
+}
+
+/* Of several versions the default one; else the last. */
+static int search_name(struct search *search, struct objects_object *object)
+{
+	const struct objects_function *best = NULL;
+
+	for (size_t i = 0; i < object->function_count; i++) {
+		const struct objects_function *function = &object->functions[i];
+
+		if (!function->name || strcmp(search->place->symbol, function->name) != 0)
+			continue;
+		if (!best || best->hidden_version || !function->hidden_version)
+			best = function;
+	}
+	return best ? add_function(search, object, best) : 0;
+}
+
+static int search_offset(struct search *search, struct objects_object *object)
+{
+	uint64_t address = objects_of_file_offset(object, search->place->offset);
+
+	if (!address)
+		return 0;
+	search->saw_symbol = true;
+	return add_found(search, (struct found){address, object, NULL});
+}
+
+static int search_object(struct search *search, struct objects_object *object)
+{
+	int error;
+
+	if (!is_within(object, search->place->within) ||
+	    !object_matches(object, search->place->object))
+		return 0;
+	search->saw_object = true;
+	if (!search->place->symbol)
+		return search_offset(search, object);
+	error = objects_read_functions(object);
+	if (error)
+		return error;
+	return is_glob(search->place->symbol) ? search_glob(search, object)
+					      : search_name(search, object);
+}
+
+/* Among aliases: strong before weak, default before hidden version, few underscores, short. */
+static int badness(const struct objects_function *function)
+{
+	int underscores = 0;
+
+	if (!function)
+		return 0;
+	while (function->name[underscores] == '_')
+		underscores++;
+	return function->hidden_version * 10000 + underscores * 1000 + (int)strlen(function->name);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct found *left = a, *right = b;
+
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	return badness(left->function) - badness(right->function);
+}
+
+static int why_nothing(const struct search *search)
+{
+	const struct ep_place *place = search->place;
+
+	if (!search->saw_object)
+		return place->object && is_glob(place->object) ? -EP_NO_MATCH : -EP_NO_OBJECT;
+	if (!place->symbol)
+		return -EP_BAD_OFFSET;
+	return is_glob(place->symbol) ? -EP_NO_MATCH : -EP_NO_SYMBOL;
+}
+
+static int search_all(struct search *search)
+{
+	struct objects_object **objects;
+	size_t count;
+	int error = objects_list(&objects, &count);
+
+	for (size_t i = 0; i < count && !error; i++)
+		error = search_object(search, objects[i]);
+	if (!error && search->count == 0)
+		error = why_nothing(search);
+	return error;
+}
+
+static int report(const struct search *search,
+		  int (*found)(const struct ep_match *match, void *data), void *data)
+{
+	int stop = 0;
+
+	for (size_t i = 0; i < search->count && !stop; i++) {
+		const struct found *one = &search->found[i];
+		struct ep_match match = {
+			.addr = (const void *)one->address,
+			.object = one->object->name,
+			.path = one->object->path,
+			.symbol = one->function ? one->function->name : NULL,
+			.offset = search->place->offset,
+		};
+
+		if (i > 0 && one->address == one[-1].address)
+			continue;
+		stop = found(&match, data);
+	}
+	return stop;
+}
+
+int ep_resolve(const struct ep_place *place, int (*found)(const struct ep_match *match, void *data),
+	       void *data)
+{
+	struct search search = {.place = place};
+	int error;
+
+	if (!place || !found)
+		return -EP_INVALID;
+	engine_lock();
+	error = search_all(&search);
+	if (!error) {
+		qsort(search.found, search.count, sizeof(search.found[0]), by_address);
+		error = report(&search, found, data);
+	}
+	engine_unlock();
+	free(search.found);
+	return error;
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A site is made ready before its byte is written, and marked as armed before too: from the first
+ * int3 on, a trap finds everything that it needs (G1). When it is disarmed the byte goes first; a
+ * late trap finds either an armed site, and services it, or a disarmed one, and goes back (G3).
+ */
+#include "probe/sites.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/counters.h"
+#include "probe/patch.h"
+#include "probe/place.h"
+#include "probe/plan.h"
+#include "probe/promote.h"
+#include "probe/registry.h"
+#include "x86/encode.h"
+
+/* The code is gone, and what we wrote with it. */
+static void forget(struct probe_site *site)
+{
+	atomic_store(&site->jump, NULL);
+	atomic_store(&site->armed, false);
+}
+
+static bool is_current(const struct probe_site *site)
+{
+	uint8_t bytes[X86_INSN_MAX];
+
+	if (!emu_read_memory(bytes, site->address, site->insn.length))
+		return false;
+	registry_read_original(site->address, bytes, site->insn.length);
+	return memcmp(bytes, site->insn.bytes, site->insn.length) == 0;
+}
+
+static int create(uint64_t address, enum ep_plan asked, bool is_known, struct probe_site **ret)
+{
+	struct probe_site *site = calloc(1, sizeof(*site));
+	struct plan_choice choice;
+	int error;
+
+	if (!site)
+		return -EP_NO_MEMORY;
+	site->address = address;
+	site->asked = (uint8_t)asked;
+	site->counter = COUNTERS_NONE;
+	error = is_known ? place_decode(address, &site->insn) : place_check(address, &site->insn);
+	if (!error)
+		error = plan_choose(&site->insn, asked, &choice);
+	if (!error)
+		error = plan_prepare(site, &choice);
+	if (!error)
+		error = registry_insert(site);
+	if (error)
+		free(site);
+	else
+		*ret = site;
+	return error;
+}
+
+static int get(uint64_t address, enum ep_plan asked, bool is_known, struct probe_site **ret)
+{
+	struct probe_site *site = registry_find(address);
+	struct plan_choice choice;
+	int error;
+
+	if (site && !registry_stands(site))
+		forget(site);
+	if (!site || !is_current(site))
+		return create(address, asked, is_known, ret);
+	error = plan_choose(&site->insn, asked, &choice);
+	/* A later probe that does not care takes what is there. */
+	if (!error && (asked != EP_PLAN_AUTO || !atomic_load(&site->probes))) {
+		error = plan_prepare(site, &choice);
+		site->asked = (uint8_t)asked;
+	}
+	if (!error)
+		*ret = site;
+	return error;
+}
+
+int sites_get(uint64_t address, enum ep_plan asked, struct probe_site **ret)
+{
+	return get(address, asked, false, ret);
+}
+
+int sites_get_known(uint64_t address, enum ep_plan asked, struct probe_site **ret)
+{
+	return get(address, asked, true, ret);
+}
+
+/*
+ * The promoted sites that have one of @sites inside their five bytes, or that have to change
+ * because of what their probes ask for now.
+ */
+static struct probe_site **find_disturbed(struct probe_site *const *sites, size_t count,
+					  size_t *ret_count)
+{
+	struct probe_site **found = calloc(count + 1, sizeof(*found));
+
+	*ret_count = 0;
+	for (size_t i = 0; found && i < count; i++) {
+		struct probe_site *site = promote_is_outdated(sites[i])
+						  ? sites[i]
+						  : registry_find_cover(sites[i]->address);
+
+		if (site)
+			found[(*ret_count)++] = site;
+	}
+	return found;
+}
+
+static void write_int3s(struct patch_byte *bytes, size_t count)
+{
+	patch_write(bytes, count);
+	for (size_t i = 0; i < count; i++) {
+		struct probe_site *site = registry_find(bytes[i].address);
+
+		if (!bytes[i].error)
+			continue;
+		atomic_store(&site->jump, NULL);
+		atomic_store(&site->armed, false);
+	}
+}
+
+static void arm(struct probe_site *const *sites, size_t count, struct patch_byte *bytes)
+{
+	size_t wanted = 0;
+
+	for (size_t i = 0; i < count; i++)
+		if (!atomic_exchange(&sites[i]->armed, true))
+			bytes[wanted++] = (struct patch_byte){sites[i]->address, X86_INT3, 0};
+	promote_prepare(sites, count);
+	write_int3s(bytes, wanted);
+	promote_write(sites, count);
+}
+
+int sites_arm(struct probe_site *const *sites, size_t count)
+{
+	size_t disturbed_count;
+	struct probe_site **disturbed = find_disturbed(sites, count, &disturbed_count);
+	struct patch_byte *bytes = calloc(count + 1, sizeof(*bytes));
+
+	if (disturbed && bytes) {
+		promote_undo(disturbed, disturbed_count);
+		arm(sites, count, bytes);
+		/* They may not be promoted any more: say why. */
+		promote_prepare(disturbed, disturbed_count);
+		promote_write(disturbed, disturbed_count);
+	}
+	free(bytes);
+	free(disturbed);
+	return disturbed && bytes ? 0 : -EP_NO_MEMORY;
+}
+
+static void forget_gone(struct probe_site *const *sites, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!registry_stands(sites[i]))
+			forget(sites[i]);
+}
+
+struct range {
+	uint64_t start, end;
+};
+
+static void forget_in(struct probe_site *site, void *data)
+{
+	const struct range *range = data;
+
+	if (site->address >= range->start && site->address < range->end)
+		forget(site);
+}
+
+void sites_forget(uint64_t start, uint64_t end)
+{
+	struct range range = {start, end};
+
+	registry_each(forget_in, &range);
+}
+
+/* Put the first bytes back. What cannot be written stays armed, and does no harm. */
+static void restore_first(struct probe_site *const *sites, size_t count)
+{
+	enum { CHUNK = 256 };
+	struct patch_byte bytes[CHUNK];
+	struct probe_site *written[CHUNK];
+
+	for (size_t from = 0; from < count; from += CHUNK) {
+		size_t wanted = 0, end = from + CHUNK < count ? from + CHUNK : count;
+
+		for (size_t i = from; i < end; i++) {
+			if (!atomic_load(&sites[i]->armed) || atomic_load(&sites[i]->jump))
+				continue;
+			written[wanted] = sites[i];
+			bytes[wanted++] =
+				(struct patch_byte){sites[i]->address, sites[i]->insn.bytes[0], 0};
+		}
+		patch_write(bytes, wanted);
+		for (size_t i = 0; i < wanted; i++)
+			if (!bytes[i].error)
+				atomic_store_explicit(&written[i]->armed, false,
+						      memory_order_release);
+	}
+}
+
+void sites_disarm(struct probe_site *const *sites, size_t count)
+{
+	forget_gone(sites, count);
+	promote_undo(sites, count);
+	restore_first(sites, count);
+	promote_neighbours(sites, count);
+}
+
+EP_TRAP_PATH static void restore_one(struct probe_site *site, void *data)
+{
+	const struct probe_jump *jump = atomic_load_explicit(&site->jump, memory_order_relaxed);
+
+	if (!registry_stands(site))
+		return;
+	if (jump)
+		patch_write_raw(*(long *)data, site->address, jump->original, XOL_JUMP_SIZE);
+	else
+		patch_write_raw(*(long *)data, site->address, site->insn.bytes, 1);
+}
+
+EP_TRAP_PATH void sites_restore_text(void)
+{
+	long fd = patch_open();
+
+	if (fd < 0)
+		return;
+	registry_each(restore_one, &fd);
+	patch_close(fd);
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+/*
+ * SIGTRAP. An int3 of ours is looked up and serviced; all else is the program's.
+ *
+ *	int3 at the site -> kernel -> trap_handler -> handlers -> the plan's way on
+ *	                                  |                           |
+ *	                                  v                           v
+ *	                     registers in the signal frame  ->  sigreturn: behind the
+ *	                     are changed in place               instruction, or in a slot
+ *
+ * A thread may take the trap and find the site disarmed by the time it gets here: it tries again,
+ * and executes the original byte, or traps again if the site is armed again (G3).
+ */
+#include "probe/trap.h"
+
+#include "probe/deliver.h"
+#include "probe/hit.h"
+#include "probe/registry.h"
+#include "probe/thread.h"
+#include "x86/regs.h"
+
+EP_TRAP_PATH static void service(struct probe_site *site, struct ep_regs *regs, void *ucontext)
+{
+	regs->rip = site->address;
+	hit_handlers(site, regs, true);
+	if (regs->rip != site->address)
+		return; /* a handler sends the thread elsewhere */
+	if (site->intercept && site->intercept(site, regs, ucontext))
+		return;
+	atomic_load_explicit(&site->resume, memory_order_acquire)(site, regs);
+}
+
+/* An int3 at @address: of a site, of a boundary, or of one that was there just now. */
+EP_TRAP_PATH static bool is_serviced(uint64_t address, struct ep_regs *regs, void *ucontext)
+{
+	struct probe_site *site = registry_find(address);
+	uint64_t entry;
+	bool late;
+
+	if (site && atomic_load_explicit(&site->armed, memory_order_acquire)) {
+		service(site, regs, ucontext);
+		return true;
+	}
+	entry = registry_find_boundary(address, &late);
+	if (!entry && (site || late) && probe_thread_retries(address))
+		entry = address;
+	if (entry)
+		regs->rip = entry;
+	return entry != 0;
+}
+
+EP_TRAP_PATH void trap_handler(int sig, siginfo_t *info, void *ucontext)
+{
+	ucontext_t *context = ucontext;
+	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
+
+	if (info->si_code != SI_KERNEL || !is_serviced(regs->rip - 1, regs, ucontext))
+		deliver_to_program(sig, info, context);
+}
