@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The program must not wait for us, and its rings are small: so this looks often, writes in large
+ * pieces, and sleeps on a futex that a thread changes when its ring gets half full. Output that
+ * fails is given up; the program goes on.
+ */
+#include "cli/collect.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/futex.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "trace/publish.h"
+
+#define BUFFER_SIZE   (1ul << 20)
+#define REAP_INTERVAL 64 /* passes */
+#define NAMES_AT_ONCE 8
+
+/* ---- output -------------------------------------------------------------------------------- */
+
+static int give_up(struct collector *collector)
+{
+	if (errno != EPIPE && !collector->broken)
+		complain("%s: %s; no more events are written", collector->output_name,
+			 strerror(errno));
+	collector->broken = true;
+	return -EP_IO;
+}
+
+static int write_out(void *data, const char *text, size_t size)
+{
+	struct collector *collector = data;
+
+	while (size && !collector->broken) {
+		ssize_t written = write(collector->output, text, size);
+
+		if (written < 0 && errno == EAGAIN) {
+			struct pollfd poll_output = {.fd = collector->output, .events = POLLOUT};
+
+			poll(&poll_output, 1, -1);
+		} else if (written < 0 && errno != EINTR) {
+			return give_up(collector);
+		} else if (written > 0) {
+			text += written;
+			size -= (size_t)written;
+		}
+	}
+	return collector->broken ? -EP_IO : 0;
+}
+
+/* Summaries come in lines; they are written in larger pieces. */
+static int write_buffered(void *data, const char *text, size_t size)
+{
+	struct collector *collector = data;
+	struct trace_text *buffer = &collector->text;
+	int error = 0;
+
+	if (buffer->size - buffer->used < size) {
+		error = write_out(collector, buffer->buffer, buffer->used);
+		buffer->used = 0;
+	}
+	memcpy(buffer->buffer + buffer->used, text, size);
+	buffer->used += size;
+	return error;
+}
+
+static int open_output(struct collector *collector)
+{
+	const char *path = collector->options->output;
+
+	collector->output = STDERR_FILENO;
+	collector->output_name = path ? path : "standard error";
+	if (path && strcmp(path, "-") == 0) {
+		collector->output = STDOUT_FILENO;
+	} else if (path) {
+		collector->output =
+			open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
+		if (collector->output < 0) {
+			complain("%s: %s", path, strerror(errno));
+			return EXIT_OURS;
+		}
+	} else if (collector->options->mode == TRACE_MODE_CHECK) {
+		collector->output = STDOUT_FILENO;
+	}
+	return 0;
+}
+
+int collect_init(struct collector *collector, const struct options *options,
+		 const struct trace_session *session, struct trace_arena *arena)
+{
+	int error;
+
+	*collector = (struct collector){
+		.options = options,
+		.session = *session,
+		.arena = arena,
+		.text = {trace_arena_alloc(arena, BUFFER_SIZE), BUFFER_SIZE, 0},
+		.processes = trace_arena_alloc(arena, session->layout.process_max *
+							      sizeof(*collector->processes)),
+	};
+	error = trace_reader_init(&collector->reader, session, options->format, arena);
+	if (error || !collector->text.buffer || !collector->processes) {
+		complain("%s", ep_strerror(EP_NO_MEMORY));
+		return EXIT_OURS;
+	}
+	return open_output(collector);
+}
+
+/* ---- processes ----------------------------------------------------------------------------- */
+
+static void explain(struct collector *collector, const struct trace_summary_process *process)
+{
+	const struct trace_sink sink = {write_buffered, collector};
+
+	collector->text.used = 0;
+	trace_summary_explain(process, &sink);
+	if (write(STDERR_FILENO, collector->text.buffer, collector->text.used) < 0)
+		return;
+}
+
+/* Children of a fork have the probes of their parent. */
+static bool find_same_set(const struct collector *collector, const struct trace_process *process,
+			  struct trace_summary_process *ret)
+{
+	for (uint64_t i = trace_session_process_count(&collector->session); i-- > 0;) {
+		const struct trace_process *other = trace_session_process(&collector->session, i);
+
+		if (!collector->processes[i].known || collector->processes[i].set != process->set ||
+		    other->set != process->set || other->set_size != process->set_size)
+			continue;
+		ret->views = collector->processes[i].views;
+		ret->count = collector->processes[i].count;
+		return true;
+	}
+	return false;
+}
+
+static void learn(struct collector *collector, uint64_t index)
+{
+	const struct trace_process *process = trace_session_process(&collector->session, index);
+	struct trace_summary_process *known = &collector->processes[index];
+	uint32_t revision = atomic_load(&process->revision);
+	bool is_new = !find_same_set(collector, process, known);
+	struct trace_view *views;
+
+	known->revision = revision;
+	known->set = process->set;
+	known->known = true;
+	known->pid = process->pid;
+	if (is_new && trace_publish_read(&collector->session, process, collector->arena, &views,
+					 &known->count) == 0)
+		known->views = views;
+	if (!known->views)
+		known->count = 0;
+	known->session = &collector->session;
+	known->process = process;
+	if (process->counts)
+		known->counts = trace_session_at(&collector->session, process->counts,
+						 known->count * sizeof(*known->counts));
+	collector->reader.processes[index] =
+		(struct trace_reader_process){known->views, known->count, known->pid};
+	if (is_new && collector->options->explain && collector->options->mode != TRACE_MODE_CHECK &&
+	    (index == 0 || collector->options->verbose))
+		explain(collector, known);
+}
+
+/* Objects were loaded: there are more probes now. */
+static void learn_changes(struct collector *collector)
+{
+	uint32_t revision = atomic_load(&collector->session.shared->revision);
+	uint64_t count = trace_session_process_count(&collector->session);
+
+	if (collector->revision == revision)
+		return;
+	collector->revision = revision;
+	for (uint64_t i = 0; i < count; i++) {
+		const struct trace_process *process = trace_session_process(&collector->session, i);
+
+		if (collector->processes[i].known &&
+		    collector->processes[i].revision != atomic_load(&process->revision))
+			learn(collector, i);
+	}
+}
+
+/* Any that is ready: one that is still starting, or died of it, must not hold up the others. */
+static void learn_processes(struct collector *collector)
+{
+	uint64_t count = trace_session_process_count(&collector->session);
+	bool all_before = true;
+
+	for (uint64_t i = collector->settled; i < count; i++) {
+		const struct trace_process *process = trace_session_process(&collector->session, i);
+		bool known = collector->processes[i].known;
+
+		if (!known && atomic_load(&process->state) == TRACE_PROCESS_RUNNING) {
+			learn(collector, i);
+			known = true;
+		}
+		all_before &= known;
+		if (all_before)
+			collector->settled = i + 1;
+	}
+	collector->known = count;
+	learn_changes(collector);
+}
+
+/* ---- events -------------------------------------------------------------------------------- */
+
+/* Threads change their names, mostly right after they have started. */
+static void look_at_name(struct collector *collector, struct trace_ring *ring)
+{
+	const struct trace_process *process =
+		trace_session_process(&collector->session, ring->process);
+	uint64_t comm[TRACE_COMM_SIZE / 8] = {0};
+	char path[64], *newline;
+	ssize_t size;
+	int fd;
+
+	if (!process || process->foreign)
+		return;
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", process->pid, ring->tid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	size = read(fd, comm, sizeof(comm));
+	close(fd);
+	newline = size > 0 ? memchr(comm, '\n', (size_t)size) : NULL;
+	if (!newline)
+		return;
+	*newline = '\0';
+	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
+		atomic_store_explicit(&ring->comm[i], comm[i], memory_order_relaxed);
+}
+
+/* A few threads in each pass. */
+static void look_at_names(struct collector *collector)
+{
+	uint64_t count = trace_session_ring_count(&collector->session);
+
+	for (uint64_t i = 0; i < NAMES_AT_ONCE && i < count; i++) {
+		struct trace_ring *ring =
+			trace_session_ring(&collector->session, ++collector->named % count);
+
+		if (atomic_load(&ring->state) == TRACE_RING_OWNED)
+			look_at_name(collector, ring);
+	}
+}
+
+bool collect_pass(struct collector *collector, bool all)
+{
+	bool any, more;
+
+	any = more = trace_reader_begin(&collector->reader, all);
+	/* Behind the snapshot: whose events are in it is known by now. */
+	learn_processes(collector);
+	while (more) {
+		collector->text.used = 0;
+		more = trace_reader_next(&collector->reader, &collector->text);
+		write_out(collector, collector->text.buffer, collector->text.used);
+	}
+	if (any && !all)
+		look_at_names(collector);
+	if (++collector->passes % REAP_INTERVAL == 0)
+		trace_reader_reap(&collector->reader);
+	return any;
+}
+
+void collect_wait(struct collector *collector, unsigned int milliseconds)
+{
+	struct trace_shared *shared = collector->session.shared;
+	const struct timespec timeout = {.tv_nsec = milliseconds * 1000000l};
+	uint32_t seen = atomic_load(&shared->wake);
+
+	atomic_store(&shared->sleeping, 1);
+	syscall(SYS_futex, &shared->wake, FUTEX_WAIT, seen, &timeout, NULL, 0);
+	atomic_store(&shared->sleeping, 0);
+}
+
+void collect_wake(struct collector *collector)
+{
+	atomic_fetch_add(&collector->session.shared->wake, 1);
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void put_losses_as_json(struct collector *collector, uint64_t events)
+{
+	char line[96];
+	int size = snprintf(line, sizeof(line), "{\"type\":\"dropped\",\"events\":%lu}\n",
+			    (unsigned long)events);
+
+	write_buffered(collector, line, (size_t)size);
+}
+
+static void complain_of_losses(struct collector *collector)
+{
+	uint64_t dropped = trace_reader_dropped(&collector->reader);
+	uint64_t processes = atomic_load(&collector->session.shared->lost_processes);
+
+	if (dropped)
+		complain("%lu events were dropped: they came faster than they could be written",
+			 (unsigned long)dropped);
+	if (processes)
+		complain("%lu processes were not probed: there were too many",
+			 (unsigned long)processes);
+	if (collector->reader.nonsense)
+		complain("%lu records were unreadable: has the program written to them?",
+			 (unsigned long)collector->reader.nonsense);
+}
+
+static void summarize_as_json(struct collector *collector)
+{
+	const struct trace_sink sink = {write_buffered, collector};
+	uint64_t dropped = trace_reader_dropped(&collector->reader);
+
+	trace_summary_json(collector->processes, collector->known, collector->arena, &sink);
+	if (dropped)
+		put_losses_as_json(collector, dropped);
+}
+
+static void summarize_as_text(struct collector *collector)
+{
+	const struct trace_sink sink = {write_buffered, collector};
+
+	if (collector->options->mode == TRACE_MODE_CHECK) {
+		if (collector->known)
+			trace_summary_explain(&collector->processes[0], &sink);
+		return;
+	}
+	collector->output = STDERR_FILENO;
+	collector->output_name = "standard error";
+	collector->broken = false;
+	trace_summary_table(collector->processes, collector->known, collector->options->verbose,
+			    collector->arena, &sink);
+}
+
+void collect_finish(struct collector *collector)
+{
+	/* Twice, not until nothing is left: the program may have left a daemon behind. */
+	collect_pass(collector, true);
+	collect_pass(collector, true);
+	collector->text.used = 0;
+	if (collector->options->quiet && collector->options->mode != TRACE_MODE_CHECK)
+		return;
+	if (collector->options->format == TRACE_FORMAT_JSON)
+		summarize_as_json(collector);
+	else
+		summarize_as_text(collector);
+	write_out(collector, collector->text.buffer, collector->text.used);
+	if (collector->known > 1 && collector->options->format == TRACE_FORMAT_TEXT)
+		complain("%lu processes", (unsigned long)collector->known);
+	complain_of_losses(collector);
+}

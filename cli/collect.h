@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Takes events and counts out of the session, and writes them. */
+#ifndef EMUPROBE_CLI_COLLECT_H
+#define EMUPROBE_CLI_COLLECT_H
+
+#include "cli/options.h"
+#include "trace/reader.h"
+#include "trace/summary.h"
+
+struct collector {
+	const struct options *options;
+	struct trace_session session;
+	struct trace_reader reader;
+	struct trace_arena *arena;
+	struct trace_text text;
+	int output; /* descriptor */
+	const char *output_name;
+	bool broken;	  /* nobody reads, or nothing can be written, any more */
+	uint64_t known;	  /* processes that there are */
+	uint32_t revision; /* of the session, when processes were looked at */
+	uint64_t settled; /* below this one, the probes of all have been read */
+	struct trace_summary_process *processes;
+	uint64_t passes;
+	uint64_t named; /* the ring whose thread's name was looked at last */
+};
+
+/** @return 0 or the exit status, after a message. */
+int collect_init(struct collector *collector, const struct options *options,
+		 const struct trace_session *session, struct trace_arena *arena);
+
+/** Write what there is. @return Whether there was anything. */
+bool collect_pass(struct collector *collector, bool all);
+
+/** Wait for @milliseconds, or until a ring fills up or collect_wake() is called. */
+void collect_wait(struct collector *collector, unsigned int milliseconds);
+
+/** Context: signal handlers. */
+void collect_wake(struct collector *collector);
+
+/** The summary, or what --check found. */
+void collect_finish(struct collector *collector);
+
+#endif

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The launcher is the program's parent and, for the shell, the program itself: terminal signals
+ * reach both, and are the program's business; those sent to us are passed on. A pipe that execve()
+ * closes tells whether there was an execve().
+ */
+#include "cli/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define BUSY_WAIT 1 /* milliseconds between looks */
+#define IDLE_WAIT 10
+
+static struct collector *waiting;
+static volatile sig_atomic_t child;
+static bool children_were_ignored;
+
+/* ---- signals ------------------------------------------------------------------------------- */
+
+static void on_signal(int sig)
+{
+	int error = errno;
+
+	if (sig == SIGTERM || sig == SIGHUP)
+		kill(child, sig);
+	collect_wake(waiting);
+	errno = error;
+}
+
+static const int caught[] = {SIGCHLD, SIGTERM, SIGHUP, SIGINT, SIGQUIT};
+
+static void catch_signals(void)
+{
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++) {
+		struct sigaction old;
+
+		/* nohup: what was ignored stays so, for us and for the program */
+		if (caught[i] != SIGCHLD && sigaction(caught[i], NULL, &old) == 0 &&
+		    old.sa_handler == SIG_IGN)
+			continue;
+		sigaction(caught[i], &action, NULL);
+	}
+	signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- the child ----------------------------------------------------------------------------- */
+
+static void set_environment(const struct launch *launch, pid_t launcher)
+{
+	const char *others = getenv("LD_PRELOAD");
+	char *preload, path[64];
+
+	if (asprintf(&preload, "%s%s%s", launch->library, others && *others ? ":" : "",
+		     others ? others : "") < 0)
+		return;
+	setenv("LD_PRELOAD", preload, 1);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)launcher, launch->session_fd);
+	setenv("EMUPROBE_SESSION", path, 1);
+}
+
+_Noreturn static void become_program(const struct launch *launch, struct collector *collector,
+				     pid_t launcher, int pipe_fd)
+{
+	int error;
+
+	if (children_were_ignored)
+		signal(SIGCHLD, SIG_IGN);
+	set_environment(launch, launcher);
+	collector->session.shared->first_pid = getpid();
+	execvp(launch->path, launch->command);
+	error = errno;
+	if (write(pipe_fd, &error, sizeof(error)) < 0)
+		_exit(EXIT_OURS);
+	_exit(EXIT_CANNOT_EXECUTE);
+}
+
+/* The errno of execve() in the child; 0: it worked. */
+static int wait_for_exec(int pipe_fd)
+{
+	ssize_t size;
+	int error = 0;
+
+	do
+		size = read(pipe_fd, &error, sizeof(error));
+	while (size < 0 && errno == EINTR);
+	return size == (ssize_t)sizeof(error) ? error : 0;
+}
+
+static int start_program(const struct launch *launch, struct collector *collector)
+{
+	pid_t launcher = getpid(), pid;
+	int ends[2], error;
+
+	if (pipe2(ends, O_CLOEXEC))
+		return complain("pipe: %s", strerror(errno)), EXIT_OURS;
+	fflush(stderr);
+	/* There would be no exit status to wait for; the program gets its own back. */
+	children_were_ignored = signal(SIGCHLD, SIG_DFL) == SIG_IGN;
+	pid = fork();
+	if (pid == 0)
+		become_program(launch, collector, launcher, ends[1]);
+	close(ends[1]);
+	child = pid;
+	error = pid < 0 ? errno : wait_for_exec(ends[0]);
+	close(ends[0]);
+	if (!error)
+		return 0;
+	complain("%s: %s", launch->path, strerror(error));
+	if (pid < 0)
+		return EXIT_OURS;
+	waitpid(pid, NULL, 0);
+	return error == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_EXECUTE;
+}
+
+/* ---- the wait ------------------------------------------------------------------------------ */
+
+int launch_run(const struct launch *launch, struct collector *collector, int *ret)
+{
+	sigset_t signals, old;
+	pid_t pid;
+	int error;
+
+	/* The program is started with the signals that we were: so we change ours behind that. */
+	sigemptyset(&signals);
+	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
+		sigaddset(&signals, caught[i]);
+	waiting = collector;
+	error = start_program(launch, collector);
+	if (error)
+		return error;
+	catch_signals();
+	sigprocmask(SIG_UNBLOCK, &signals, &old);
+	while ((pid = waitpid(child, ret, WNOHANG)) == 0)
+		collect_wait(collector, collect_pass(collector, false) ? BUSY_WAIT : IDLE_WAIT);
+	if (pid < 0) {
+		complain("waitpid: %s", strerror(errno));
+		return EXIT_OURS;
+	}
+	return 0;
+}
+
+_Noreturn void launch_end_as(int status)
+{
+	const struct rlimit no_core = {0, 0};
+	sigset_t set;
+	int sig;
+
+	if (WIFEXITED(status))
+		exit(WEXITSTATUS(status));
+	sig = WTERMSIG(status);
+	setrlimit(RLIMIT_CORE, &no_core);
+	signal(sig, SIG_DFL);
+	sigemptyset(&set);
+	sigaddset(&set, sig);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	raise(sig);
+	exit(128 + sig);
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+/*
+ * emuprobe: run a program with probes. Everything that can be found wrong without running it is
+ * found first. What is wrong only inside of it (a symbol that does not exist) the first process
+ * reports through the session.
+ */
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+#include "cli/launch.h"
+#include "cli/options.h"
+#include "cli/program.h"
+
+static int create(const struct trace_source *definitions, int *ret_fd, struct trace_session *ret)
+{
+	const struct trace_shape *const shapes[] = {&trace_shape_launcher, &trace_shape_small};
+	int error = 0;
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
+		error = trace_session_create(shapes[i], definitions->text, definitions->size,
+					     ret_fd, ret);
+		if (!error)
+			return 0;
+	}
+	return error;
+}
+
+/* A limit on file sizes is meant for files: as far as allowed it does not hold meanwhile. */
+static int create_unlimited(const struct trace_source *definitions, int *ret_fd,
+			    struct trace_session *ret)
+{
+	struct rlimit limit, raised;
+	int error;
+
+	getrlimit(RLIMIT_FSIZE, &limit);
+	raised = limit;
+	raised.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_FSIZE, &raised);
+	signal(SIGXFSZ, SIG_IGN);
+	error = create(definitions, ret_fd, ret);
+	signal(SIGXFSZ, SIG_DFL);
+	setrlimit(RLIMIT_FSIZE, &limit);
+	return error;
+}
+
+static int make_session(const struct options *options, int *ret_fd, struct trace_session *ret)
+{
+	int error = create_unlimited(&options->definitions, ret_fd, ret);
+
+	if (error) {
+		complain("no memory to share with the program: %s", ep_strerror(error));
+		return EXIT_OURS;
+	}
+	ret->shared->mode = options->mode;
+	ret->shared->plan = options->plan;
+	ret->shared->follow = options->follow;
+	ret->shared->drop = options->drop;
+	return 0;
+}
+
+/* What the first process said when it gave up; it may have written anything. */
+static int read_report(const struct trace_session *session, const struct trace_source *definitions)
+{
+	const struct trace_report *report = &session->shared->report;
+	struct ep_error_at error = {.error = (int)report->error, .column = report->column};
+
+	if (!atomic_load(&report->ready))
+		return 0;
+	snprintf(error.message, sizeof(error.message), "%.*s", (int)sizeof(report->message) - 1,
+		 report->message);
+	complain_about(definitions, &error);
+	return EXIT_OURS;
+}
+
+static int run(const struct options *options, const struct launch *launch,
+	       struct collector *collector)
+{
+	int status, error = launch_run(launch, collector, &status);
+
+	if (!error)
+		error = read_report(&collector->session, &options->definitions);
+	if (error)
+		return error;
+	collect_finish(collector);
+	if (!collector->known && !options->quiet)
+		complain("%s was not probed: it ended before it was ready, or the library could "
+			 "not be loaded",
+			 launch->path);
+	launch_end_as(status);
+}
+
+int main(int argc, char **argv)
+{
+	static struct trace_arena arena;
+	static struct options options;
+	static struct collector collector;
+	char path[PATH_MAX], library[PATH_MAX];
+	struct launch launch = {.path = path, .library = library};
+	struct trace_session session;
+	int error = options_read(argc, argv, &arena, &options);
+
+	launch.command = options.command;
+	if (!error)
+		error = program_find(options.command[0], path, sizeof(path));
+	if (!error)
+		error = program_find_library(library, sizeof(library));
+	if (!error)
+		error = make_session(&options, &launch.session_fd, &session);
+	if (!error)
+		error = collect_init(&collector, &options, &session, &arena);
+	return error ? error : run(&options, &launch, &collector);
+}

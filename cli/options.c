@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Options end at the first word that is none: what follows is the program's own command line.
+ * Definitions are read here, files included, so that nothing starts when one is malformed.
+ */
+#include "cli/options.h"
+
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char usage[] =
+	"usage: emuprobe [options] [--] PROGRAM [ARG...]\n"
+	"\n"
+	"  -e, --probe=DEF        place a probe: p[:[GROUP/]EVENT] [OBJECT:]SYMBOL[+OFFSET] "
+	"[ARG...]\n"
+	"  -f, --file=FILE        read definitions from a file\n"
+	"  -c, --count            only count hits\n"
+	"  -o, --output=FILE      write events to FILE, not to standard error\n"
+	"      --format=FORMAT    text or json\n"
+	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
+	"      --explain          show each probe's instruction, plan and reason\n"
+	"  -n, --check            show what the probes would be, and do not run the program\n"
+	"      --drop             drop events rather than make the program wait\n"
+	"      --no-follow        do not probe what the program executes\n"
+	"  -q, --quiet            no summary\n"
+	"  -v, --verbose          show every probe in the summary\n"
+	"      --version\n"
+	"      --help\n"
+	"\n"
+	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
+
+enum {
+	OPTION_FORMAT = 256,
+	OPTION_PLAN,
+	OPTION_EXPLAIN,
+	OPTION_DROP,
+	OPTION_NO_FOLLOW,
+	OPTION_VERSION,
+	OPTION_HELP
+};
+
+static const struct option long_options[] = {
+	{"probe", required_argument, NULL, 'e'},
+	{"file", required_argument, NULL, 'f'},
+	{"count", no_argument, NULL, 'c'},
+	{"output", required_argument, NULL, 'o'},
+	{"format", required_argument, NULL, OPTION_FORMAT},
+	{"plan", required_argument, NULL, OPTION_PLAN},
+	{"explain", no_argument, NULL, OPTION_EXPLAIN},
+	{"check", no_argument, NULL, 'n'},
+	{"drop", no_argument, NULL, OPTION_DROP},
+	{"no-follow", no_argument, NULL, OPTION_NO_FOLLOW},
+	{"quiet", no_argument, NULL, 'q'},
+	{"verbose", no_argument, NULL, 'v'},
+	{"version", no_argument, NULL, OPTION_VERSION},
+	{"help", no_argument, NULL, OPTION_HELP},
+	{NULL, 0, NULL, 0},
+};
+
+void complain(const char *format, ...)
+{
+	va_list args;
+
+	fputs("emuprobe: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+}
+
+void complain_about(const struct trace_source *source, const struct ep_error_at *error)
+{
+	char text[4096];
+
+	trace_source_explain(source, error, text, sizeof(text));
+	fprintf(stderr, "emuprobe: %s", text);
+}
+
+static int add_definitions(struct options *options, int option, const char *value)
+{
+	struct ep_error_at error = {0};
+	int failed = option == 'e' ? trace_source_add(&options->definitions, value, "-e", &error)
+				   : trace_source_add_file(&options->definitions, value, &error);
+
+	if (!failed)
+		return 0;
+	complain("%s", error.message[0] ? error.message : ep_strerror(failed));
+	return EXIT_OURS;
+}
+
+static int set_format(struct options *options, const char *value)
+{
+	if (strcmp(value, "text") == 0)
+		options->format = TRACE_FORMAT_TEXT;
+	else if (strcmp(value, "json") == 0)
+		options->format = TRACE_FORMAT_JSON;
+	else
+		return complain("--format=%s: text or json", value), EXIT_OURS;
+	return 0;
+}
+
+static int set_plan(struct options *options, const char *value)
+{
+	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= EP_PLAN_JUMP; plan++)
+		if (strcmp(ep_plan_name(plan), value) == 0) {
+			options->plan = plan;
+			return 0;
+		}
+	complain("--plan=%s: auto, trap, emulate, boost or jump", value);
+	return EXIT_OURS;
+}
+
+static int set(struct options *options, int option, const char *value)
+{
+	switch (option) {
+	case 'e':
+	case 'f':
+		return add_definitions(options, option, value);
+	case 'c':
+		if (options->mode == TRACE_MODE_EVENTS)
+			options->mode = TRACE_MODE_COUNT;
+		return 0;
+	case 'n':
+		options->mode = TRACE_MODE_CHECK;
+		return 0;
+	case 'o':
+		options->output = value;
+		return 0;
+	case 'q':
+		options->quiet = true;
+		return 0;
+	case 'v':
+		options->verbose = true;
+		return 0;
+	case OPTION_FORMAT:
+		return set_format(options, value);
+	case OPTION_PLAN:
+		return set_plan(options, value);
+	case OPTION_EXPLAIN:
+		options->explain = true;
+		return 0;
+	case OPTION_DROP:
+		options->drop = true;
+		return 0;
+	case OPTION_NO_FOLLOW:
+		options->follow = false;
+		return 0;
+	case OPTION_VERSION:
+		printf("emuprobe %s\n", ep_version());
+		exit(fflush(stdout) ? EXIT_OURS : 0);
+	case OPTION_HELP:
+		fputs(usage, stdout);
+		exit(fflush(stdout) ? EXIT_OURS : 0);
+	default: /* getopt has said what */
+		fputs("Try: emuprobe --help\n", stderr);
+		return EXIT_OURS;
+	}
+}
+
+static int check_definitions(const struct options *options, struct trace_arena *arena)
+{
+	struct trace_definitions definitions;
+	struct ep_error_at error = {0};
+	int failed =
+		trace_definitions_parse(options->definitions.text, arena, &definitions, &error);
+
+	if (failed == -EP_SYNTAX) {
+		complain_about(&options->definitions, &error);
+	} else if (failed) {
+		complain("%s", ep_strerror(failed));
+	} else if (!definitions.count) {
+		complain("no probes: use -e or -f");
+		failed = EXIT_OURS;
+	}
+	return failed ? EXIT_OURS : 0;
+}
+
+int options_read(int argc, char **argv, struct trace_arena *arena, struct options *ret)
+{
+	int option, error = 0;
+
+	*ret = (struct options){.mode = TRACE_MODE_EVENTS, .follow = true};
+	if (trace_source_init(&ret->definitions, arena))
+		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
+	while (!error &&
+	       (option = getopt_long(argc, argv, "+e:f:co:nqv", long_options, NULL)) != -1)
+		error = set(ret, option, optarg);
+	if (!error)
+		error = check_definitions(ret, arena);
+	if (!error && optind == argc) {
+		complain("no program to run");
+		error = EXIT_OURS;
+	}
+	ret->command = argv + optind;
+	return error;
+}

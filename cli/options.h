@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The launcher's command line. */
+#ifndef EMUPROBE_CLI_OPTIONS_H
+#define EMUPROBE_CLI_OPTIONS_H
+
+#include <stdbool.h>
+
+#include "trace/format.h"
+#include "trace/source.h"
+
+#define EXIT_OURS	    125 /* the launcher failed, the program was not run or not probed */
+#define EXIT_CANNOT_EXECUTE 126
+#define EXIT_NOT_FOUND	    127
+
+struct options {
+	struct trace_source definitions;
+	enum trace_mode mode;
+	enum trace_format format;
+	enum ep_plan plan;
+	const char *output; /* NULL: standard error */
+	bool explain;
+	bool quiet;
+	bool verbose;
+	bool follow;
+	bool drop;
+	char **command; /* NULL-terminated */
+};
+
+/**
+ * Read the command line; --help and --version print and exit.
+ *
+ * @return   0 or the exit status, after a message.
+ */
+int options_read(int argc, char **argv, struct trace_arena *arena, struct options *ret);
+
+/** "emuprobe: MESSAGE" on standard error. */
+__attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
+
+/** The same about a place in the definitions. */
+void complain_about(const struct trace_source *source, const struct ep_error_at *error);
+
+#endif

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Without a launcher the process keeps its own session and writes it out itself. The end of the
+ * program is noticed by a probe on _exit(), which every road out passes, destructors run or not;
+ * execve() is probed to write what was recorded so far.
+ */
+#include "preload/start.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "trace/counts.h"
+#include "trace/follow.h"
+#include "trace/source.h"
+
+struct alone {
+	struct trace_arena *arena;
+	struct trace_source source;
+	struct trace_definitions definitions;
+	struct trace_session session;
+	struct trace_probes *probes;
+	struct ep_counts *counts;
+};
+
+static bool finish_in_destructor;
+
+/* ---- complaints ---------------------------------------------------------------------------- */
+
+static void say(const char *text, size_t size)
+{
+	if (write(STDERR_FILENO, text, size) < 0)
+		return; /* nobody listens */
+}
+
+static int complain(const struct alone *alone, int error, const struct ep_error_at *at)
+{
+	struct ep_error_at plain = {.error = -error, .column = SIZE_MAX};
+	static const char prefix[] = "emuprobe: ", suffix[] = "emuprobe: running unprobed\n";
+	char text[1024];
+	size_t size;
+
+	snprintf(plain.message, sizeof(plain.message), "%s", ep_strerror(error));
+	size = trace_source_explain(&alone->source, at->error ? at : &plain, text, sizeof(text));
+	say(prefix, sizeof(prefix) - 1);
+	say(text, size);
+	say(suffix, sizeof(suffix) - 1);
+	return error;
+}
+
+/* ---- the end ------------------------------------------------------------------------------- */
+
+static void on_exit_begun(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	trace_private_keep_output();
+}
+
+static void on_exit_reached(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	trace_private_finish();
+}
+
+static void on_execve(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	trace_private_write_before_exec();
+}
+
+static int take_first(const struct ep_match *match, void *data)
+{
+	*(const void **)data = match->addr;
+	return 1;
+}
+
+static bool watch(const char *symbol, ep_handler handler)
+{
+	const struct ep_place place = {.object = "libc.so.6", .symbol = symbol};
+	const struct ep_options options = {.size = sizeof(options), .handler = handler};
+	struct ep_probe *probe;
+	const void *addr;
+
+	return ep_resolve(&place, take_first, &addr) == 1 &&
+	       ep_probe_create(addr, &options, &probe) == 0;
+}
+
+__attribute__((destructor)) static void destructor(void)
+{
+	if (finish_in_destructor)
+		trace_private_finish();
+}
+
+/* ---- the start ----------------------------------------------------------------------------- */
+
+static int read_definitions(struct alone *alone, const struct settings *settings,
+			    struct ep_error_at *at)
+{
+	int error = trace_source_init(&alone->source, alone->arena);
+
+	if (!error)
+		error = trace_source_add(&alone->source, settings->definitions, "-EMUPROBE", at);
+	if (!error)
+		error = trace_definitions_parse(alone->source.text, alone->arena,
+						&alone->definitions, at);
+	return error;
+}
+
+static int make_session(struct alone *alone)
+{
+	uint64_t size = alone->probes->room * sizeof(struct ep_counts), at;
+	int error = trace_session_create(&trace_shape_private, "", 0, NULL, &alone->session);
+
+	if (error)
+		return error;
+	if (trace_session_add_process(&alone->session, getpid(), getppid()) < 0)
+		return -EP_NO_MEMORY;
+	at = trace_session_alloc(&alone->session, size);
+	alone->counts = at ? trace_session_at(&alone->session, at, size) : NULL;
+	return alone->counts ? 0 : -EP_NO_MEMORY;
+}
+
+/* The program may change its directory before the file is opened. */
+static const char *absolute(struct trace_arena *arena, const char *path)
+{
+	char text[8192], directory[4096];
+
+	if (!path || path[0] == '/' || !getcwd(directory, sizeof(directory)))
+		return path;
+	snprintf(text, sizeof(text), "%s/%.4000s", directory, path);
+	return trace_arena_copy(arena, text, strlen(text));
+}
+
+static struct trace_arming arming_of(const struct settings *settings)
+{
+	return (struct trace_arming){
+		.plan = settings->plan,
+		.handler = settings->mode == TRACE_MODE_COUNT ? NULL : trace_record,
+	};
+}
+
+static void look_again(void *data)
+{
+	(void)data;
+	trace_private_look_again();
+}
+
+static void follow_objects(const struct alone *alone, const struct settings *settings)
+{
+	struct trace_definitions *kept = trace_arena_alloc(alone->arena, sizeof(*kept));
+	const struct trace_follow follow = {
+		.definitions = kept,
+		.probes = alone->probes,
+		.arming = arming_of(settings),
+		.counts = alone->counts,
+		.arena = alone->arena,
+		.changed = look_again,
+	};
+
+	if (!kept)
+		return;
+	*kept = alone->definitions;
+	trace_follow_objects(&follow);
+}
+
+static int arm(struct alone *alone, const struct settings *settings)
+{
+	const struct trace_private_options options = {
+		.output = absolute(alone->arena, settings->output),
+		.format = settings->format,
+		.quiet = settings->quiet,
+		.verbose = settings->verbose,
+	};
+	const struct trace_arming arming = arming_of(settings);
+	int error = trace_record_init(&alone->session, 0, TRACE_FULL_WRITE);
+
+	if (!error)
+		error = trace_attach_arm(alone->probes, &arming, alone->counts, alone->arena);
+	if (!error)
+		error = trace_private_init(&alone->session, alone->probes, alone->counts, &options,
+					   alone->arena);
+	return error;
+}
+
+static int start(struct alone *alone, const struct settings *settings, struct ep_error_at *at)
+{
+	int error = read_definitions(alone, settings, at);
+
+	if (!error)
+		error = trace_attach_resolve(&alone->definitions, settings->inherited, alone->arena,
+					     alone->probes, at);
+	if (!error)
+		error = make_session(alone);
+	if (!error)
+		error = arm(alone, settings);
+	return error;
+}
+
+void start_private(const struct settings *settings, struct trace_arena *arena)
+{
+	struct alone alone = {.arena = arena};
+	struct ep_error_at at = {0};
+	int error = -EP_NO_MEMORY;
+
+	alone.probes = trace_arena_alloc(arena, sizeof(*alone.probes));
+	if (alone.probes)
+		error = start(&alone, settings, &at);
+	if (error) {
+		complain(&alone, error, &at);
+		return;
+	}
+	if (settings->inherited && !alone.probes->count)
+		return;
+	finish_in_destructor = !watch("_exit", on_exit_reached);
+	watch("exit", on_exit_begun);
+	watch("execve", on_execve);
+	start_follow_forks(&alone.session, NULL);
+	trace_counts_use(&alone.session, trace_session_process(&alone.session, 0));
+	follow_objects(&alone, settings);
+	trace_attach_enable(alone.probes);
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Under the launcher everything is in the session: definitions, settings, and room for probes,
+ * counters and events. The first program that is executed must have the places that were asked for:
+ * if not, it says so there and ends. Those executed later are probed where they have them.
+ */
+#include "preload/start.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "trace/counts.h"
+#include "trace/follow.h"
+#include "trace/publish.h"
+
+#define EXIT_EMUPROBE 125
+
+struct start {
+	struct trace_session session;
+	struct trace_arena *arena;
+	struct trace_definitions definitions;
+	struct trace_process *process;
+	struct ep_counts *counts;
+	bool first;
+};
+
+/* ---- fork ---------------------------------------------------------------------------------- */
+
+static struct trace_session forked_session;
+static const struct trace_probes *forked_probes;
+
+/* Whatever is called here would be counted as the program's: so no function of libc, but in the
+   engine, which does not count itself. */
+static void after_fork_child(void)
+{
+	uint32_t index = trace_record_follow_fork();
+	struct trace_process *process = trace_session_process(&forked_session, index);
+	struct ep_counts *counts;
+	uint64_t size;
+
+	if (!forked_probes)
+		return;
+	size = forked_probes->room * sizeof(struct ep_counts);
+	counts = process ? trace_session_at(&forked_session, process->counts, size) : NULL;
+	for (size_t i = 0; counts && i < forked_probes->count; i++)
+		if (forked_probes->list[i].handle)
+			ep_probe_set_counts(forked_probes->list[i].handle, &counts[i]);
+	if (counts)
+		trace_follow_move_counts(counts);
+	if (process)
+		trace_counts_use(&forked_session, process);
+}
+
+/* Registered behind the engine's own, so run behind it in the child. */
+void start_follow_forks(const struct trace_session *session, const struct trace_probes *probes)
+{
+	forked_session = *session;
+	forked_probes = probes;
+	pthread_atfork(NULL, NULL, after_fork_child);
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+/* Only the first program's troubles are reported; nothing of it has run yet. */
+static void give_up(const struct start *start, const struct ep_error_at *error)
+{
+	struct trace_report *report = &start->session.shared->report;
+
+	if (!start->first)
+		return;
+	report->error = (uint32_t)error->error;
+	report->column = error->column;
+	snprintf(report->message, sizeof(report->message), "%s", error->message);
+	atomic_store(&report->ready, 1);
+	syscall(SYS_exit_group, EXIT_EMUPROBE);
+}
+
+static bool check(const struct start *start, int error, const struct ep_error_at *at)
+{
+	struct ep_error_at plain = {.error = -error};
+
+	if (!error)
+		return true;
+	snprintf(plain.message, sizeof(plain.message), "%s", ep_strerror(error));
+	give_up(start, at && at->error ? at : &plain);
+	return false;
+}
+
+static bool parse(struct start *start)
+{
+	const struct trace_layout *layout = &start->session.layout;
+	const char *text = (const char *)start->session.shared + layout->definitions;
+	struct ep_error_at at = {0};
+
+	text = trace_arena_copy(start->arena, text, layout->definitions_size);
+	return check(start,
+		     text ? trace_definitions_parse(text, start->arena, &start->definitions, &at)
+			  : -EP_NO_MEMORY,
+		     &at);
+}
+
+static bool add_process(struct start *start)
+{
+	const struct trace_shared *shared = start->session.shared;
+	long index = trace_session_add_process(&start->session, getpid(), getppid());
+
+	if (index < 0)
+		return false;
+	start->process = trace_session_process(&start->session, (uint64_t)index);
+	start->process->foreign = trace_session_pid_namespace() != shared->pid_namespace;
+	prctl(PR_GET_NAME, start->process->comm);
+	return true;
+}
+
+static int arm(struct start *start, struct trace_probes *probes)
+{
+	const struct trace_shared *shared = start->session.shared;
+	const struct trace_arming arming = {
+		.plan = shared->plan,
+		.handler = shared->mode == TRACE_MODE_COUNT ? NULL : trace_record,
+	};
+	uint64_t size = probes->room * sizeof(struct ep_counts);
+	uint64_t at = trace_session_alloc(&start->session, size);
+	uint32_t index = (uint32_t)(start->process - trace_session_process(&start->session, 0));
+	int error;
+
+	if (!at)
+		return -EP_NO_MEMORY;
+	start->process->counts = at;
+	start->process->room = (uint32_t)probes->room;
+	start->counts = trace_session_at(&start->session, at, size);
+	error = trace_record_init(&start->session, index,
+				  shared->drop ? TRACE_FULL_DROP : TRACE_FULL_WAIT);
+	if (!error)
+		error = trace_attach_arm(probes, &arming, start->counts, start->arena);
+	if (!error)
+		error = trace_publish(&start->session, start->process, probes);
+	return error;
+}
+
+/* Of this process, or of the parent's that it was forked from. */
+static void publish_again(void *data)
+{
+	struct trace_process *process =
+		trace_session_process(&forked_session, trace_record_follow_fork());
+
+	(void)data;
+	if (process)
+		trace_publish(&forked_session, process, forked_probes);
+}
+
+/* The definitions stay in the arena; the list of them is copied there. */
+static void follow_objects(const struct start *start, struct trace_probes *probes)
+{
+	const struct trace_shared *shared = start->session.shared;
+	struct trace_definitions *kept = trace_arena_alloc(start->arena, sizeof(*kept));
+	const struct trace_follow follow = {
+		.definitions = kept,
+		.probes = probes,
+		.arming = {.plan = shared->plan,
+			   .handler = shared->mode == TRACE_MODE_COUNT ? NULL : trace_record},
+		.counts = start->counts,
+		.arena = start->arena,
+		.changed = publish_again,
+	};
+
+	if (!kept)
+		return;
+	*kept = start->definitions;
+	trace_follow_objects(&follow);
+}
+
+static void check_only(struct start *start, struct trace_probes *probes)
+{
+	int error = trace_attach_check(probes, start->session.shared->plan, start->arena);
+
+	if (!error)
+		error = trace_publish(&start->session, start->process, probes);
+	if (check(start, error, NULL))
+		syscall(SYS_exit_group, 0);
+}
+
+static void probe(struct start *start)
+{
+	struct trace_probes *probes = trace_arena_alloc(start->arena, sizeof(*probes));
+	struct ep_error_at at = {0};
+	int error;
+
+	if (!probes || !parse(start))
+		return;
+	error = trace_attach_resolve(&start->definitions, !start->first, start->arena, probes, &at);
+	if (!check(start, error, &at) || !add_process(start))
+		return;
+	if (start->session.shared->mode == TRACE_MODE_CHECK) {
+		check_only(start, probes);
+		return;
+	}
+	if (!check(start, arm(start, probes), NULL))
+		return;
+	start_follow_forks(&start->session, probes);
+	trace_counts_use(&start->session, start->process);
+	follow_objects(start, probes);
+	trace_attach_enable(probes);
+}
+
+void start_shared(const struct settings *settings, char **envp, struct trace_arena *memory)
+{
+	struct start start = {.arena = memory};
+	const struct trace_shared *shared;
+
+	if (trace_session_open(settings->session, &start.session))
+		return;
+	shared = start.session.shared;
+	start.first = shared->first_pid == getpid() && !atomic_load(&shared->process_count);
+	if (!shared->follow)
+		settings_hide(envp);
+	if (start.first || shared->follow)
+		probe(&start);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* The two ways in which the library starts. */
+#ifndef EMUPROBE_PRELOAD_START_H
+#define EMUPROBE_PRELOAD_START_H
+
+#include "preload/settings.h"
+#include "trace/attach.h"
+
+/** Under the launcher. Does not return where the first program cannot be probed as asked. */
+void start_shared(const struct settings *settings, char **envp, struct trace_arena *arena);
+
+/** On its own. Complains on standard error, then lets the program run. */
+void start_private(const struct settings *settings, struct trace_arena *arena);
+
+/**
+ * Let each child of a fork start afresh; it counts what @probes hit in counters of its own, NULL:
+ * in the same ones, which were copied with all the rest.
+ */
+void start_follow_forks(const struct trace_session *session, const struct trace_probes *probes);
+
+#endif

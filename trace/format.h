@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+/* Events as text. */
+#ifndef EMUPROBE_TRACE_FORMAT_H
+#define EMUPROBE_TRACE_FORMAT_H
+
+#include "trace/session.h"
+#include "trace/text.h"
+#include "trace/view.h"
+
+#define TRACE_LINE_MAX 8192
+
+struct trace_event {
+	const struct trace_view *view;
+	uint64_t nanoseconds; /* CLOCK_MONOTONIC */
+	int pid, tid;
+	uint32_t cpu;
+	char comm[TRACE_COMM_SIZE + 1];
+	const uint64_t *values; /* one for each argument of the view */
+};
+
+/** Append one line. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_format_event(struct trace_text *text, enum trace_format format,
+				     const struct trace_event *event);
+
+#endif

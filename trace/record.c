@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A hit costs what this does: two loads to find the thread's ring, one rdtscp, a store for each
+ * argument. The thread is its ring's only producer, and probes do not nest, so nothing is locked.
+ * Where a ring is full the thread waits for the reader, but only while that makes progress; one
+ * that is stuck or gone is not waited for twice: the event is dropped, and counted.
+ *
+ * The kernel wipes one page on fork: that is how a child notices that it is one, even where libc's
+ * fork() was passed by.
+ */
+#include "trace/record.h"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "trace/args.h"
+#include "trace/clock.h"
+#include "trace/private.h"
+#include "trace/raw.h"
+
+#define WAIT_NANOSECONDS 10000000
+#define WAIT_TRIES	 10 /* of that length, without progress */
+
+static struct {
+	struct trace_session session;
+	enum trace_clock clock;
+	enum trace_full full;
+	uint32_t process;	 /* index of the entry */
+	uint32_t epoch;		 /* changes with each fork: the rings of before are the parent's */
+	_Atomic uint32_t *alive; /* wiped in the child of a fork */
+} local;
+
+static __thread struct {
+	struct trace_ring *ring; /* NULL: there was none left */
+	uint64_t *data;
+	uint32_t epoch; /* of local, when the ring was taken; 0: never */
+} mine;
+
+int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -EP_NO_MEMORY;
+	/* Before Linux 4.14 there is no such advice: then only fork() itself is followed. */
+	madvise(page, 4096, MADV_WIPEONFORK);
+	local.session = *session;
+	local.clock = session->shared->clock;
+	local.full = full;
+	local.process = process;
+	local.epoch = 1;
+	local.alive = page;
+	atomic_store(local.alive, 1);
+	return 0;
+}
+
+/* ---- fork ---------------------------------------------------------------------------------- */
+
+EP_TRAP_PATH static void inherit(struct trace_process *process, const struct trace_process *parent)
+{
+	process->probe_count = parent->probe_count;
+	process->set = parent->set;
+	process->set_size = parent->set_size;
+	process->foreign = parent->foreign;
+	process->room = parent->room;
+	for (int i = 0; i < TRACE_COMM_SIZE; i++)
+		process->comm[i] = parent->comm[i];
+	process->counts =
+		trace_session_alloc(&local.session, parent->room * sizeof(struct ep_counts));
+	if (!process->counts) /* no room: count where the parent does */
+		process->counts = parent->counts;
+	atomic_store(&process->state, TRACE_PROCESS_RUNNING);
+}
+
+EP_TRAP_PATH static void follow_shared(void)
+{
+	int pid = (int)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	int parent = (int)raw_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0);
+	long index = trace_session_add_process(&local.session, pid, parent);
+
+	if (index < 0)
+		return;
+	inherit(trace_session_process(&local.session, (uint64_t)index),
+		trace_session_process(&local.session, local.process));
+	local.process = (uint32_t)index;
+}
+
+EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
+{
+	uint32_t wiped = 0;
+
+	if (!atomic_compare_exchange_strong(local.alive, &wiped, 1))
+		return local.process;
+	local.epoch++;
+	if (local.full == TRACE_FULL_WRITE)
+		trace_private_follow_fork();
+	else
+		follow_shared();
+	return local.process;
+}
+
+/* ---- rings --------------------------------------------------------------------------------- */
+
+/* Once: a sandbox that the program enters later may not allow it. The reader looks again. */
+EP_TRAP_PATH static void note_comm(struct trace_ring *ring)
+{
+	uint64_t comm[TRACE_COMM_SIZE / 8] = {0};
+
+	raw_syscall(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
+	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
+		atomic_store_explicit(&ring->comm[i], comm[i], memory_order_relaxed);
+}
+
+EP_TRAP_PATH static void raise_high(uint32_t count)
+{
+	uint32_t high = atomic_load(&local.session.shared->ring_high);
+
+	while (high < count &&
+	       !atomic_compare_exchange_weak(&local.session.shared->ring_high, &high, count))
+		;
+}
+
+EP_TRAP_PATH static bool take(uint32_t index)
+{
+	struct trace_ring *ring = trace_session_ring(&local.session, index);
+	uint32_t expected = TRACE_RING_FREE;
+
+	if (!atomic_compare_exchange_strong(&ring->state, &expected, TRACE_RING_OWNED))
+		return false;
+	ring->tid = (int32_t)raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	ring->process = local.process;
+	ring->tail_seen = atomic_load(&ring->tail);
+	note_comm(ring);
+	mine.ring = ring;
+	mine.data = trace_session_ring_data(&local.session, index);
+	raise_high(index + 1);
+	return true;
+}
+
+EP_TRAP_PATH static bool take_any(void)
+{
+	for (uint32_t i = 0; i < local.session.layout.ring_max; i++)
+		if (take(i))
+			return true;
+	return false;
+}
+
+EP_TRAP_PATH static void find_ring(void)
+{
+	mine.epoch = local.epoch;
+	mine.ring = NULL;
+	if (take_any() || local.full != TRACE_FULL_WRITE)
+		return;
+	trace_private_write(true);
+	take_any();
+}
+
+/* ---- an event ------------------------------------------------------------------------------ */
+
+EP_TRAP_PATH static bool has_room(struct trace_ring *ring, uint64_t head, uint64_t size)
+{
+	if (head + size - ring->tail_seen <= local.session.layout.ring_size)
+		return true;
+	ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	return head + size - ring->tail_seen <= local.session.layout.ring_size;
+}
+
+EP_TRAP_PATH static void wake_reader(void)
+{
+	struct trace_shared *shared = local.session.shared;
+
+	atomic_fetch_add(&shared->wake, 1);
+	if (atomic_load(&shared->sleeping))
+		raw_syscall(SYS_futex, (long)&shared->wake, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+/* Until the reader has made room, or has not moved for a while: not again before it has. */
+EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head, uint64_t size)
+{
+	static const struct timespec timeout = {.tv_nsec = WAIT_NANOSECONDS};
+	struct trace_shared *shared = local.session.shared;
+
+	if (ring->tail_stuck == ring->tail_seen + 1)
+		return;
+	atomic_fetch_add(&shared->waiting, 1);
+	for (int tries = 0; tries < WAIT_TRIES; tries++) {
+		uint32_t seen = atomic_load(&shared->drained);
+
+		if (has_room(ring, head, size))
+			break;
+		wake_reader();
+		raw_syscall(SYS_futex, (long)&shared->drained, FUTEX_WAIT, seen, (long)&timeout, 0,
+			    0);
+		if (atomic_load(&shared->drained) != seen) /* it is busy, with other rings maybe */
+			tries = -1;
+	}
+	atomic_fetch_sub(&shared->waiting, 1);
+	ring->tail_stuck = has_room(ring, head, size) ? 0 : ring->tail_seen + 1;
+}
+
+EP_TRAP_PATH static bool make_room(struct trace_ring *ring, uint64_t head, uint64_t size)
+{
+	if (has_room(ring, head, size))
+		return true;
+	if (local.full == TRACE_FULL_WRITE) {
+		note_comm(ring);
+		trace_private_write(false);
+	} else if (local.full == TRACE_FULL_WAIT) {
+		wait_for_reader(ring, head, size);
+	}
+	if (has_room(ring, head, size))
+		return true;
+	atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
+	return false;
+}
+
+EP_TRAP_PATH static void append(const struct trace_probe *probe, const struct ep_regs *regs,
+				uint64_t head, uint64_t words)
+{
+	uint64_t mask = local.session.layout.ring_size / 8 - 1, at = head / 8;
+	uint32_t cpu;
+	uint64_t time = trace_clock_read(local.clock, &cpu);
+
+	mine.data[at & mask] = probe->index | words << 32 | (uint64_t)cpu << 48;
+	mine.data[(at + 1) & mask] = time;
+	for (uint32_t i = 0; i < probe->view.arg_count; i++)
+		mine.data[(at + 2 + i) & mask] = trace_arg_fetch(&probe->view.args[i], regs);
+}
+
+/* The reader looks from time to time; a ring that gets half full cannot wait for that. */
+EP_TRAP_PATH static void wake_at_half(uint64_t old, uint64_t new)
+{
+	if ((old ^ new) & local.session.layout.ring_size / 2)
+		wake_reader();
+}
+
+EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	const struct trace_probe *of = cookie;
+	uint64_t words = 2 + of->view.arg_count, head;
+
+	(void)probe;
+	if (!atomic_load_explicit(local.alive, memory_order_relaxed))
+		trace_record_follow_fork();
+	if (mine.epoch != local.epoch)
+		find_ring();
+	if (!mine.ring) {
+		atomic_fetch_add(&local.session.shared->lost_events, 1);
+		return;
+	}
+	head = atomic_load_explicit(&mine.ring->head, memory_order_relaxed);
+	if (!make_room(mine.ring, head, 8 * words))
+		return;
+	append(of, regs, head, words);
+	atomic_store_explicit(&mine.ring->head, head + 8 * words, memory_order_release);
+	if (local.full != TRACE_FULL_WRITE)
+		wake_at_half(head, head + 8 * words);
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Definitions come from files, from command lines and from the kernel's tools: newlines or ';'
+ * between them, blanks or ',' between their words, '#' comments. Spans point into the text, so
+ * that every complaint can point there, too.
+ */
+#include "trace/scanner.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == ',';
+}
+
+static bool ends_definition(char c)
+{
+	return c == '\0' || c == '\n' || c == ';';
+}
+
+static void skip_comment(struct trace_scanner *scanner)
+{
+	while (*scanner->at && *scanner->at != '\n')
+		scanner->at++;
+}
+
+static void skip_blanks(struct trace_scanner *scanner)
+{
+	while (is_blank(*scanner->at))
+		scanner->at++;
+}
+
+bool trace_scan_definition(struct trace_scanner *scanner)
+{
+	for (;; scanner->at++) {
+		skip_blanks(scanner);
+		if (*scanner->at == '#')
+			skip_comment(scanner);
+		if (*scanner->at == '\0')
+			return false;
+		if (!ends_definition(*scanner->at))
+			return true;
+	}
+}
+
+bool trace_scan_word(struct trace_scanner *scanner, struct trace_span *ret)
+{
+	const char *start;
+
+	skip_blanks(scanner);
+	if (*scanner->at == '#')
+		skip_comment(scanner);
+	if (ends_definition(*scanner->at))
+		return false;
+	start = scanner->at;
+	while (!is_blank(*scanner->at) && !ends_definition(*scanner->at))
+		scanner->at++;
+	*ret = (struct trace_span){start, (size_t)(scanner->at - start)};
+	return true;
+}
+
+struct trace_span trace_scan_rest(const struct trace_scanner *scanner)
+{
+	struct trace_scanner ahead = *scanner;
+	struct trace_span word, ret = {scanner->at, 0};
+
+	while (trace_scan_word(&ahead, &word))
+		ret.size = (size_t)(word.at + word.size - ret.at);
+	return ret;
+}
+
+struct trace_span trace_span_behind(struct trace_span span, const char *separator)
+{
+	size_t skipped = (size_t)(separator + 1 - span.at);
+
+	return (struct trace_span){separator + 1, span.size - skipped};
+}
+
+struct trace_span trace_span_before(struct trace_span span, const char *separator)
+{
+	return (struct trace_span){span.at, (size_t)(separator - span.at)};
+}
+
+const char *trace_span_find(struct trace_span span, char wanted)
+{
+	return span.size ? memchr(span.at, wanted, span.size) : NULL;
+}
+
+const char *trace_span_find_last(struct trace_span span, char wanted)
+{
+	return span.size ? memrchr(span.at, wanted, span.size) : NULL;
+}
+
+bool trace_span_is(struct trace_span span, const char *text)
+{
+	return strlen(text) == span.size && memcmp(text, span.at, span.size) == 0;
+}
+
+static unsigned int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return (unsigned int)(c - '0');
+	if (c >= 'a' && c <= 'f')
+		return (unsigned int)(c - 'a') + 10;
+	if (c >= 'A' && c <= 'F')
+		return (unsigned int)(c - 'A') + 10;
+	return 16;
+}
+
+bool trace_span_number(struct trace_span span, uint64_t *ret)
+{
+	unsigned int base = 10;
+	uint64_t value = 0;
+	size_t i = 0;
+
+	if (span.size > 1 && span.at[0] == '0') {
+		bool hexadecimal = span.at[1] == 'x' || span.at[1] == 'X';
+
+		base = hexadecimal ? 16 : 8;
+		i = hexadecimal ? 2 : 1;
+	}
+	if (i == span.size)
+		return false;
+	for (; i < span.size; i++) {
+		unsigned int digit = digit_of(span.at[i]);
+
+		if (digit >= base || __builtin_mul_overflow(value, base, &value) ||
+		    __builtin_add_overflow(value, digit, &value))
+			return false;
+	}
+	*ret = value;
+	return true;
+}
+
+int trace_syntax(struct trace_scanner *scanner, const char *at, const char *format, ...)
+{
+	struct ep_error_at *error = scanner->error;
+	va_list args;
+
+	if (!error)
+		return -EP_SYNTAX;
+	error->error = EP_SYNTAX;
+	error->column = (size_t)(at - scanner->text);
+	va_start(args, format);
+	vsnprintf(error->message, sizeof(error->message), format, args);
+	va_end(args);
+	return -EP_SYNTAX;
+}
