@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * For libFuzzer: any text is a list of definitions, or an error that points into it.
+ */
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "trace/source.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(const struct trace_definitions *all, size_t size)
+{
+	for (size_t i = 0; i < all->count; i++) {
+		const struct trace_definition *one = &all->list[i];
+
+		if (one->column >= size || one->place_column >= size || !one->text[0] ||
+		    (one->event && !one->event[0]) || one->arg_count > TRACE_ARGS_MAX)
+			abort();
+		if (one->place.symbol && !one->place.symbol[0])
+			abort();
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct trace_arena arena = {0};
+	struct trace_source source;
+	struct trace_definitions all;
+	struct ep_error_at error = {0};
+	char explained[512];
+	char *text = trace_arena_copy(&arena, (const char *)data, size);
+
+	/* Not a test of what open() does with any name. */
+	for (char *at = text; (at = strchr(at, '@')); at++)
+		*at = '%';
+	if (trace_source_init(&source, &arena) == 0 &&
+	    trace_source_add(&source, text, "fuzz", &error) == 0) {
+		if (trace_definitions_parse(source.text, &arena, &all, &error) == 0)
+			check(&all, source.size);
+		else if (error.column > source.size || !error.message[0])
+			abort();
+		trace_source_explain(&source, &error, explained, sizeof(explained));
+	}
+	trace_arena_deinit(&arena);
+	return 0;
+}

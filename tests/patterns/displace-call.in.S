@@ -1,0 +1,3 @@
+/* SPDX-License-Identifier: MIT */
+	.byte 0xe8	# call target
+	.long target - . - 4

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	.byte 0x67, 0xe3, 0x10	# jecxz .+0x13

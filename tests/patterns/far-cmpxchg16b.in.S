@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	lock cmpxchg16b data(%rip)

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	movl $0x11223344, data(%rip)

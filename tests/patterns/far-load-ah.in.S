@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	mov data(%rip), %ah

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	vaddps data(%rip), %ymm3, %ymm4

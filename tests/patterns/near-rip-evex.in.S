@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	vaddpd data(%rip), %zmm17, %zmm30

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	pshufb data(%rip), %xmm3

@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	mov %r15, data(%rip)

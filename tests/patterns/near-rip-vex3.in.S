@@ -1,0 +1,2 @@
+/* SPDX-License-Identifier: MIT */
+	vpermq $0x1b, data(%rip), %ymm6

@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* Whatever is wrong is said clearly, with the right exit status. */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/system/cli.h"
+
+TestSuite(cli_bad_input, .timeout = 60);
+
+/* Runs "work print ran" with one definition; it must not have run. */
+static void expect_rejected(const char *definition, const char *message)
+{
+	struct command_result result = RUN(EMUPROBE, "-e", definition, "--", WORK, "print", "ran");
+
+	expect_status(result, 125);
+	cr_expect_str_eq(result.output, "", "the program ran: %s", definition);
+	expect_contains(result, error, message);
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, unknown_symbol)
+{
+	expect_rejected("p:x libc.so.6:no_such_symbol",
+			"emuprobe: no_such_symbol in libc.so.6: no such symbol\n"
+			"  p:x libc.so.6:no_such_symbol\n"
+			"      ^\n");
+	expect_rejected("p no_such_symbol",
+			"no_such_symbol in the executable (work): no such symbol\n");
+}
+
+Test(cli_bad_input, unknown_object)
+{
+	expect_rejected("p libnothing.so.1:malloc", "libnothing.so.1: no such object is loaded\n"
+						    "  p libnothing.so.1:malloc\n"
+						    "    ^\n");
+}
+
+Test(cli_bad_input, pattern_without_match)
+{
+	expect_rejected("p libc.so.6:no_such_*", "the pattern matches nothing");
+	expect_rejected("p libnothing*:malloc", "the pattern matches nothing");
+}
+
+Test(cli_bad_input, offset_outside)
+{
+	expect_rejected("p target+0x100000", "the offset is outside of the object or symbol");
+	expect_rejected("p libc.so.6:0x7fffffffff", "the offset is outside of the object");
+}
+
+Test(cli_bad_input, malformed_definition_has_a_caret)
+{
+	expect_rejected("p:x target a=%nonsense", "emuprobe: no such register\n"
+						  "  p:x target a=%nonsense\n"
+						  "               ^\n");
+	expect_rejected("p:good target; p:bad target b=$arg1:u7", "  p:bad target b=$arg1:u7\n"
+								  "                       ^\n");
+}
+
+Test(cli_bad_input, duplicate_event)
+{
+	expect_rejected("p:x target; p:x main", "another probe is called uprobes/x");
+}
+
+Test(cli_bad_input, not_there_is_no_error_where_it_is_optional)
+{
+	struct command_result result = RUN(EMUPROBE, "-e", "p no_such?; p libnothing:x?; p target",
+					   "--", WORK, "print", "ran");
+
+	expect_status(result, 0);
+	cr_expect_str_eq(result.output, "ran\n");
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, inside_an_instruction_refuses_that_probe_only)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-c", "-e", "p:inside libc.so.6:malloc+1; p:good target", "--", WORK,
+		    "call", "3", "print", "ran");
+
+	expect_status(result, 0);
+	cr_expect_str_eq(result.output, "ran\n");
+	expect_contains(result, error, "libc.so.6:malloc+0x1: inside an instruction");
+	expect_contains(result, error, "           4  ");
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, missing_program)
+{
+	struct command_result result = RUN(EMUPROBE, "-e", "p main", "--", "/no/such/program");
+
+	expect_status(result, 127);
+	expect_contains(result, error, "emuprobe: /no/such/program: No such file or directory");
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "-e", "p main", "--", "no-such-program-at-all");
+	expect_status(result, 127);
+	expect_contains(result, error, "emuprobe: no-such-program-at-all: not found");
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, program_that_cannot_be_executed)
+{
+	struct command_result result = RUN(EMUPROBE, "-e", "p main", "--", "/etc/passwd");
+
+	expect_status(result, 126);
+	expect_contains(result, error, "/etc/passwd: Permission denied");
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "-e", "p main", "--", "/etc");
+	expect_status(result, 126);
+	expect_contains(result, error, "/etc: is a directory");
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, static_program)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-e", "p main", "--", EP_PROGRAMS "/static_hello");
+
+	expect_status(result, 125);
+	cr_expect_str_eq(result.output, "");
+	expect_contains(result, error, "static_hello: statically linked");
+	command_result_deinit(&result);
+}
+
+static void make_file(const char *path, const void *contents, size_t size, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0700);
+
+	cr_assert_geq(fd, 0);
+	cr_assert_eq(write(fd, contents, size), (ssize_t)size);
+	close(fd);
+	cr_assert_eq(chmod(path, mode), 0);
+}
+
+Test(cli_bad_input, setuid_program)
+{
+	char path[] = "/tmp/emuprobe-setuid-XXXXXX";
+	struct command_result result;
+
+	close(mkstemp(path));
+	result = command_shell("cp '%s' '%s' && chown 12345 '%s' && chmod 4755 '%s'", WORK, path,
+			       path, path);
+	if (result.status) {
+		unlink(path);
+		cr_skip_test("no other user's setuid program can be made here");
+	}
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "-e", "p main", "--", path, "print", "ran");
+	unlink(path);
+	expect_status(result, 125);
+	cr_expect_str_eq(result.output, "");
+	expect_contains(result, error, "setuid");
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, foreign_program)
+{
+	/* e_ident of a 32-bit file; and of a 64-bit one with e_machine 183, AArch64 */
+	static const char narrow[64] = "\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3";
+	static const char arm[64] = "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\267";
+	char path[] = "/tmp/emuprobe-foreign-XXXXXX";
+	struct command_result result;
+
+	close(mkstemp(path));
+	make_file(path, narrow, sizeof(narrow), 0755);
+	result = RUN(EMUPROBE, "-e", "p main", "--", path);
+	expect_status(result, 125);
+	expect_contains(result, error, "a 32-bit program");
+	command_result_deinit(&result);
+	make_file(path, arm, sizeof(arm), 0755);
+	result = RUN(EMUPROBE, "-e", "p main", "--", path);
+	expect_status(result, 125);
+	expect_contains(result, error, "for another processor");
+	command_result_deinit(&result);
+	unlink(path);
+}
+
+Test(cli_bad_input, script_of_a_static_interpreter)
+{
+	static const char script[] = "#!" EP_PROGRAMS "/static_hello\n";
+	char path[] = "/tmp/emuprobe-script-XXXXXX";
+	struct command_result result;
+
+	close(mkstemp(path));
+	make_file(path, script, strlen(script), 0755);
+	result = RUN(EMUPROBE, "-e", "p main", "--", path);
+	unlink(path);
+	expect_status(result, 125);
+	expect_contains(result, error, "static_hello: statically linked");
+	command_result_deinit(&result);
+}
+
+static void expect_usage_error(const char *argument, const char *message)
+{
+	struct command_result result =
+		RUN(EMUPROBE, argument, "-e", "p target", "--", WORK, "print", "ran");
+
+	expect_status(result, 125);
+	cr_expect_str_eq(result.output, "");
+	expect_contains(result, error, message);
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, options)
+{
+	struct command_result result;
+
+	expect_usage_error("--format=xml", "--format=xml");
+	expect_usage_error("--plan=magic", "--plan=magic");
+	expect_usage_error("--nonsense", "--help");
+	expect_usage_error("-f/no/such/file", "/no/such/file: No such file or directory");
+	expect_usage_error("-o/no/such/folder/file", "/no/such/folder/file: No such file");
+	result = RUN(EMUPROBE, "--", WORK);
+	expect_status(result, 125);
+	expect_contains(result, error, "no probes");
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "-e", "p target");
+	expect_status(result, 125);
+	expect_contains(result, error, "no program");
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, file_and_line)
+{
+	static const char inner[] = "# nothing wrong here\n\np:a target\np:b target a=%oops\n";
+	char path[] = "/tmp/emuprobe-list-XXXXXX", outer[64], wanted[128];
+	struct command_result result;
+
+	close(mkstemp(path));
+	make_file(path, inner, strlen(inner), 0600);
+	snprintf(outer, sizeof(outer), "p:first main; @%s", path);
+	snprintf(wanted, sizeof(wanted), "emuprobe: %s:4: no such register\n", path);
+	result = RUN(EMUPROBE, "-e", outer, "--", WORK);
+	expect_status(result, 125);
+	expect_contains(result, error, wanted);
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "-f", path, "--", WORK);
+	expect_contains(result, error, wanted);
+	command_result_deinit(&result);
+	unlink(path);
+}
+
+Test(cli_bad_input, library_that_is_not_there)
+{
+	const struct command command = {
+		.argv = (const char *const[]){EMUPROBE, "-e", "p target", WORK, NULL},
+		.env = (const char *const[]){"EMUPROBE_PRELOAD=/no/such/library.so", NULL},
+	};
+	struct command_result result = command_run(&command);
+
+	expect_status(result, 125);
+	expect_contains(result, error, "/no/such/library.so: not found");
+	command_result_deinit(&result);
+}

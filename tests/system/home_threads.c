@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads in every way there is, with exact counts: programs/thread_lives.c. */
+#include "tests/system/home.h"
+
+TestSuite(home_threads, .timeout = 120);
+
+#define THREADS EP_PROGRAMS "/thread_lives"
+
+Test(home_threads, live_and_end_as_without_us)
+{
+	home_run(HOME_ALL, THREADS, NULL);
+}
+
+Test(home_threads, are_counted_exactly)
+{
+	static const char *const cases[] = {
+		"come_and_go", "detached",    "many_at_once",		"tiny_stacks",
+		"cancelled",   "destructors", "main_thread_ends_first", "raw_clone",
+		"clone_vm",    "c11_threads", "signalled_all_the_time",
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		home_run_counted(HOME_ALL, THREADS, cases[i], -1);
+}

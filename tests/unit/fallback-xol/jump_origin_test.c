@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claims: wherever a thread is in a detour, the program can be shown an address of its own, with
+ * exactly the registers that it has there without the jump; and it can go on from these without a
+ * second hit.
+ *
+ * The judge is this processor: the region is single-stepped without the jump first.
+ */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <string.h>
+#include <ucontext.h>
+
+#include "fallback-xol/boost.h"
+#include "fallback-xol/jump.h"
+#include "tests/unit/fallback-xol/prepare.h"
+
+#define TRAP	  0x100
+#define TRACE_MAX 64
+
+static struct ep_regs trace[TRACE_MAX]; /* one for each instruction */
+static unsigned int trace_count, seen, hits, resume_at;
+static bool recording;
+static struct xol_jump jump;
+static const char *text;
+
+static void hide_trap_flag(struct ep_regs *regs)
+{
+	regs->rflags &= ~(uint64_t)TRAP & 0xffff;
+}
+
+static const struct ep_regs *find_in_trace(uint64_t rip)
+{
+	for (unsigned int i = 0; i < trace_count; i++)
+		if (trace[i].rip == rip)
+			return &trace[i];
+	return NULL;
+}
+
+static void record(const struct ep_regs *frame)
+{
+	cr_assert_lt(trace_count, TRACE_MAX);
+	trace[trace_count] = *frame;
+	hide_trap_flag(&trace[trace_count++]);
+}
+
+static void check_step(struct ep_regs *frame)
+{
+	const struct ep_regs *expected;
+	struct xol_origin origin;
+	struct ep_regs regs = *frame;
+
+	if (!xol_origin(frame->rip, &origin))
+		return;
+	xol_origin_restore(&origin, &regs);
+	hide_trap_flag(&regs);
+	expected = find_in_trace(regs.rip);
+	cr_assert_not_null(expected, "%s: %#lx is nowhere", text, regs.rip);
+	cr_expect_arr_eq(&regs, expected, sizeof(regs), "%s: %#lx", text, frame->rip - jump.head);
+	if (++seen != resume_at)
+		return;
+	regs.rflags |= TRAP;
+	*frame = regs;
+	frame->rip = origin.resume;
+}
+
+static void on_step(int signal, siginfo_t *info, void *context)
+{
+	struct ep_regs *frame = (void *)((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)signal;
+	(void)info;
+	if (recording)
+		record(frame);
+	else
+		check_step(frame);
+	if (frame->rip == (uint64_t)run_exit)
+		frame->rflags &= ~(uint64_t)TRAP;
+}
+
+static void handle_steps(void)
+{
+	static uint8_t stack[65536];
+	struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL);
+	sigaction(SIGTRAP, &action, NULL);
+}
+
+static void hit(struct ep_regs *regs, void *site)
+{
+	(void)regs;
+	(void)site;
+	hits++;
+}
+
+/* Single-stepping starts in run(), so the first recorded is still there. */
+static void record_region(const struct run_case *c)
+{
+	trace_count = 0;
+	recording = true;
+	run_prepare((uint64_t)c->start, TRAP);
+	run();
+	recording = false;
+}
+
+static void run_patched(const struct run_case *c)
+{
+	uint8_t original[XOL_JUMP_SIZE];
+
+	memcpy(original, c->start, sizeof(original));
+	run_patch(jump.address, jump.bytes, sizeof(jump.bytes));
+	seen = hits = 0;
+	run_prepare((uint64_t)c->start, TRAP);
+	run();
+	run_patch(jump.address, original, sizeof(original));
+	cr_expect_eq(hits, 1, "%s: %u hits", text, hits);
+}
+
+static void prepare(const struct run_case *c)
+{
+	static const struct xol_detour detour = {.hit = hit, .save = XOL_SAVE_GENERAL};
+	struct x86_insn insns[XOL_JUMP_SIZE];
+
+	text = c->text;
+	cr_assert_eq(xol_jump_prepare(insns, run_decode_region((uint64_t)c->start, insns), &detour,
+				      &jump),
+		     0, "%s", text);
+}
+
+/* The processor does not stop between sysret and the next instruction. */
+static bool is_steppable(const struct run_case *c)
+{
+	return !strstr(c->text, "syscall");
+}
+
+Test(jump_origin, is_exact_at_every_step, .init = handle_steps)
+{
+	for (const struct run_case *c = run_regions; c < run_regions_end; c++) {
+		if (!is_steppable(c))
+			continue;
+		prepare(c);
+		record_region(c);
+		run_patched(c);
+		cr_expect_geq(seen, 4, "%s", text);
+	}
+}
+
+Test(jump_origin, can_be_resumed_at_every_step, .init = handle_steps)
+{
+	for (const struct run_case *c = run_regions; c < run_regions_end; c++) {
+		if (!is_steppable(c))
+			continue;
+		prepare(c);
+		record_region(c);
+		struct ep_regs expected = run_out.regs;
+
+		for (resume_at = 1; resume_at < 16; resume_at++) {
+			run_patched(c);
+			hide_trap_flag(&run_out.regs);
+			hide_trap_flag(&expected);
+			cr_expect_arr_eq(&run_out.regs, &expected, sizeof(expected),
+					 "%s: resumed at step %u", text, resume_at);
+		}
+	}
+}
+
+/* ---- bytes that are no instruction ---------------------------------------------------------- */
+
+static uint64_t illegal_at;
+
+static void on_illegal(int signal, siginfo_t *info, void *context)
+{
+	struct ep_regs *regs = (void *)((ucontext_t *)context)->uc_mcontext.gregs;
+
+	(void)signal;
+	(void)info;
+	illegal_at = regs->rip;
+	regs->rip = (uint64_t)run_exit;
+}
+
+Test(jump_traps, raise_sigill_on_this_processor)
+{
+	static const uint8_t bytes[] = {0xd6, 0xd4, 0xce, 0xea, 0x0e, 0x06, 0x07, 0x16, 0x17, 0x1e,
+					0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x9a, 0x82};
+	struct sigaction action = {.sa_sigaction = on_illegal, .sa_flags = SA_SIGINFO};
+	struct xol_code code;
+
+	sigaction(SIGILL, &action, NULL);
+	cr_assert_eq(xol_code_alloc((uint64_t)run, sizeof(bytes) * 16, &code), 0);
+	memset(code.rw, 0, sizeof(bytes) * 16);
+	for (size_t i = 0; i < sizeof(bytes); i++) {
+		code.rw[16 * i] = bytes[i];
+		illegal_at = 0;
+		run_prepare(code.rx + 16 * i, 0);
+		run();
+		cr_expect_eq(illegal_at, code.rx + 16 * i, "%#x", bytes[i]);
+	}
+}

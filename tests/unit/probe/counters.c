@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+#include "probe/counters.h"
+
+#include <criterion/criterion.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/unit/probe/functions.h"
+
+TestSuite(counters, .timeout = 60);
+
+static struct ep_probe *count(sum_function function)
+{
+	struct ep_info info = {.size = sizeof(info)};
+	struct ep_probe *probe;
+
+	cr_assert_eq(ep_probe_create((const void *)function, NULL, &probe), 0);
+	cr_assert_eq(ep_probe_info(probe, &info), 0);
+	cr_assert_eq(info.plan, EP_PLAN_JUMP);
+	return probe;
+}
+
+static uint64_t hits_of(struct ep_probe *probe)
+{
+	struct ep_info info = {.size = sizeof(info)};
+
+	cr_assert_eq(ep_probe_info(probe, &info), 0);
+	cr_assert_eq(info.trapped, 0);
+	return info.hits;
+}
+
+static void *call_many(void *data)
+{
+	for (uint64_t i = 0; i < (uint64_t)data; i++)
+		if (starts_with_push(i, 1) != i + 1 || starts_with_nop(i, 2) != i + 2)
+			abort();
+	return NULL;
+}
+
+Test(counters, threads_count_exactly)
+{
+	enum { THREADS = 8, CALLS = 200000 };
+	struct ep_probe *push = count(starts_with_push), *nop = count(starts_with_nop);
+	pthread_t threads[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, call_many, (void *)CALLS);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	cr_assert_eq(hits_of(push), (uint64_t)THREADS * CALLS);
+	cr_assert_eq(hits_of(nop), (uint64_t)THREADS * CALLS);
+}
+
+Test(counters, what_ended_threads_counted_stays)
+{
+	struct ep_probe *probe = count(starts_with_push);
+
+	for (int i = 0; i < 1000; i++) {
+		pthread_t thread;
+
+		pthread_create(&thread, NULL, call_many, (void *)3);
+		pthread_join(thread, NULL);
+	}
+	cr_assert_eq(hits_of(probe), 3000);
+}
+
+static volatile uint64_t calls_in_handler;
+
+static void call_from_handler(int sig)
+{
+	(void)sig;
+	if (starts_with_push(1, 2) == 3)
+		calls_in_handler++;
+}
+
+Test(counters, a_signal_between_loses_nothing)
+{
+	const struct itimerval often = {{0, 100}, {0, 100}}, never = {{0, 0}, {0, 0}};
+	struct ep_probe *probe = count(starts_with_push);
+	uint64_t calls = 0;
+
+	signal(SIGALRM, call_from_handler);
+	setitimer(ITIMER_REAL, &often, NULL);
+	while (calls_in_handler < 2000)
+		calls += starts_with_push(calls, 1) == calls + 1;
+	setitimer(ITIMER_REAL, &never, NULL);
+	cr_assert_eq(hits_of(probe), calls + calls_in_handler);
+}
+
+Test(counters, a_disabled_probe_does_not_count)
+{
+	struct ep_probe *probe = count(starts_with_push);
+
+	call_many((void *)10);
+	ep_probe_disable(probe);
+	call_many((void *)100);
+	cr_assert_eq(hits_of(probe), 10);
+	ep_probe_enable(probe);
+	cr_assert_eq(hits_of(probe), 10);
+	call_many((void *)1);
+	cr_assert_eq(hits_of(probe), 11);
+}
+
+Test(counters, a_new_probe_of_an_old_address_begins_at_zero)
+{
+	for (int i = 0; i < 3; i++) {
+		struct ep_probe *probe = count(starts_with_push);
+
+		call_many((void *)7);
+		cr_assert_eq(hits_of(probe), 7);
+		ep_probe_remove(probe);
+		call_many((void *)7);
+	}
+}
+
+Test(counters, several_probes_on_one_address_count_each)
+{
+	struct ep_probe *first = count(starts_with_push), *second;
+
+	call_many((void *)5);
+	second = count(starts_with_push);
+	call_many((void *)6);
+	cr_assert_eq(hits_of(first), 11);
+	cr_assert_eq(hits_of(second), 6);
+	ep_probe_remove(first);
+	call_many((void *)1);
+	cr_assert_eq(hits_of(second), 7);
+}
+
+static _Alignas(64) char memory[65536];
+static uint32_t blocks_given;
+
+EP_TRAP_PATH static void *give_memory(uint32_t first, size_t size, void *data)
+{
+	if (first || size > sizeof(memory) || blocks_given++)
+		return NULL;
+	return data;
+}
+
+Test(counters, can_lie_in_memory_of_the_users)
+{
+	struct ep_probe *probe;
+	const uint64_t *counters = (const uint64_t *)(memory + EP_COUNTER_BLOCK_HEADER);
+	pthread_t thread;
+
+	ep_use_counter_memory(give_memory, memory);
+	probe = count(starts_with_push);
+	call_many((void *)9);
+	cr_assert_eq(counters[ep_probe_counter(probe)], 9);
+	/* No memory for the second thread: counted with a lock instead. */
+	pthread_create(&thread, NULL, call_many, (void *)4);
+	pthread_join(thread, NULL);
+	cr_assert_eq(hits_of(probe), 13);
+}
+
+Test(counters, a_forked_child_counts_for_itself)
+{
+	struct ep_probe *probe = count(starts_with_push);
+	int status;
+	pid_t child;
+
+	call_many((void *)2);
+	child = fork();
+	if (child == 0) {
+		call_many((void *)3);
+		_exit(hits_of(probe) != 5);
+	}
+	waitpid(child, &status, 0);
+	cr_assert_eq(status, 0);
+	cr_assert_eq(hits_of(probe), 2);
+}

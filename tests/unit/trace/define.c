@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* ep_define(): definitions for programs that probe themselves. */
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "include/emuprobe.h"
+
+TestSuite(trace_define, .timeout = 30);
+
+uint64_t define_target_one(uint64_t number);
+uint64_t define_target_two(uint64_t number);
+
+__attribute__((noinline, visibility("default"))) uint64_t define_target_one(uint64_t number)
+{
+	__asm__ volatile("" : "+r"(number));
+	return number + 1;
+}
+
+__attribute__((noinline, visibility("default"))) uint64_t define_target_two(uint64_t number)
+{
+	__asm__ volatile("" : "+r"(number));
+	return number + 2;
+}
+
+static void add(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	*(uint64_t *)cookie += regs->rdi;
+}
+
+static uint64_t sum;
+static const struct ep_options options = {
+	.size = sizeof(options), .handler = add, .cookie = &sum, .plan = EP_PLAN_TRAP};
+static struct ep_probe **probes;
+static size_t count;
+static struct ep_error_at error;
+
+Test(trace_define, handlers_are_called)
+{
+	cr_assert_eq(ep_define("p define_target_one; p:x define_target_two", &options, &probes,
+			       &count, &error),
+		     0, "%s", error.message);
+	cr_assert_eq(count, 2);
+	cr_expect_eq(define_target_one(10), 11);
+	cr_expect_eq(define_target_two(100), 102);
+	cr_expect_eq(sum, 110);
+	cr_expect_eq(ep_probe_remove_batch(probes, count), 0);
+	define_target_one(1000);
+	cr_expect_eq(sum, 110);
+	free(probes);
+}
+
+Test(trace_define, patterns)
+{
+	cr_assert_eq(ep_define("p define_target_*", &options, &probes, &count, NULL), 0);
+	cr_expect_eq(count, 2);
+	define_target_one(1);
+	define_target_two(2);
+	cr_expect_eq(sum, 3);
+	ep_probe_remove_batch(probes, count);
+	free(probes);
+}
+
+Test(trace_define, nothing_asked_nothing_done)
+{
+	cr_assert_eq(ep_define("# only a comment", &options, &probes, &count, &error), 0);
+	cr_expect_eq(count, 0);
+	free(probes);
+	cr_assert_eq(ep_define("p no_such_function?", &options, &probes, &count, &error), 0);
+	cr_expect_eq(count, 0);
+	free(probes);
+}
+
+static void expect_error(const char *definitions, int wanted, size_t column)
+{
+	struct ep_probe **untouched = (struct ep_probe **)&sum;
+	size_t untouched_count = 77;
+
+	memset(&error, 0, sizeof(error));
+	cr_expect_eq(ep_define(definitions, &options, &untouched, &untouched_count, &error),
+		     -wanted, "%s", definitions);
+	cr_expect_eq(error.error, wanted, "%s: %s", definitions, error.message);
+	cr_expect_eq(error.column, column, "%s: column %zu", definitions, error.column);
+	cr_expect_neq(error.message[0], '\0');
+	cr_expect_eq(untouched, (struct ep_probe **)&sum);
+	cr_expect_eq(untouched_count, 77);
+	cr_expect_eq(ep_define(definitions, &options, &untouched, &untouched_count, NULL), -wanted);
+}
+
+Test(trace_define, errors)
+{
+	expect_error("q main", EP_SYNTAX, 0);
+	expect_error("p define_target_one; p define_target_two a=%di", EP_SYNTAX, 21);
+	expect_error("p no_such_function", EP_NO_SYMBOL, 2);
+	expect_error("p define_target_one; p libnothing:x", EP_NO_OBJECT, 23);
+	expect_error("p no_such_*", EP_NO_MATCH, 2);
+	expect_error("p define_target_one+0x100000", EP_BAD_OFFSET, 2);
+	cr_expect_eq(ep_define(NULL, NULL, &probes, &count, NULL), -EP_INVALID);
+	cr_expect_eq(ep_define("p main", NULL, NULL, &count, NULL), -EP_INVALID);
+	cr_expect_eq(ep_define("p main", NULL, &probes, NULL, NULL), -EP_INVALID);
+}
+
+Test(trace_define, refused_places_are_left_out)
+{
+	cr_assert_eq(ep_define("p libc.so.6:malloc+1; p define_target_one", &options, &probes,
+			       &count, &error),
+		     0, "%s", error.message);
+	cr_expect_eq(count, 1);
+	ep_probe_remove_batch(probes, count);
+	free(probes);
+}
+
+Test(trace_define, all_refused_is_an_error)
+{
+	expect_error("p libc.so.6:malloc+1", EP_NOT_AN_INSN, 2);
+}
+
+Test(trace_define, bad_options_leave_nothing_behind)
+{
+	struct ep_options bad = options;
+
+	bad.size = 3;
+	cr_expect_eq(ep_define("p define_target_one", &bad, &probes, &count, &error), -EP_INVALID);
+}

@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT */
+/* The grammar: what is accepted, and what exactly is said of the rest. */
+#include <criterion/criterion.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "trace/definition.h"
+
+TestSuite(trace_definition, .timeout = 30);
+
+static struct trace_arena arena;
+
+static struct trace_definitions parse(const char *text)
+{
+	struct trace_definitions ret = {0};
+	struct ep_error_at error = {0};
+
+	cr_assert_eq(trace_definitions_parse(text, &arena, &ret, &error), 0, "%s: %s at %zu", text,
+		     error.message, error.column);
+	return ret;
+}
+
+static struct trace_definition parse_one(const char *text)
+{
+	struct trace_definitions all = parse(text);
+
+	cr_assert_eq(all.count, 1, "%s", text);
+	return all.list[0];
+}
+
+Test(trace_definition, symbol_of_the_executable)
+{
+	struct trace_definition one = parse_one("p main");
+
+	cr_expect_str_eq(one.group, "uprobes");
+	cr_expect_null(one.event);
+	cr_expect_null(one.place.object);
+	cr_expect_str_eq(one.place.symbol, "main");
+	cr_expect_eq(one.place.offset, 0);
+	cr_expect_eq(one.arg_count, 0);
+	cr_expect_not(one.optional);
+}
+
+Test(trace_definition, group_event_object_offset)
+{
+	struct trace_definition one = parse_one("p:my_group/my_event /lib/libc.so.6:malloc+0x10");
+
+	cr_expect_str_eq(one.group, "my_group");
+	cr_expect_str_eq(one.event, "my_event");
+	cr_expect_str_eq(one.place.object, "/lib/libc.so.6");
+	cr_expect_str_eq(one.place.symbol, "malloc");
+	cr_expect_eq(one.place.offset, 0x10);
+}
+
+Test(trace_definition, group_alone_leaves_the_event_open)
+{
+	struct trace_definition one = parse_one("p:g/ main");
+
+	cr_expect_str_eq(one.group, "g");
+	cr_expect_null(one.event);
+}
+
+Test(trace_definition, file_offsets)
+{
+	struct trace_definition one = parse_one("p /bin/sh:0x4a10");
+
+	cr_expect_null(one.place.symbol);
+	cr_expect_eq(one.place.offset, 0x4a10);
+	cr_expect_eq(parse_one("p libc:4096").place.offset, 4096);
+	cr_expect_eq(parse_one("p 0x1234").place.offset, 0x1234);
+}
+
+Test(trace_definition, path_with_a_colon)
+{
+	struct trace_definition one = parse_one("p /tmp/a:b:main");
+
+	cr_expect_str_eq(one.place.object, "/tmp/a:b");
+	cr_expect_str_eq(one.place.symbol, "main");
+}
+
+Test(trace_definition, optional_and_patterns)
+{
+	struct trace_definition one = parse_one("p libc*:mem?cpy??");
+
+	cr_expect(one.optional);
+	cr_expect_str_eq(one.place.symbol, "mem?cpy?");
+	cr_expect(trace_is_glob(one.place.symbol));
+	cr_expect(trace_is_glob(one.place.object));
+	cr_expect_not(trace_is_glob("main"));
+	cr_expect_not(trace_is_glob(NULL));
+}
+
+Test(trace_definition, arguments)
+{
+	struct trace_definition one =
+		parse_one("p main size=%di:u64 %rsi %al:s8 last=$arg6:x32 $arg1:char");
+
+	cr_assert_eq(one.arg_count, 5);
+	cr_expect_str_eq(one.args[0].name, "size");
+	cr_expect_eq(one.args[0].offset, offsetof(struct ep_regs, rdi));
+	cr_expect_eq(one.args[0].type, TRACE_TYPE_u64);
+	cr_expect_str_eq(one.args[1].name, "arg2");
+	cr_expect_eq(one.args[1].type, TRACE_TYPE_x64);
+	cr_expect_str_eq(one.args[2].name, "arg3");
+	cr_expect_eq(one.args[2].size, 1);
+	cr_expect_eq(one.args[3].offset, offsetof(struct ep_regs, r9));
+	cr_expect_eq(one.args[4].type, TRACE_TYPE_char);
+}
+
+Test(trace_definition, commas_replace_blanks)
+{
+	struct trace_definition one = parse_one("p:m,libc:malloc,size=%di,%si");
+
+	cr_expect_str_eq(one.place.symbol, "malloc");
+	cr_expect_eq(one.arg_count, 2);
+}
+
+Test(trace_definition, lists_and_comments)
+{
+	struct trace_definitions all = parse(
+		"# first\n;;\n\tp:a main # behind it; not a definition\np:b main;p:c main;\n#");
+
+	cr_assert_eq(all.count, 3);
+	cr_expect_str_eq(all.list[0].text, "p:a main");
+	cr_expect_str_eq(all.list[1].event, "b");
+	cr_expect_str_eq(all.list[2].event, "c");
+	cr_expect_eq(parse("").count, 0);
+	cr_expect_eq(parse(" \n;# nothing").count, 0);
+}
+
+Test(trace_definition, remembers_columns)
+{
+	struct trace_definitions all = parse("p:a main;  p:b libc:malloc");
+
+	cr_expect_eq(all.list[1].column, 11);
+	cr_expect_eq(all.list[1].place_column, 15);
+}
+
+Test(trace_definition, same_event_in_another_group)
+{
+	cr_expect_eq(parse("p:a/x main;p:b/x main;p main;p main").count, 4);
+}
+
+/* '^' stands before the byte that the error points at. */
+static const struct {
+	const char *definition, *message;
+} bad[] = {
+	/* kind */
+	{"^q main", "a definition starts with 'p'"},
+	{"^main", "a definition starts with 'p'"},
+	{"^:x main", "a definition starts with 'p'"},
+	{"^r main", "return probes are not supported yet"},
+	{"^r10:x main", "return probes are not supported yet"},
+	{"^-:x", "nothing to remove"},
+	{"p^10:x main", "only 'r' can be followed by a number"},
+	{"p^x main", "expected ':' or a blank"},
+	/* names */
+	{"p^: main", "no name behind ':'"},
+	{"p:^/x main", "no group name in front of '/'"},
+	{"p:^1g/x main", "'1' cannot stand at the start of the group name"},
+	{"p:g^-h/x main", "'-' cannot stand in the group name"},
+	{"p:^1x main", "'1' cannot stand at the start of the event name"},
+	{"p:x^.y main", "'.' cannot stand in the event name"},
+	{"p:g/x^/y main", "'/' cannot stand in the event name"},
+	{"p:g2345678901234567890123456789012345678901234567890123456789012345/x main",
+	 "the group name is longer than 63 bytes"},
+	{"p:e2345678901234567890123456789012345678901234567890123456789012345 main",
+	 "the event name is longer than 63 bytes"},
+	{"p:x main;^p:x main", "another probe is called uprobes/x"},
+	/* place */
+	{"p^", "the place is missing"},
+	{"p:x ^", "the place is missing"},
+	{"p:x ^;p main", "the place is missing"},
+	{"p ^:main", "no object in front of ':'"},
+	{"p libc:^", "no symbol or offset behind ':'"},
+	{"p libc:^?", "no symbol or offset behind ':'"},
+	{"p ^?", "no symbol or offset in front of '?'"},
+	{"p /bin/sh^", "no ':' and symbol or offset behind the path"},
+	{"p libc:^12x", "the file offset is not a number"},
+	{"p libc:^0x", "the file offset is not a number"},
+	{"p libc:^0x10+4", "the file offset is not a number"},
+	{"p libc:^0x10000000000000000", "the file offset is not a number"},
+	{"p libc:^089", "the file offset is not a number"},
+	{"p main+^foo", "the offset behind '+' is not a number"},
+	{"p main+^", "the offset behind '+' is not a number"},
+	{"p main+^-1", "the offset behind '+' is not a number"},
+	{"p libc:^+4", "no symbol in front of '+'"},
+	{"p main^%return", "return probes are not supported yet"},
+	{"p main^%oops", "'%' in a place"},
+	{"p /bin/sh:0x10^(0x20)", "reference counters are not supported yet"},
+	{"p /bin/sh:0x10^(", "reference counters are not supported yet"},
+	{"p libc:memcpy^@GLIBC_2.14", "symbol versions are not supported yet"},
+	/* arguments */
+	{"p main ^foo", "cannot be fetched"},
+	{"p main a=^foo", "cannot be fetched"},
+	{"p main a=^", "nothing to fetch"},
+	{"p main ^=%di", "no name in front of '='"},
+	{"p main ^1a=%di", "not a name"},
+	{"p main ^a-b=%di", "not a name"},
+	{"p main ^a2345678901234567890123456789012=%di", "not a name"},
+	{"p main a=%di ^a=%si", "another argument is called a"},
+	{"p main arg2=%di ^%si", "another argument is called arg2"},
+	{"p main ^%", "no such register"},
+	{"p main ^%foo", "no such register"},
+	{"p main ^%raxx", "no such register"},
+	{"p main ^%xmm0:u64", "vector registers are not supported yet"},
+	{"p main $arg^", "arguments are $arg1"},
+	{"p main $arg^0", "arguments are $arg1"},
+	{"p main $arg^x", "arguments are $arg1"},
+	{"p main ^$arg7", "arguments beyond $arg6"},
+	{"p main+4 ^$arg1", "at a function's entry only"},
+	{"p main ^$retval", "$retval is for return probes"},
+	{"p main ^$stack", "$stack is not supported yet"},
+	{"p main ^$stack4", "$stack4 is not supported yet"},
+	{"p main ^$comm", "$comm is not supported yet"},
+	{"p main ^$foo", "no such variable"},
+	{"p main ^$", "no such variable"},
+	{"p main ^@0x1234", "reading memory is not supported yet"},
+	{"p main ^+8(%di)", "reading memory is not supported yet"},
+	{"p main ^-8(%di):u32", "reading memory is not supported yet"},
+	{"p main ^\\5", "constants are not supported yet"},
+	{"p main %di:^", "no type behind ':'"},
+	{"p main %di:^u7", "no such type"},
+	{"p main %di:^int", "no such type"},
+	{"p main %di:^U8", "no such type"},
+	{"p main %di:^string", "type string is not supported yet"},
+	{"p main %di:u8^[4]", "arrays are not supported yet"},
+	{"p main %di:^b4@2/32", "bitfields are not supported yet"},
+	{"p main a=%di ^if a > 4", "filters are not supported yet"},
+};
+
+Test(trace_definition, each_error_points_at_its_byte)
+{
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		const char *caret = strchr(bad[i].definition, '^');
+		struct trace_definitions all;
+		struct ep_error_at error = {0};
+		char text[128];
+
+		snprintf(text, sizeof(text), "%.*s%s", (int)(caret ? caret - bad[i].definition : 0),
+			 bad[i].definition, caret ? caret + 1 : bad[i].definition);
+		cr_assert_eq(trace_definitions_parse(text, &arena, &all, &error), -EP_SYNTAX,
+			     "accepted: %s", text);
+		cr_expect_eq(error.error, EP_SYNTAX);
+		cr_expect(strstr(error.message, bad[i].message), "%s: \"%s\", not \"%s\"", text,
+			  error.message, bad[i].message);
+		if (caret)
+			cr_expect_eq(error.column, (size_t)(caret - bad[i].definition),
+				     "%s: column %zu", text, error.column);
+	}
+}
+
+Test(trace_definition, thirty_two_arguments_and_no_more)
+{
+	char text[512] = "p main";
+	struct trace_definitions all;
+	struct ep_error_at error;
+
+	for (int i = 0; i < 32; i++)
+		strcat(text, " %di");
+	cr_assert_eq(parse_one(text).arg_count, 32);
+	cr_expect_str_eq(parse_one(text).args[31].name, "arg32");
+	strcat(text, " %di");
+	cr_expect_eq(trace_definitions_parse(text, &arena, &all, &error), -EP_SYNTAX);
+	cr_expect_eq(error.column, strlen(text) - 3);
+}
+
+Test(trace_definition, error_may_be_ignored)
+{
+	struct trace_definitions all;
+
+	cr_expect_eq(trace_definitions_parse("q", &arena, &all, NULL), -EP_SYNTAX);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Rings: order, losses, and a program that scribbles on them. */
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "trace/reader.h"
+
+TestSuite(trace_reader, .timeout = 30);
+
+static const struct trace_shape small = {
+	.process_max = 4, .ring_max = 8, .ring_size = 4096, .heap_size = 1 << 16};
+static const struct trace_arg arg = {"v", 0, 8, TRACE_TYPE_u64};
+static const struct trace_view views[] = {
+	{.group = "g", .event = "a", .place = "p", .args = &arg, .arg_count = 1},
+	{.group = "g", .event = "b", .place = "p", .args = &arg, .arg_count = 1},
+};
+static struct trace_arena arena;
+static struct trace_session session;
+static struct trace_reader reader;
+static char buffer[1 << 20];
+
+static void setup(void)
+{
+	cr_assert_eq(trace_session_create(&small, "", 0, NULL, &session), 0);
+	session.shared->clock = TRACE_CLOCK_MONOTONIC;
+	cr_assert_eq(trace_session_add_process(&session, getpid(), 1), 0);
+	cr_assert_eq(trace_reader_init(&reader, &session, TRACE_FORMAT_TEXT, &arena), 0);
+	reader.processes[0] = (struct trace_reader_process){views, 2, getpid()};
+}
+
+static void put_words(uint32_t index, const uint64_t *words, uint64_t count)
+{
+	struct trace_ring *ring = trace_session_ring(&session, index);
+	uint64_t *data = trace_session_ring_data(&session, index), head = atomic_load(&ring->head);
+
+	for (uint64_t i = 0; i < count; i++)
+		data[(head / 8 + i) & 511] = words[i];
+	atomic_store(&ring->head, head + 8 * count);
+	atomic_store(&ring->state, TRACE_RING_OWNED);
+	if (atomic_load(&session.shared->ring_high) <= index)
+		atomic_store(&session.shared->ring_high, index + 1);
+}
+
+static void put(uint32_t ring, uint32_t probe, uint64_t time, uint64_t value)
+{
+	put_words(ring, (uint64_t[]){probe | 3ull << 32, time, value}, 3);
+}
+
+/* The values, in the order in which they come out. */
+static const char *read_all(bool all)
+{
+	static char ret[8192];
+	struct trace_text text = {buffer, sizeof(buffer) - 1, 0};
+	size_t used = 0;
+
+	ret[0] = '\0';
+	for (bool more = trace_reader_begin(&reader, all); more;)
+		more = trace_reader_next(&reader, &text);
+	buffer[text.used] = '\0';
+	for (const char *at = buffer; (at = strstr(at, "v=")); at++)
+		used += (size_t)snprintf(ret + used, sizeof(ret) - used, "%lu ",
+					 strtoul(at + 2, NULL, 10));
+	return ret;
+}
+
+Test(trace_reader, merges_by_time, .init = setup)
+{
+	put(0, 0, 10, 1);
+	put(0, 1, 40, 4);
+	put(1, 0, 20, 2);
+	put(1, 0, 50, 5);
+	put(5, 1, 30, 3);
+	cr_expect_str_eq(read_all(true), "1 2 3 4 5 ");
+	cr_expect_str_eq(read_all(true), "");
+	cr_expect_eq(reader.nonsense, 0);
+}
+
+Test(trace_reader, young_events_wait_for_older_ones, .init = setup)
+{
+	uint32_t cpu;
+
+	read_all(false);
+	put(0, 0, trace_clock_read(TRACE_CLOCK_MONOTONIC, &cpu), 2);
+	cr_expect_str_eq(read_all(false), "");
+	put(1, 0, 5, 1);
+	cr_expect_str_eq(read_all(false), "1 2 ");
+}
+
+Test(trace_reader, positions_wrap_around, .init = setup)
+{
+	for (uint64_t i = 0; i < 2000; i++) {
+		char wanted[32];
+
+		put(0, 0, i, i);
+		snprintf(wanted, sizeof(wanted), "%lu ", i);
+		cr_assert_str_eq(read_all(true), wanted);
+	}
+	cr_expect_eq(atomic_load(&trace_session_ring(&session, 0)->tail), 2000 * 24);
+}
+
+Test(trace_reader, records_that_cannot_be_are_counted_and_skipped, .init = setup)
+{
+	static const uint64_t lengths[] = {0, 1, 35, 0xffff};
+
+	for (size_t i = 0; i < 4; i++) {
+		put(0, 0, 1, 1);
+		put_words(0, (uint64_t[]){lengths[i] << 32, 1, 1}, 3);
+		put(0, 0, 2, 2);
+		cr_expect_str_eq(read_all(true), "1 ");
+		cr_expect_eq(reader.nonsense, i + 1);
+		put(0, 0, 3, 3);
+		cr_expect_str_eq(read_all(true), "3 ");
+	}
+}
+
+Test(trace_reader, unknown_probes_and_processes_are_skipped, .init = setup)
+{
+	put(0, 2, 1, 1);
+	put(0, UINT32_MAX, 2, 2);
+	put(0, 1, 3, 3);
+	trace_session_ring(&session, 1)->process = 77;
+	put(1, 0, 4, 4);
+	trace_session_ring(&session, 2)->process = 1;
+	put(2, 0, 5, 5);
+	cr_expect_str_eq(read_all(true), "3 ");
+	cr_expect_eq(reader.nonsense, 4);
+}
+
+Test(trace_reader, positions_that_cannot_be_are_skipped, .init = setup)
+{
+	struct trace_ring *ring = trace_session_ring(&session, 0);
+
+	put(0, 0, 1, 1);
+	atomic_store(&ring->head, 1ull << 60);
+	cr_expect_str_eq(read_all(true), "");
+	atomic_store(&ring->head, 3);
+	cr_expect_str_eq(read_all(true), "");
+	atomic_store(&session.shared->ring_high, UINT32_MAX);
+	atomic_store(&session.shared->process_count, UINT32_MAX);
+	cr_expect_str_eq(read_all(true), "");
+	cr_expect_geq(reader.nonsense, 2);
+}
+
+Test(trace_reader, random_memory_does_no_harm, .init = setup)
+{
+	uint64_t random = 88172645463325252ull;
+
+	atomic_store(&session.shared->ring_high, 8);
+	for (int round = 0; round < 2000; round++) {
+		for (uint32_t i = 0; i < 8; i++) {
+			uint64_t *data = trace_session_ring_data(&session, i);
+
+			for (int k = 0; k < 64; k++) {
+				random ^= random << 13;
+				random ^= random >> 7;
+				random ^= random << 17;
+				data[random % 512] = k % 3 ? random : random % 4 | 3ull << 32;
+			}
+			atomic_fetch_add(&trace_session_ring(&session, i)->head,
+					 round % 7 ? 8 * (random % 512) : random);
+		}
+		read_all(true);
+	}
+}
+
+Test(trace_reader, rings_of_threads_that_are_gone_are_freed, .init = setup)
+{
+	struct trace_ring *mine = trace_session_ring(&session, 0),
+			  *gone = trace_session_ring(&session, 1);
+
+	put(0, 0, 1, 1);
+	put(1, 0, 2, 2);
+	mine->tid = (int)syscall(SYS_gettid);
+	gone->tid = 0x3ffffff; /* above any pid_max */
+	trace_reader_reap(&reader);
+	cr_expect_eq(atomic_load(&gone->state), TRACE_RING_OWNED, "it has not been read");
+	read_all(true);
+	trace_reader_reap(&reader);
+	cr_expect_eq(atomic_load(&gone->state), TRACE_RING_FREE);
+	cr_expect_eq(atomic_load(&mine->state), TRACE_RING_OWNED);
+}
+
+Test(trace_reader, losses_add_up, .init = setup)
+{
+	put(0, 0, 1, 1);
+	put(3, 0, 1, 1);
+	atomic_store(&trace_session_ring(&session, 0)->dropped, 5);
+	atomic_store(&trace_session_ring(&session, 3)->dropped, 7);
+	atomic_store(&session.shared->lost_events, 100);
+	cr_expect_eq(trace_reader_dropped(&reader), 112);
+}

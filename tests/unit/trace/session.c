@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT */
+/* The shared memory: opened by path, distrusted by both sides. */
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "trace/publish.h"
+#include "trace/session.h"
+
+TestSuite(trace_session, .timeout = 30);
+
+static const struct trace_shape small = {
+	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16};
+static struct trace_session session;
+static char path[64];
+static int fd;
+
+static void setup(void)
+{
+	cr_assert_eq(trace_session_create(&small, "p main", 6, &fd, &session), 0);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+}
+
+Test(trace_session, is_the_same_memory_when_opened, .init = setup)
+{
+	struct trace_session other;
+
+	cr_assert_eq(trace_session_open(path, &other), 0);
+	cr_expect_neq(other.shared, session.shared);
+	cr_expect_eq(memcmp(&other.layout, &session.layout, sizeof(other.layout)), 0);
+	cr_expect_str_eq((char *)other.shared + other.layout.definitions, "p main");
+	atomic_store(&other.shared->wake, 4711);
+	cr_expect_eq(atomic_load(&session.shared->wake), 4711);
+}
+
+Test(trace_session, other_files_are_rejected, .init = setup)
+{
+	struct trace_session other;
+
+	cr_expect_eq(trace_session_open("/no/such/file", &other), -EP_IO);
+	cr_expect_eq(trace_session_open("/dev/null", &other), -EP_IO);
+	cr_expect_eq(trace_session_open("/tmp", &other), -EP_IO);
+	cr_expect_eq(ftruncate(fd, 4096 * 5), 0);
+	cr_expect_eq(trace_session_open(path, &other), -EP_INVALID, "it is shorter than it says");
+}
+
+Test(trace_session, fifo_does_not_block, .init = setup)
+{
+	char fifo[] = "/tmp/emuprobe-fifo-XXXXXX";
+	struct trace_session other;
+
+	close(mkstemp(fifo));
+	unlink(fifo);
+	cr_assert_eq(mkfifo(fifo, 0600), 0);
+	cr_expect_eq(trace_session_open(fifo, &other), -EP_IO);
+	unlink(fifo);
+}
+
+Test(trace_session, headers_that_lie_are_rejected, .init = setup)
+{
+	struct trace_session other;
+
+	for (size_t i = 0; i < sizeof(struct trace_layout) / 8; i++) {
+		uint64_t *field = (uint64_t *)(void *)&session.shared->layout + i, old = *field;
+
+		*field = old + 4096;
+		cr_expect_eq(trace_session_open(path, &other), -EP_INVALID, "field %zu", i);
+		*field = UINT64_MAX;
+		cr_expect_eq(trace_session_open(path, &other), -EP_INVALID, "field %zu", i);
+		*field = old;
+	}
+	session.shared->version++;
+	cr_expect_eq(trace_session_open(path, &other), -EP_INVALID);
+	session.shared->version--;
+	session.shared->magic++;
+	cr_expect_eq(trace_session_open(path, &other), -EP_INVALID);
+}
+
+Test(trace_session, heap_is_bounded, .init = setup)
+{
+	uint64_t at = trace_session_alloc(&session, 100);
+
+	cr_assert_neq(at, 0);
+	cr_expect_eq(trace_session_alloc(&session, 1 << 16), 0);
+	cr_expect_eq(trace_session_alloc(&session, UINT64_MAX), 0);
+	cr_expect_null(trace_session_at(&session, 1 << 16, 0));
+	cr_expect_null(trace_session_at(&session, 0, (1 << 16) + 1));
+	cr_expect_null(trace_session_at(&session, UINT64_MAX - 7, 16));
+	cr_expect_null(trace_session_at(&session, 4, 8), "misaligned");
+	cr_expect_not_null(trace_session_at(&session, (1 << 16) - 8, 8));
+}
+
+Test(trace_session, processes_are_bounded, .init = setup)
+{
+	for (int i = 0; i < 4; i++)
+		cr_expect_eq(trace_session_add_process(&session, i, 0), i);
+	cr_expect_eq(trace_session_add_process(&session, 5, 0), -1);
+	cr_expect_eq(atomic_load(&session.shared->lost_processes), 1);
+	cr_expect_eq(trace_session_process_count(&session), 4);
+	cr_expect_null(trace_session_process(&session, 4));
+	cr_expect_null(trace_session_ring(&session, 4));
+}
+
+/* ---- publish ------------------------------------------------------------------------------- */
+
+static struct trace_arena arena;
+static struct trace_arg args[] = {{"first", 0, 8, TRACE_TYPE_s16},
+				  {"second", 8, 8, TRACE_TYPE_char}};
+static struct trace_probe list[] = {
+	{.view = {.group = "g",
+		  .event = "e1",
+		  .place = "o:f",
+		  .insn = "nop",
+		  .plan = EP_PLAN_BOOST,
+		  .reason = EP_NOT_EMULATED}},
+	{.view = {.group = "g",
+		  .event = "e2",
+		  .place = "o:h+0x4",
+		  .insn = "",
+		  .args = args,
+		  .arg_count = 2,
+		  .definition = 1,
+		  .plan = EP_PLAN_REFUSED,
+		  .reason = EP_RSEQ}},
+};
+static const struct trace_probes probes = {.list = list, .count = 2, .room = 2};
+
+Test(trace_session, published_probes_can_be_read, .init = setup)
+{
+	struct trace_process *process = trace_session_process(&session, 0);
+	struct trace_view *views;
+	uint32_t count;
+
+	cr_assert_eq(trace_publish(&session, process, &probes), 0);
+	cr_expect_eq(atomic_load(&process->state), TRACE_PROCESS_RUNNING);
+	cr_assert_eq(trace_publish_read(&session, process, &arena, &views, &count), 0);
+	cr_assert_eq(count, 2);
+	cr_expect_str_eq(views[0].event, "e1");
+	cr_expect_str_eq(views[0].insn, "nop");
+	cr_expect_eq(views[0].plan, EP_PLAN_BOOST);
+	cr_expect_str_eq(views[1].place, "o:h+0x4");
+	cr_expect_eq(views[1].reason, EP_RSEQ);
+	cr_assert_eq(views[1].arg_count, 2);
+	cr_expect_str_eq(views[1].args[1].name, "second");
+	cr_expect_eq(views[1].args[0].type, TRACE_TYPE_s16);
+}
+
+Test(trace_session, equal_probes_are_published_once, .init = setup)
+{
+	struct trace_process *process = trace_session_process(&session, 0);
+
+	for (int i = 0; i < 3; i++)
+		trace_session_add_process(&session, i, 0);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(trace_publish(&session, &process[i], &probes), 0);
+	cr_expect_eq(process[0].set, process[1].set);
+	list[0].view.event = "e9";
+	cr_assert_eq(trace_publish(&session, &process[2], &probes), 0);
+	cr_expect_neq(process[0].set, process[2].set);
+}
+
+/* Every byte of the block, replaced: nothing may be read out of bounds (see the asan preset). */
+Test(trace_session, scribbled_probes_do_no_harm, .init = setup)
+{
+	struct trace_process *process = trace_session_process(&session, 0);
+	unsigned char *block;
+
+	cr_assert_eq(trace_publish(&session, process, &probes), 0);
+	block = trace_session_at(&session, process->set, process->set_size);
+	for (uint64_t i = 0; i < process->set_size; i++)
+		for (int value = 0; value < 256; value += 51) {
+			unsigned char old = block[i];
+			struct trace_view *views;
+			uint32_t count;
+
+			block[i] = (unsigned char)value;
+			if (trace_publish_read(&session, process, &arena, &views, &count) == 0)
+				for (uint32_t k = 0; k < count; k++)
+					cr_expect_lt(strlen(views[k].event) +
+							     strlen(views[k].place),
+						     process->set_size);
+			block[i] = old;
+			trace_arena_deinit(&arena);
+		}
+	process->set = UINT64_MAX - 7;
+	cr_expect_eq(trace_publish_read(&session, process, &arena, &(struct trace_view *){NULL},
+					&(uint32_t){0}),
+		     -EP_INVALID);
+}
