@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Measures a table of cases round robin, so that what drifts (clock, neighbours, heat) hits all of
+ * them alike, and compares each with its baseline within the same round.
+ */
+#ifndef EMUPROBE_PERF_HARNESS_H
+#define EMUPROBE_PERF_HARNESS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct perf_case {
+	const char *row, *column; /* its place in the table */
+	const char *unit;	  /* NULL: ns */
+	/* Before and after each sample, not timed; may be NULL. begin() returns NULL, or why the
+	   case is skipped: a string that stays. */
+	const char *(*begin)(void *data);
+	void (*end)(void *data);
+	/* One of these: timed, and divided by @loops; or the sample itself, NAN: it failed. */
+	void (*loop)(void *data, uint64_t loops);
+	double (*value)(void *data);
+	void *data;
+	int against;  /* index of the baseline, -1: none */
+	double scale; /* what one loop counts for; 0: 1 */
+
+	/* the harness's own */
+	uint64_t loops;
+	double *samples;
+	const char *skipped;
+};
+
+struct perf_table {
+	const char *program, *question;
+	struct perf_case *cases;
+	size_t count, capacity;
+};
+
+struct perf_options {
+	unsigned repetitions;
+	uint64_t sample_ns; /* a timed sample lasts at least this long */
+	const char *json;   /* file to write, NULL: none */
+	const char *only;   /* measure only rows or columns that contain this, and baselines */
+	bool quick;
+};
+
+/* "--quick --repetitions N --json FILE --only TEXT"; exits with a message on anything else. */
+void perf_parse(int argc, char **argv, struct perf_options *ret);
+
+/** Append a case; returns its index, for .against. */
+int perf_add(struct perf_table *table, struct perf_case one);
+
+/** Measure everything, print the table, write the JSON. Returns the exit status. */
+int perf_run(struct perf_table *table, const struct perf_options *options);
+
+uint64_t perf_now_ns(void);
+
+/** Keep this thread on the @nth CPU that it may use; returns false when there is none. */
+bool perf_pin(unsigned nth);
+
+/** How many CPUs this process may use. */
+unsigned perf_cpus(void);
+
+#endif
