@@ -14,10 +14,10 @@
 #include "probe/signals.h"
 #include "probe/sites.h"
 #include "probe/syscall.h"
-#include "probe/trap.h"
 #include "x86/regs.h"
 
 #define KERNEL_SIZE 8u
+#define EVERYTHING  (~SIGNALS_OWNED)
 
 /* Show the program the original address and registers of a thread in a slot or a detour. */
 EP_TRAP_PATH static bool translate(siginfo_t *info, struct ep_regs *regs, struct xol_origin *ret)
@@ -33,60 +33,43 @@ EP_TRAP_PATH static bool translate(siginfo_t *info, struct ep_regs *regs, struct
 	return true;
 }
 
-/*
- * Where several signals come at once the kernel begins one handler only to interrupt it by the
- * next, at its first instruction. Those that are still to come will translate for themselves, but
- * whoever unwinds from here looks through them.
- */
-EP_TRAP_PATH static struct ep_regs *interrupted(struct ep_regs *regs)
+EP_TRAP_PATH static void set_mask(uint64_t mask)
 {
-	while (regs->rip == (uint64_t)fault_handler || regs->rip == (uint64_t)deliver_asynchronous)
-		regs = x86_regs_of_frame(((ucontext_t *)regs->rdx)->uc_mcontext.gregs);
-	return regs;
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIZE);
 }
 
-EP_TRAP_PATH static void call_looked_through(signals_handler handler, int sig, siginfo_t *info,
-					     ucontext_t *context)
-{
-	struct ep_regs *regs = interrupted(x86_regs_of_frame(context->uc_mcontext.gregs));
-	struct ep_regs saved = *regs;
-	struct xol_origin origin;
-	bool translated = xol_origin(regs->rip, &origin);
-
-	if (translated)
-		xol_origin_restore(&origin, regs);
-	handler(sig, info, context);
-	if (translated)
-		*regs = saved;
-}
-
-EP_TRAP_PATH static void call_translated(signals_handler handler, int sig, siginfo_t *info,
-					 ucontext_t *context)
+EP_TRAP_PATH static void call_translated(const struct signals_action *action, uint64_t during,
+					 int sig, siginfo_t *info, ucontext_t *context)
 {
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
 	struct xol_origin origin;
+	bool translated = translate(info, regs, &origin);
 
-	if (interrupted(regs) != regs) {
-		call_looked_through(handler, sig, info, context);
-	} else if (!translate(info, regs, &origin)) {
-		handler(sig, info, context);
-	} else {
-		handler(sig, info, context);
-		if (regs->rip == origin.address)
-			regs->rip = origin.resume;
-	}
+	set_mask(during & ~SIGNALS_OWNED);
+	action->handler(sig, info, context);
+	if (!translated)
+		return;
+	set_mask(EVERYTHING);
+	if (regs->rip == origin.address)
+		regs->rip = origin.resume;
 }
 
-/* Call the program's handler with the registers and the mask as they would be without us. */
+/*
+ * Call the program's handler with the registers and the mask as they would be without us. We come
+ * here with everything blocked: whoever interrupts us, and unwinds, must find the frame below
+ * translated.
+ */
 EP_TRAP_PATH static __attribute__((noinline)) void
 call_program(const struct signals_action *action, int sig, siginfo_t *info, ucontext_t *context)
 {
-	uint64_t blocked = masks_blocked(), *mask = signals_mask(context);
+	uint64_t *mask = signals_mask(context), during;
 
-	*mask |= blocked;
-	masks_set_blocked(blocked | action->mask |
-			  (action->flags & SA_NODEFER ? 0 : SIGNALS_BIT(sig)));
-	call_translated(action->handler, sig, info, context);
+	if (action->flags & SA_RESETHAND)
+		signals_reset(sig);
+	*mask |= masks_blocked();
+	during = *mask | action->mask | (action->flags & SA_NODEFER ? 0 : SIGNALS_BIT(sig));
+	masks_set_blocked(during);
+	call_translated(action, during, sig, info, context);
 	masks_set_blocked(*mask);
 	*mask &= ~SIGNALS_OWNED;
 	masks_redeliver();
@@ -99,8 +82,6 @@ EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 	signals_get(sig, &action);
 	if (!signals_is_handler(&action))
 		return; /* changed by another thread just now */
-	if (action.flags & SA_RESETHAND)
-		signals_reset(sig);
 	call_program(&action, sig, info, ucontext);
 }
 
@@ -123,20 +104,6 @@ EP_TRAP_PATH static void die(int sig, siginfo_t *info, ucontext_t *context)
 	sys4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info);
 }
 
-EP_TRAP_PATH static void call_handler(int sig, const struct signals_action *action, siginfo_t *info,
-				      ucontext_t *context)
-{
-	uint64_t mask = *signals_mask(context) | action->mask;
-
-	if (action->flags & SA_RESETHAND)
-		signals_reset(sig);
-	if (!(action->flags & SA_NODEFER))
-		mask |= SIGNALS_BIT(sig);
-	mask &= ~SIGNALS_OWNED;
-	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIZE);
-	call_program(action, sig, info, context);
-}
-
 EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *context)
 {
 	bool raised = info->si_code > 0; /* by an instruction of this thread */
@@ -155,7 +122,7 @@ EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *conte
 	else if (blocked)
 		masks_keep(sig, info);
 	else if (signals_is_handler(&action))
-		call_handler(sig, &action, info, context);
+		call_program(&action, sig, info, context);
 	else if (raised || (uint64_t)action.handler == (uint64_t)SIG_DFL)
 		die(sig, info, context);
 }

@@ -2,8 +2,10 @@
 /*
  * An int3 kills the process when SIGTRAP is blocked or ignored, and whatever signal finds a thread
  * in a slot must show the program the original address. So wherever the program sets a handler the
- * kernel gets ours, with the flags and the mask that the program asked for, and we remember here
- * what it set. SIGTRAP and the faults have our handler always, and no mask has SIGTRAP in it.
+ * kernel gets ours, with the flags that the program asked for, and we remember here what it set.
+ * SIGTRAP and the faults have our handler always, and no mask has them in it. Our handlers begin
+ * with all other signals blocked: nothing interrupts the hit path, or finds a frame that is not
+ * yet translated.
  *
  * Settings are read in signal handlers of any thread while another one changes them: a sequence
  * count tells a torn read. The writer runs in a trap, with asynchronous signals blocked.
@@ -88,14 +90,11 @@ EP_TRAP_PATH static void owned_action(int sig, const struct signals_action *want
 		.handler = sig == SIGTRAP ? ours.trap : ours.fault,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART | SA_RESTORER_,
 		.restorer = signals_restorer,
+		.mask = ~SIGNALS_OWNED,
 	};
-	if (sig == SIGTRAP) {
-		/* Nothing asynchronous interrupts the hit path. */
-		ret->mask = ~SIGNALS_OWNED;
-	} else if (signals_is_handler(wanted)) {
+	if (sig != SIGTRAP && signals_is_handler(wanted)) {
 		ret->flags &= ~(uint64_t)(SA_ONSTACK | SA_RESTART);
 		ret->flags |= wanted->flags & (SA_ONSTACK | SA_RESTART);
-		ret->mask = wanted->mask & ~SIGNALS_OWNED;
 	}
 }
 
@@ -104,10 +103,10 @@ EP_TRAP_PATH static void other_action(const struct signals_action *wanted,
 				      struct signals_action *ret)
 {
 	copy_action(ret, wanted);
-	ret->mask &= ~SIGNALS_OWNED;
 	if (!signals_is_handler(wanted))
 		return;
 	ret->handler = ours.asynchronous;
+	ret->mask = ~SIGNALS_OWNED;
 	ret->flags |= SA_SIGINFO | SA_RESTORER_;
 	ret->restorer = signals_restorer; /* libc's could be probed */
 }

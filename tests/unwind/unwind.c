@@ -104,17 +104,13 @@ static const sum_function functions[] = {
 
 enum { FUNCTIONS = sizeof(functions) / sizeof(functions[0]) };
 
-static uint64_t outer_start, outer_end; /* return addresses into outer() lie in between */
+static uint64_t outer_end; /* all addresses in outer() lie below */
 
 static __attribute__((noinline)) void outer(void (*each)(void))
 {
-	static const void *const labels[] = {&&start, &&end};
-
-	outer_start = (uint64_t)labels[0];
-	outer_end = (uint64_t)labels[1];
+	outer_end = (uint64_t)&&end;
 	if (!each)
 		goto end;
-start:
 	while (!stop) {
 		for (uint64_t i = 0; i < FUNCTIONS; i++)
 			if (functions[i](i, 1000) != i + 1000)
@@ -127,7 +123,7 @@ end:
 
 static bool is_in_outer(uint64_t ip)
 {
-	return ip >= outer_start && ip <= outer_end;
+	return ip >= (uint64_t)outer && ip <= outer_end;
 }
 
 static bool is_function(uint64_t ip)
@@ -144,7 +140,7 @@ static void nothing(void)
 
 /* ---- checks, in handlers ------------------------------------------------------------------- */
 
-static atomic_uint seen, seen_probed, in_code_memory, broken_libgcc, broken_libunwind;
+static atomic_uint seen, seen_spinning, seen_probed, in_code_memory, broken_libgcc, broken_libunwind;
 static struct trace bad;
 static uint64_t bad_rip;
 
@@ -200,6 +196,7 @@ static void on_signal(int sig, siginfo_t *info, void *ucontext)
 	for (size_t i = 0; i < probed_count; i++)
 		seen_probed += rip == probed[i];
 	check_traces(rip);
+	seen_spinning++;
 	errno = saved;
 }
 
@@ -221,14 +218,27 @@ static void describe(const char *what)
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
+/* Sleep, whatever signals arrive. */
+static void sleep_for(long ns)
+{
+	struct timespec left = {ns / 1000000000, ns % 1000000000};
+
+	while (nanosleep(&left, &left))
+		;
+}
+
+/* One after the other: a thread that always has the next one pending never gets any further. */
 static void *send_signals(void *data)
 {
-	const struct timespec pause = {0, 50000};
 	pthread_t target = *(pthread_t *)data;
 
 	while (!stop) {
+		unsigned int before = seen_spinning;
+
 		pthread_kill(target, SIGUSR2);
-		nanosleep(&pause, NULL);
+		while (seen_spinning == before && !stop)
+			sleep_for(10000);
+		sleep_for(50000);
 	}
 	return NULL;
 }
@@ -236,11 +246,9 @@ static void *send_signals(void *data)
 /* After 0.4 s; on a machine that is busy with other things, when there is something to judge. */
 static void *stop_later(void *data)
 {
-	const struct timespec duration = {0, 400000000};
-
 	(void)data;
 	for (int i = 0; i < 40 && (i == 0 || seen <= 50 || seen_probed == 0); i++)
-		nanosleep(&duration, NULL);
+		sleep_for(400000000);
 	stop = true;
 	return NULL;
 }
