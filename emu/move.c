@@ -232,6 +232,9 @@ const struct emu_variants emu_nop = {{
 	[EMU_KIND_MR] = {nop, nop, nop, nop},
 }};
 
+/* With a register it is a nop on Intel's processors and undefined on AMD's. */
+const struct emu_variants emu_prefetchw = {{[EMU_KIND_MR] = {nop, nop, nop, nop}}};
+
 /* Every size: these have none. */
 #define FLAGS(name, expression)                                                                    \
 	EP_TRAP_PATH static bool name(const struct emu_op *op, struct ep_regs *regs)               \

@@ -96,7 +96,7 @@ const struct emu_rule emu_rules[] = {
 	/* nops, before xchg: 90 does not clear the upper half of RAX */
 	{M1,  0x90, 0xff, ANY, EMU_NONE, EMU_FULL, EMU_REP | EMU_NO_REX_B, &emu_nop, "NOP, PAUSE", "nothing"},
 	{M1,  0x90, 0xf8, ANY, EMU_O_A,  EMU_FULL, 0, &emu_xchg, "XCHG r, rAX", "exchange"},
-	{M0F, 0x0d, 0xff, ANY, EMU_RM,   EMU_FULL, 0, &emu_nop, "PREFETCHW m", "nothing"},
+	{M0F, 0x0d, 0xff, ANY, EMU_RM,   EMU_FULL, 0, &emu_prefetchw, "PREFETCHW m", "nothing"},
 	{M0F, 0x18, 0xff, ANY, EMU_RM,   EMU_FULL, 0, &emu_nop, "PREFETCH m", "nothing"},
 	{M0F, 0x1e, 0xff, 7,   EMU_RM,   EMU_FULL, EMU_NEEDS_F3, &emu_nop, "ENDBR64", "nothing"},
 	{M0F, 0x1e, 0xff, ANY, EMU_RM,   EMU_FULL, EMU_BND, &emu_nop, "NOP r/m", "nothing"},

@@ -94,6 +94,7 @@ extern const struct emu_variants emu_mov, emu_lea, emu_movzx8, emu_movzx16, emu_
 extern const struct emu_variants emu_movsxd, emu_xchg, emu_bswap, emu_cmov, emu_set;
 extern const struct emu_variants emu_cbw, emu_cwd;
 extern const struct emu_variants emu_nop;
+extern const struct emu_variants emu_prefetchw;
 extern const struct emu_variants emu_cld, emu_std, emu_clc, emu_stc, emu_cmc, emu_lahf, emu_sahf;
 /* stack.c */
 extern const struct emu_variants emu_push, emu_pop, emu_push_flags, emu_pop_flags;
