@@ -15,10 +15,10 @@ struct collector {
 	struct trace_text text;
 	int output; /* descriptor */
 	const char *output_name;
-	bool broken;	  /* nobody reads, or nothing can be written, any more */
-	uint64_t known;	  /* processes that there are */
+	bool broken;	   /* nobody reads, or nothing can be written, any more */
+	uint64_t known;	   /* processes that there are */
 	uint32_t revision; /* of the session, when processes were looked at */
-	uint64_t settled; /* below this one, the probes of all have been read */
+	uint64_t settled;  /* below this one, the probes of all have been read */
 	struct trace_summary_process *processes;
 	uint64_t passes;
 	uint64_t named; /* the ring whose thread's name was looked at last */

@@ -108,7 +108,9 @@ static uint64_t outer_end; /* all addresses in outer() lie below */
 
 static __attribute__((noinline)) void outer(void (*each)(void))
 {
-	outer_end = (uint64_t)&&end;
+	static const void *const labels[] = {&&end};
+
+	outer_end = (uint64_t)labels[0];
 	if (!each)
 		goto end;
 	while (!stop) {
@@ -140,7 +142,8 @@ static void nothing(void)
 
 /* ---- checks, in handlers ------------------------------------------------------------------- */
 
-static atomic_uint seen, seen_spinning, seen_probed, in_code_memory, broken_libgcc, broken_libunwind;
+static atomic_uint seen, seen_spinning, seen_probed, in_code_memory, broken_libgcc,
+	broken_libunwind;
 static struct trace bad;
 static uint64_t bad_rip;
 
