@@ -8,12 +8,18 @@
  *	call	*shared(%rip)
  *	lea	128(%rsp),%rsp
  *	displaced instructions ...
+ *
+ * In place of a call stands a call, so that its return is predicted, too: it pushes the address
+ * that the original would have pushed, which is what the displaced call then does again.
  */
 #include "fallback-xol/detour.h"
 
 #include <cpuid.h>
 
 #include "x86/encode.h"
+
+#define RETURN_ADDRESS 8
+#define DATA_SIZE      32
 
 static bool system_saves(uint32_t components)
 {
@@ -55,21 +61,38 @@ static void build_quad(struct xol_builder *to, uint64_t value)
 	xol_build_bytes(to, &value, sizeof(value));
 }
 
+/* Keep off the red zone; @called: and forget the return address on top of the stack. */
+static void build_begin(struct xol_builder *to, uint64_t address, bool called)
+{
+	xol_build_step(to, address, called ? XOL_STATE_PUSHED : XOL_STATE_EXACT);
+	xol_build_add_rsp(to, (called ? RETURN_ADDRESS : 0) - XOL_RED_ZONE);
+	xol_build_step(to, address, XOL_STATE_BELOW);
+}
+
+/* In front of the data: for a thread that has been made exact, and begins again. */
+static void build_second_entry(struct xol_builder *to, uint64_t address)
+{
+	xol_build_step(to, address, XOL_STATE_EXACT);
+	xol_build_add_rsp(to, -RETURN_ADDRESS);
+	xol_build_step(to, address, XOL_STATE_PUSHED);
+	xol_build_jmp(to, xol_build_here(to) + X86_JMP_REL32_SIZE + DATA_SIZE);
+}
+
 /* Returns where the code begins. */
 static uint64_t build_call(struct xol_builder *to, uint64_t address,
-			   const struct xol_detour *detour)
+			   const struct xol_detour *detour, bool called)
 {
 	uint64_t shared, code;
 
+	if (called)
+		build_second_entry(to, address);
 	build_quad(to, address);
 	build_quad(to, (uint64_t)detour->site);
 	build_quad(to, (uint64_t)detour->hit);
 	shared = xol_build_here(to);
 	build_quad(to, (uint64_t)shared_code(detour->save));
 	code = xol_build_here(to);
-	xol_build_step(to, address, XOL_STATE_EXACT);
-	xol_build_add_rsp(to, -XOL_RED_ZONE);
-	xol_build_step(to, address, XOL_STATE_BELOW);
+	build_begin(to, address, called);
 	xol_build_call_mem(to, shared);
 	xol_build_step(to, address, XOL_STATE_BELOW | XOL_STATE_HANDLED);
 	xol_build_add_rsp(to, XOL_RED_ZONE);
@@ -104,9 +127,9 @@ static void build_restore(struct xol_builder *to, uint64_t address, unsigned int
  * addition in its handler is not lost.
  */
 static uint64_t build_count(struct xol_builder *to, uint64_t address,
-			    const struct xol_detour *detour)
+			    const struct xol_detour *detour, bool called)
 {
-	uint64_t call = build_call(to, address, detour), slow, code;
+	uint64_t call = build_call(to, address, detour, false), slow, code;
 	size_t jump = to->size;
 	uint8_t bytes[24];
 
@@ -117,8 +140,7 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	xol_build_step(to, address, XOL_STATE_EXACT);
 	xol_build_jmp(to, call);
 	code = xol_build_here(to);
-	xol_build_add_rsp(to, -XOL_RED_ZONE);
-	xol_build_step(to, address, XOL_STATE_BELOW);
+	build_begin(to, address, called);
 	xol_build_push(to, RCX);
 	xol_build_step(to, address, SAVED_RCX);
 	xol_build_push(to, RAX);
@@ -133,7 +155,8 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	return code;
 }
 
-uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour)
+uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
+			  bool called)
 {
-	return (detour->only_counts ? build_count : build_call)(to, address, detour);
+	return (detour->only_counts ? build_count : build_call)(to, address, detour, called);
 }

@@ -42,10 +42,12 @@ struct xol_detour {
 /**
  * Append a detour for @address, of which the displaced instructions follow.
  *
+ * @called  What goes there is a call: its return address is taken from the stack first.
+ *
  * @return   Where its code begins, behind its data.
  */
-uint64_t xol_build_detour(struct xol_builder *to, uint64_t address,
-			  const struct xol_detour *detour);
+uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
+			  bool called);
 
 /* Parts of detour.S. */
 extern const uint8_t xol_detour_general[], xol_detour_sse[];

@@ -3,7 +3,7 @@
  * Displaced control flow must leave the same traces as the original: a call pushes the address
  * behind the original call, so that whoever looks at the stack (unwinders, position-independent
  * code, the callee) sees nothing of us. It then has no return of its own to be paired with, which
- * costs a misprediction at the callee's return.
+ * costs a misprediction at the callee's return, unless a call led here (jump.c).
  *
  *	call target	push $behind; jmp target
  *	call *operand	push $behind; jmp *operand	RSP in the operand is 8 lower by then

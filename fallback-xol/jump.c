@@ -62,6 +62,16 @@ static void describe_region(const struct x86_insn *insns, unsigned int count, st
 	}
 }
 
+/*
+ * A call in place of a call: its return address is the right one, and the processor will predict
+ * the return.
+ */
+static bool is_called(const struct x86_insn *insns, const struct xol_jump *jump)
+{
+	return jump->count == 1 && jump->length == XOL_JUMP_SIZE &&
+	       x86_insn_flow(insns) == X86_FLOW_CALL;
+}
+
 /* ---- detour -------------------------------------------------------------------------------- */
 
 static int build(const struct x86_insn *insns, const struct xol_detour *detour,
@@ -69,7 +79,7 @@ static int build(const struct x86_insn *insns, const struct xol_detour *detour,
 {
 	int error = 0;
 
-	*ret_code = xol_build_detour(to, jump->address, detour);
+	*ret_code = xol_build_detour(to, jump->address, detour, is_called(insns, jump));
 	for (unsigned int i = 0; i < jump->count && !error; i++) {
 		jump->entry[i] = xol_build_here(to);
 		error = xol_displace(&insns[i], to);
@@ -175,9 +185,11 @@ static int choose_head(struct xol_jump *jump, struct xol_code *ret)
 	return error == -EP_OUT_OF_REACH ? alloc_head(pattern, true, ret) : error;
 }
 
-static void write_jump(struct xol_jump *jump)
+static void write_jump(const struct x86_insn *insns, struct xol_jump *jump)
 {
 	x86_put_jmp(jump->bytes, jump->address, jump->head);
+	if (is_called(insns, jump))
+		jump->bytes[0] = X86_CALL_REL32;
 	for (unsigned int i = 1; i < jump->count; i++)
 		jump->invalid_opcode |= jump->bytes[jump->offset[i]] != X86_INT3;
 }
@@ -237,7 +249,7 @@ int xol_jump_prepare(const struct x86_insn *insns, unsigned int count,
 				  : make_detour(insns, detour, &jump, &jump.head);
 	if (error)
 		return error;
-	write_jump(&jump);
+	write_jump(insns, &jump);
 	*ret = jump;
 	return 0;
 }

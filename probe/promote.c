@@ -281,7 +281,7 @@ static bool is_ready(struct probe_site *site)
 {
 	const struct probe_jump *jump = atomic_load(&site->jump);
 
-	return jump && *(const uint8_t *)site->address != X86_JMP_REL32;
+	return jump && *(const uint8_t *)site->address != jump->jump.bytes[0];
 }
 
 void promote_prepare(struct probe_site *const *sites, size_t count)

@@ -138,9 +138,9 @@ EP_TRAP_PATH bool registry_stands(const struct probe_site *site)
 		return false;
 	if (bytes[0] == X86_INT3)
 		return true;
-	if (!jump || bytes[0] != X86_JMP_REL32)
+	if (!jump)
 		return false;
-	for (int i = 1; i < XOL_JUMP_SIZE; i++)
+	for (int i = 0; i < XOL_JUMP_SIZE; i++)
 		if (bytes[i] != jump->jump.bytes[i])
 			return false;
 	return true;
@@ -176,15 +176,18 @@ static bool has_byte(uint64_t bytes, uint64_t pattern)
 
 static bool may_be_ours(uint64_t bytes)
 {
-	return has_byte(bytes, 0xcccccccccccccccc) || has_byte(bytes, 0xe9e9e9e9e9e9e9e9);
+	const uint64_t all_but_lowest = 0xfefefefefefefefe; /* a call is E8, a jump E9 */
+
+	return has_byte(bytes, 0xcccccccccccccccc) ||
+	       has_byte(bytes & all_but_lowest, 0xe8e8e8e8e8e8e8e8);
 }
 
-/* What stands there tells where a site may be: an int3 or a jump. */
+/* What stands there tells where a site may be: an int3, a jump or a call. */
 static void overlay_if_changed(uint64_t at, uint64_t address, uint8_t *ret, size_t size)
 {
 	uint8_t byte = *(const uint8_t *)at;
 
-	if (byte == X86_INT3 || byte == X86_JMP_REL32)
+	if (byte == X86_INT3 || byte == X86_JMP_REL32 || byte == X86_CALL_REL32)
 		overlay(at, address, ret, size);
 }
 

@@ -52,7 +52,7 @@ size_t x86_put_nop(uint8_t *to, size_t size)
 
 size_t x86_put_jmp(uint8_t *to, uint64_t at, uint64_t target)
 {
-	to[0] = X86_JMP_REL32; /* jmp rel32 */
+	to[0] = X86_JMP_REL32;
 	return 1 + put32(to + 1, target - (at + X86_JMP_REL32_SIZE));
 }
 
@@ -65,7 +65,7 @@ size_t x86_put_jcc(uint8_t *to, uint64_t at, unsigned int code, uint64_t target)
 
 size_t x86_put_call(uint8_t *to, uint64_t at, uint64_t target)
 {
-	to[0] = 0xe8; /* call rel32 */
+	to[0] = X86_CALL_REL32;
 	return 1 + put32(to + 1, target - (at + X86_CALL_REL32_SIZE));
 }
 

@@ -13,7 +13,8 @@
 
 enum {
 	X86_INT3 = 0xcc,
-	X86_JMP_REL32 = 0xe9, /* first byte of */
+	X86_CALL_REL32 = 0xe8, /* first bytes of */
+	X86_JMP_REL32 = 0xe9,
 	X86_JMP_REL32_SIZE = 5,
 	X86_JCC_REL32_SIZE = 6,
 	X86_CALL_REL32_SIZE = 5,

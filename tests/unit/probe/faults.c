@@ -258,14 +258,15 @@ static void count_call(struct ep_probe *probe, struct ep_regs *regs, void *cooki
 
 /*
  * Handlers under a jump run on the program's stack: where there is none, the fault comes before
- * the hit.
+ * the hit. So does that of a call, which has been replaced by a call.
  */
 static uint64_t least_hits(const struct fault_case *c, const struct ep_info *info)
 {
 	bool no_stack = c->argument == FAULT_NONCANONICAL &&
 			(strstr(c->name, "stack") || strstr(c->name, "pop"));
+	bool pushes = !strncmp(info->insn, "call ", 5);
 
-	return info->plan == EP_PLAN_JUMP && no_stack && reaction != REPAIR ? 0 : 1;
+	return info->plan == EP_PLAN_JUMP && (no_stack || pushes) && reaction != REPAIR ? 0 : 1;
 }
 
 /* A probe at @at changes nothing in what @c does. */
