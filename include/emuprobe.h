@@ -187,7 +187,9 @@ struct ep_options {
  * @options  NULL for the defaults.
  * @ret      The new probe.
  *
- * @return   0, -EP_INVALID (options), -EP_NO_MEMORY, or one of the refusals.
+ * @return   0, -EP_INVALID (options), -EP_NO_MEMORY, -EP_IO (the object's file cannot be read just
+ *           now), -EP_UNSUPPORTED, or one of the refusals. Whatever fails, no byte has changed,
+ *           and the next call may succeed.
  * Context:  any thread; takes the registry lock. A few microseconds; more for an address in the
  *           middle of a long function, which is decoded from its start.
  */
@@ -308,7 +310,7 @@ struct ep_match {
  * other than 0.
  *
  * @return   What @found returned last, or -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH (of a glob),
- *           -EP_BAD_OFFSET, -EP_INVALID, -EP_NO_MEMORY.
+ *           -EP_BAD_OFFSET, -EP_INVALID, -EP_NO_MEMORY, -EP_IO.
  * Context:  any thread. The strings live until @found returns.
  */
 EP_API int ep_resolve(const struct ep_place *place,

@@ -23,11 +23,18 @@
 #define KERNEL_SIZE 8
 
 static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-static pthread_once_t once = PTHREAD_ONCE_INIT;
 static __thread unsigned int own_depth; /* how often this thread has taken the lock */
 static uint64_t outer_mask;
-static int start_error;
-static bool started;
+static bool started, is_ours, forks_are_watched;
+
+/* What a trap of this thread finds; there are no records before the first probe. */
+static void tell_depth(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread)
+		thread->engine_depth = own_depth;
+}
 
 static void before_fork(void)
 {
@@ -43,45 +50,31 @@ static void after_fork(void)
 static void after_fork_child(void)
 {
 	static const pthread_mutex_t unlocked = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
-	struct probe_thread *thread = probe_thread_self();
-
-	if (thread)
-		thread->engine_depth = own_depth;
+	tell_depth();
 	patch_init();
 	mutex = unlocked; /* its owner has another ID here */
 	pthread_mutex_lock(&mutex);
 	engine_unlock();
 }
 
-static void prepare(void)
-{
-	start_error = probe_thread_init();
-	pthread_atfork(before_fork, after_fork, after_fork_child);
-}
-
 uint64_t engine_pause(void)
 {
 	uint64_t all = ~SIGNALS_OWNED, old;
-	struct probe_thread *thread;
 
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, KERNEL_SIZE);
 	if (own_depth++ == 0)
 		counters_pause(true);
-	pthread_once(&once, prepare);
-	thread = start_error ? NULL : probe_thread_self();
-	if (thread)
-		thread->engine_depth++;
+	tell_depth();
 	return old;
 }
 
 void engine_resume(uint64_t paused)
 {
-	struct probe_thread *thread = start_error ? NULL : probe_thread_self();
 	uint64_t mask = ~paused & ~SIGNALS_OWNED;
 
-	if (thread)
-		thread->engine_depth--;
-	if (--own_depth)
+	own_depth--;
+	tell_depth();
+	if (own_depth)
 		return;
 	counters_pause(false);
 	/* Not SIG_SETMASK: signals_init() may have changed it in between. */
@@ -97,6 +90,9 @@ void engine_lock(void)
 		outer_mask = old;
 		objects_invalidate();
 	}
+	if (!forks_are_watched)
+		forks_are_watched = !pthread_atfork(before_fork, after_fork, after_fork_child);
+	tell_depth(); /* the engine may have been started while we waited */
 }
 
 void engine_unlock(void)
@@ -107,22 +103,40 @@ void engine_unlock(void)
 	engine_resume(paused);
 }
 
-int engine_start(void)
+static int take_over(void)
 {
 	static const struct signals_ours handlers = {trap_handler, fault_handler,
 						     deliver_asynchronous};
+	int error = signals_init(&handlers);
 
-	if (started || start_error)
-		return start_error;
-	start_error = patch_init();
-	if (start_error)
-		return start_error;
+	if (!error)
+		error = guard_arm();
+	/* What could not be taken out again still needs its handler. */
+	if (error && guard_count() == 0)
+		signals_deinit();
+	return error;
+}
+
+/* Whatever fails leaves the process as it was, and may be tried again. */
+int engine_start(void)
+{
+	int error = forks_are_watched ? 0 : -EP_NO_MEMORY;
+
+	if (started)
+		return 0;
+	if (!error)
+		error = patch_init();
+	if (!error)
+		error = probe_thread_init();
+	if (error)
+		return error;
+	tell_depth();
 	hit_init();
-	start_error = signals_init(&handlers);
-	if (!start_error)
-		start_error = guard_arm();
-	if (!start_error)
-		start_error = loader_watch();
-	started = !start_error;
-	return start_error;
+	if (!is_ours)
+		error = take_over();
+	is_ours = !error;
+	if (!error)
+		error = loader_watch();
+	started = !error;
+	return error;
 }

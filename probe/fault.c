@@ -12,6 +12,7 @@
 #include "probe/signals.h"
 #include "probe/thread.h"
 #include "probe/trap.h"
+#include "x86/insn.h"
 #include "x86/regs.h"
 
 /* A boundary of a promoted site where a byte stands that is no instruction; or stood just now. */
@@ -25,13 +26,23 @@ EP_TRAP_PATH static bool at_boundary(struct ep_regs *regs)
 	return entry || (late && probe_thread_retries(regs->rip));
 }
 
+/* A fetch from a page that is being written, or was just now. */
+EP_TRAP_PATH static bool at_busy_page(const siginfo_t *info, const struct ep_regs *regs)
+{
+	uint64_t at = (uint64_t)info->si_addr;
+
+	if (info->si_code != SEGV_ACCERR || at - regs->rip >= X86_INSN_MAX)
+		return false;
+	return patch_is_busy(at) || (patch_was_busy() && probe_thread_retries(regs->rip));
+}
+
 EP_TRAP_PATH static bool is_ours(int sig, const siginfo_t *info, struct ep_regs *regs)
 {
 	uint64_t fixup;
 
 	if (info->si_code <= 0)
 		return false; /* sent, not raised */
-	if (sig == SIGSEGV && patch_is_busy(regs->rip))
+	if (sig == SIGSEGV && at_busy_page(info, regs))
 		return true;
 	if (sig == SIGILL)
 		return at_boundary(regs);

@@ -30,6 +30,7 @@
 #include "x86/encode.h"
 
 #define LOOK_BACK 64u /* bytes between the number and the call */
+#define MOV_SIZE  5u
 
 #define GUARDS_MAX 256
 
@@ -232,14 +233,27 @@ static bool is_our_number(const uint8_t *immediate)
 	return false;
 }
 
-static bool has_our_number(const uint8_t *at, const uint8_t *start)
+/* The last such number in front of @at; NULL: there is none. */
+static const uint8_t *our_number(const uint8_t *at, const uint8_t *start)
 {
 	const uint8_t *from = (size_t)(at - start) > LOOK_BACK ? at - LOOK_BACK : start;
 
-	for (const uint8_t *mov = from; mov + 5 <= at; mov++)
+	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--)
 		if (*mov == 0xb8 && is_our_number(mov + 1)) /* mov $imm32, %eax */
-			return true;
-	return false;
+			return mov;
+	return NULL;
+}
+
+/* Decoding from @mov leads to @at: only code looks like that, whoever knows its function. */
+static bool leads_to(const uint8_t *mov, const uint8_t *at)
+{
+	struct x86_insn insn;
+
+	for (; mov < at; mov += insn.length)
+		if (x86_decode(mov, X86_INSN_MAX, (uint64_t)mov, &insn) ||
+		    x86_insn_flow(&insn) > X86_FLOW_JCC || x86_insn_flow(&insn) == X86_FLOW_JMP)
+			return false;
+	return mov == at;
 }
 
 /* mov $15, %rax: debuggers know by these bytes what handlers return to. It is in no function. */
@@ -260,27 +274,39 @@ static struct patch_byte bytes[GUARDS_MAX];
 static int prepare(uint64_t address, bool is_known)
 {
 	struct probe_site *site;
-	int error = is_known ? sites_get_known(address, EP_PLAN_AUTO, &site)
-			     : sites_get(address, EP_PLAN_AUTO, &site);
+	int error;
 
-	if (error || count == GUARDS_MAX)
+	if (count == GUARDS_MAX)
+		return 0;
+	error = is_known ? sites_get_known(address, EP_PLAN_AUTO, &site)
+			 : sites_get(address, EP_PLAN_AUTO, &site);
+	if (error)
 		return error;
 	site->intercept = intercept;
 	bytes[count++] = (struct patch_byte){address, X86_INT3, 0};
 	return 0;
 }
 
-static int scan(const uint8_t *start, size_t size)
+/* In libc a function's start is known, and decoding from there is the better proof. */
+static int consider(const uint8_t *at, const uint8_t *start, bool is_libc)
+{
+	const uint8_t *mov = our_number(at, start);
+
+	if (is_libc && is_restorer(at, start))
+		return prepare((uint64_t)at, true);
+	if (!mov || (!is_libc && !leads_to(mov, at)))
+		return 0;
+	return prepare((uint64_t)at, !is_libc);
+}
+
+static int scan(const uint8_t *start, size_t size, bool is_libc)
 {
 	static const uint8_t system_call[] = {0x0f, 0x05};
 	const uint8_t *at = start, *end = start + size;
 	int error = 0;
 
 	while ((at = memmem(at, (size_t)(end - at), system_call, sizeof(system_call)))) {
-		if (is_restorer(at, start))
-			error = prepare((uint64_t)at, true);
-		else if (has_our_number(at, start))
-			error = prepare((uint64_t)at, false);
+		error = consider(at, start, is_libc);
 		if (error == -EP_NO_MEMORY || error == -EP_OUT_OF_REACH)
 			return error; /* a gap in the guard kills; not so what is no instruction */
 		at++;
@@ -298,41 +324,81 @@ static void write_all(void)
 			atomic_store(&registry_find(bytes[i].address)->armed, false);
 }
 
-static int scan_object(const struct objects_object *object)
+static int scan_object(const struct objects_object *object, bool is_libc)
 {
 	int error = 0;
 
 	for (size_t i = 0; object && i < object->phdr_count && !error; i++) {
 		const ElfW(Phdr) *phdr = &object->phdrs[i];
 
-		if (phdr->p_type == PT_LOAD && (phdr->p_flags & PF_X))
+		if (phdr->p_type == PT_LOAD && (phdr->p_flags & (PF_R | PF_X)) == (PF_R | PF_X))
 			error = scan((const uint8_t *)(object->base + phdr->p_vaddr),
-				     phdr->p_filesz);
+				     phdr->p_filesz, is_libc);
 	}
 	return error;
+}
+
+/* Runtimes that ask the kernel themselves: Go's, sanitizers'. */
+static void scan_others(const struct objects_object *libc)
+{
+	struct objects_object **objects;
+	size_t object_count;
+
+	if (objects_list(&objects, &object_count))
+		return;
+	for (size_t i = 0; i < object_count; i++)
+		if (objects[i] != libc && !objects[i]->is_vdso && !objects[i]->is_engine)
+			scan_object(objects[i], false);
 }
 
 void guard_object(const struct objects_object *object)
 {
 	size_t before = count;
 
-	if (strcmp(object->name, "libc.so.6") != 0)
-		return;
 	count = 0;
-	scan_object(object);
+	scan_object(object, strcmp(object->name, "libc.so.6") == 0);
 	write_all();
 	count += before;
+}
+
+/* The guard has a gap, and a gap kills: take away what could be written. */
+static void take_away(void)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++)
+		bytes[i].byte = registry_find(bytes[i].address)->insn.bytes[0];
+	patch_write(bytes, count);
+	for (size_t i = 0; i < count; i++) {
+		struct probe_site *site = registry_find(bytes[i].address);
+
+		if (bytes[i].error && registry_stands(site))
+			kept++;
+		else
+			atomic_store(&site->armed, false);
+	}
+	count = kept;
 }
 
 int guard_arm(void)
 {
 	/* libc, whoever wraps its functions. */
 	const struct objects_object *libc = objects_find((uint64_t)gnu_get_libc_version);
-	int error = scan_object(libc);
+	int error;
 
+	count = failed = 0;
+	error = libc ? scan_object(libc, true) : -EP_NO_MEMORY;
+	if (error)
+		count = 0;
+	else
+		scan_others(libc);
 	if (!error)
 		error = park_others(write_all);
-	return error ? error : failed ? -EP_NOT_WRITABLE : 0;
+	if (!error && failed)
+		error = -EP_NOT_WRITABLE;
+	if (error)
+		take_away();
+	return error;
 }
 
 size_t guard_count(void)

@@ -23,14 +23,23 @@ static bool is_watched;
 static struct objects_object **gone; /* unloaded, and not yet told */
 static size_t gone_count;
 
-static void object_destroy(struct objects_object *object)
+static void forget_functions(struct objects_object *object)
 {
 	if (object->file)
 		munmap(object->file, object->file_size);
-	free((char *)object->path);
-	free((char *)object->name);
+	object->file = NULL;
 	free(object->functions);
 	free(object->rseq);
+	object->functions = NULL;
+	object->rseq = NULL;
+	object->function_count = object->rseq_count = 0;
+}
+
+static void object_destroy(struct objects_object *object)
+{
+	forget_functions(object);
+	free((char *)object->path);
+	free((char *)object->name);
 	free(object);
 }
 
@@ -73,7 +82,7 @@ static char *executable_path(void)
 	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
 
 	path[size < 0 ? 0 : size] = '\0';
-	return strdup(path);
+	return strdup(size < 0 ? (const char *)getauxval(AT_EXECFN) : path);
 }
 
 static struct objects_object *object_create(const struct dl_phdr_info *info, bool first)
@@ -400,8 +409,10 @@ int objects_read_functions(struct objects_object *object)
 	error = objects_read_fdes(object);
 	if (!error)
 		error = objects_read_symbols(object);
-	if (error)
+	if (error) {
+		forget_functions(object); /* what is there of them would be there twice */
 		return error;
+	}
 	if (object->function_count)
 		qsort(object->functions, object->function_count, sizeof(object->functions[0]),
 		      by_start);

@@ -4,6 +4,7 @@
  * section headers are only in the file, which may have been replaced since: it is believed only if
  * its headers and notes (the build ID among them) are those in memory.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,22 +181,35 @@ static void close_file(struct objects_object *object)
 	object->file = NULL;
 }
 
-static void open_file(struct objects_object *object)
+static int map_file(struct objects_object *object, int fd)
 {
 	struct stat status;
-	int fd = open(object->path, O_RDONLY | O_CLOEXEC);
+	void *file;
+
+	if (fstat(fd, &status))
+		return -EP_IO;
+	if (!S_ISREG(status.st_mode) || status.st_size <= 0)
+		return 0;
+	file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (file == MAP_FAILED)
+		return -EP_NO_MEMORY;
+	object->file = file;
+	object->file_size = (size_t)status.st_size;
+	return 0;
+}
+
+/* A file that is not there is no error; one that cannot be read just now is. */
+static int open_file(struct objects_object *object)
+{
+	int fd = open(object->path, O_RDONLY | O_CLOEXEC), error;
 
 	if (fd < 0)
-		return;
-	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0) {
-		void *file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-
-		object->file = file == MAP_FAILED ? NULL : file;
-		object->file_size = (size_t)status.st_size;
-	}
+		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -EP_NO_MEMORY : 0;
+	error = map_file(object, fd);
 	close(fd);
 	if (object->file && !is_same_file(object))
 		close_file(object);
+	return error;
 }
 
 static const ElfW(Shdr) * sections(const struct objects_object *object, size_t *ret_count)
@@ -282,7 +296,7 @@ int objects_read_symbols(struct objects_object *object)
 	if (error)
 		return error;
 	from_memory = object->function_count;
-	open_file(object);
+	error = open_file(object);
 	if (object->file)
 		all = sections(object, &count);
 	for (size_t i = 0; all && i < count && !error; i++)

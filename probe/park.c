@@ -46,7 +46,9 @@ struct parked {
 
 static struct parked *threads;
 static _Atomic uint32_t thread_count;
-static _Atomic uint32_t released; /* futex */
+static _Atomic uint32_t attempt;  /* from 1 on: one that fails is made again */
+static _Atomic uint32_t released; /* the last attempt that is over; futex */
+static _Atomic uint32_t undone;	  /* the last one that failed */
 static const char magic;
 
 void signals_restorer(void);
@@ -63,8 +65,9 @@ EP_TRAP_PATH static struct parked *find(int32_t tid)
 
 EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 {
-	uint64_t *mask = signals_mask(ucontext);
+	uint64_t *mask = signals_mask(ucontext), before = *mask;
 	struct parked *self = find((int32_t)sys0(SYS_gettid));
+	uint32_t mine = atomic_load(&attempt), over;
 
 	(void)sig;
 	if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &magic)
@@ -74,8 +77,10 @@ EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 	if (!self)
 		return;
 	atomic_store(&self->state, PARKED);
-	while (!atomic_load(&released))
-		sys4(SYS_futex, &released, 0 /* FUTEX_WAIT */, 0, NULL);
+	while ((over = atomic_load(&released)) < mine)
+		sys4(SYS_futex, &released, 0 /* FUTEX_WAIT */, over, NULL);
+	if (atomic_load(&undone) == mine)
+		*mask = before;
 }
 
 /* ---- in the caller ------------------------------------------------------------------------- */
@@ -111,7 +116,8 @@ static void ask(struct parked *thread)
 	info.si_pid = (pid_t)pid;
 	info.si_value.sival_ptr = (void *)&magic;
 	atomic_store(&thread->state, ASKED);
-	sys4(SYS_rt_tgsigqueueinfo, pid, thread->tid, SIGSETXID_, &info);
+	if (sys4(SYS_rt_tgsigqueueinfo, pid, thread->tid, SIGSETXID_, &info))
+		atomic_store(&thread->state, NOT_ASKED); /* no room in its queue: later */
 }
 
 static void visit_task(int32_t tid)
@@ -122,6 +128,7 @@ static void visit_task(int32_t tid)
 		return;
 	if (!thread && thread_count < THREADS_MAX) {
 		thread = &threads[thread_count];
+		atomic_store(&thread->state, NOT_ASKED);
 		thread->tid = tid;
 		atomic_fetch_add(&thread_count, 1);
 	}
@@ -147,9 +154,11 @@ static int gather(long fd)
 	return -EP_SIGNALS_BLOCKED;
 }
 
-static void release(void)
+static void release(int error)
 {
-	atomic_store(&released, 1);
+	if (error)
+		atomic_store(&undone, attempt);
+	atomic_store(&released, attempt);
 	sys3(SYS_futex, &released, 1 /* FUTEX_WAKE */, INT32_MAX);
 }
 
@@ -168,7 +177,7 @@ static int hold(long fd, void (*action)(void))
 	error = gather(fd);
 	if (!error)
 		action();
-	release();
+	release(error);
 	sys4(SYS_rt_sigaction, SIGSETXID_, &old, NULL, KERNEL_SIZE);
 	return error;
 }
@@ -181,23 +190,48 @@ static void count_task(int32_t tid)
 	task_count++;
 }
 
-int park_others(void (*action)(void))
+/* Never unmapped: a thread that was asked may come late. */
+static int make_table(void)
 {
 	size_t bytes = THREADS_MAX * sizeof(threads[0]);
+	void *memory;
+
+	if (threads)
+		return 0;
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -EP_NO_MEMORY;
+	threads = memory;
+	return 0;
+}
+
+static int hold_all(long fd, void (*action)(void))
+{
+	int error = make_table();
+
+	if (error)
+		return error;
+	thread_count = 0;
+	atomic_fetch_add(&attempt, 1);
+	return hold(fd, action);
+}
+
+/* Not knowing whether there are others, guards must not be written. */
+int park_others(void (*action)(void))
+{
 	long fd = sys3(SYS_open, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	int error = 0;
 
 	self_tid = (int32_t)sys0(SYS_gettid);
+	task_count = 0;
 	if (fd >= 0)
 		each_task(fd, count_task);
-	if (task_count < 2) {
+	if (!task_count)
+		error = -EP_UNSUPPORTED;
+	else if (task_count == 1)
 		action();
-	} else {
-		/* Never unmapped: a thread that was asked may come late. */
-		threads = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			       0);
-		error = threads == MAP_FAILED ? -EP_NO_MEMORY : hold(fd, action);
-	}
+	else
+		error = hold_all(fd, action);
 	if (fd >= 0)
 		sys1(SYS_close, fd);
 	return error;

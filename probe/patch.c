@@ -17,13 +17,17 @@
 #include <stdatomic.h>
 #include <sys/mman.h>
 
+#include "fallback-xol/maps.h"
 #include "probe/syscall.h"
+#include "x86/encode.h"
 
 #define PAGE_SIZE 4096u
-#define RUN_MAX	  8u /* bytes written by one system call */
+#define RUN_MAX	  8u  /* bytes written by one system call */
+#define TRIES_MAX 100 /* to make a page executable again: there is no way back */
 
 static bool force_mprotect;
 static _Atomic uint64_t busy_page; /* 0: none */
+static atomic_bool has_been_busy;
 static bool have_membarrier;
 
 void patch_force_mprotect(bool force)
@@ -42,12 +46,12 @@ int patch_init(void)
 	return have_membarrier ? 0 : -EP_UNSUPPORTED;
 }
 
-void patch_barrier(void)
+bool patch_barrier(void)
 {
 	if (!have_membarrier)
-		return;
-	sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
-	sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+		return false;
+	return !sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) &&
+	       !sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 EP_TRAP_PATH bool patch_is_busy(uint64_t address)
@@ -57,19 +61,79 @@ EP_TRAP_PATH bool patch_is_busy(uint64_t address)
 	return busy && address - busy < PAGE_SIZE;
 }
 
+EP_TRAP_PATH bool patch_was_busy(void)
+{
+	return atomic_load_explicit(&has_been_busy, memory_order_relaxed);
+}
+
+/* Some security policies let text become writable, but never executable again: find out on a page of
+ * our own that nobody executes. */
+static bool can_come_back(void)
+{
+	__attribute__((section(".text.patch_trial"),
+		       aligned(4096))) static const uint8_t trial[PAGE_SIZE] = {X86_INT3};
+	static enum { UNKNOWN, YES, NO } can;
+
+	if (can == UNKNOWN) {
+		if (sys3(SYS_mprotect, trial, PAGE_SIZE, PROT_READ | PROT_WRITE))
+			return false;
+		*(volatile uint8_t *)(uint64_t)trial = trial[0]; /* a copy of ours, as it will be */
+		can = sys3(SYS_mprotect, trial, PAGE_SIZE, PROT_READ | PROT_EXEC) ? NO : YES;
+	}
+	return can == YES;
+}
+
+struct search {
+	uint64_t address;
+	int protection; /* 0: unknown */
+};
+
+static void find_protection(const struct xol_mapping *mapping, void *data)
+{
+	struct search *search = data;
+
+	if (search->address >= mapping->lo && search->address < mapping->hi)
+		search->protection = (mapping->readable ? PROT_READ : 0) |
+				     (mapping->writable ? PROT_WRITE : 0) |
+				     (mapping->executable ? PROT_EXEC : 0);
+}
+
+static int protection_of(uint64_t address)
+{
+	struct search search = {address, 0};
+
+	xol_maps_each(find_protection, &search);
+	return search.protection ? search.protection : PROT_READ | PROT_EXEC;
+}
+
+static bool write_in_writable_page(const struct patch_byte *byte, uint64_t page, int protection)
+{
+	if (sys3(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_WRITE))
+		return false;
+	*(volatile uint8_t *)byte->address = byte->byte;
+	for (int tries = 0; tries < TRIES_MAX; tries++)
+		if (!sys3(SYS_mprotect, page, PAGE_SIZE, protection))
+			break;
+	return true;
+}
+
 static bool write_by_mprotect(const struct patch_byte *byte)
 {
 	uint64_t page = byte->address & -(uint64_t)PAGE_SIZE;
-	long error;
+	int protection = protection_of(byte->address);
+	bool done;
 
-	atomic_store(&busy_page, page);
-	error = sys3(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_WRITE);
-	if (!error) {
+	if (protection & PROT_WRITE) { /* generated code: the program's own choice */
 		*(volatile uint8_t *)byte->address = byte->byte;
-		sys3(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_EXEC);
+		return true;
 	}
+	if (!can_come_back())
+		return false;
+	atomic_store(&has_been_busy, true);
+	atomic_store(&busy_page, page);
+	done = write_in_writable_page(byte, page, protection);
 	atomic_store(&busy_page, 0);
-	return error == 0;
+	return done;
 }
 
 EP_TRAP_PATH long patch_open(void)
@@ -128,6 +192,5 @@ size_t patch_write(struct patch_byte *bytes, size_t count)
 	}
 	if (fd >= 0)
 		patch_close(fd);
-	patch_barrier();
-	return failed;
+	return failed + !patch_barrier();
 }

@@ -19,7 +19,8 @@ struct patch_byte {
  * Write single bytes of program text, each atomically; then no thread executes an old one any
  * more (G1), without a thread being stopped (G2).
  *
- * @return   How many failed.
+ * @return   0: all were written, and the barrier stood. Else some failed, as their .error says, or
+ *           the barrier was refused (by a sandbox that came later).
  * Context:  engine lock held. About 1 us a byte and 10 us in all.
  */
 size_t patch_write(struct patch_byte *bytes, size_t count);
@@ -33,8 +34,8 @@ EP_TRAP_PATH long patch_open(void);
 EP_TRAP_PATH void patch_close(long fd);
 EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *bytes, size_t size);
 
-/** Every other thread of the process passes a full memory barrier and serializes. */
-void patch_barrier(void);
+/** Every other thread of the process passes a full memory barrier and serializes; false: refused. */
+bool patch_barrier(void);
 
 /** @return 0 or -EP_UNSUPPORTED. Context: once, before the first probe; again after a fork. */
 int patch_init(void);
@@ -45,6 +46,12 @@ int patch_init(void);
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH bool patch_is_busy(uint64_t address);
+
+/**
+ * Has that ever been so? Then a thread may have faulted there and find the page whole by now.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool patch_was_busy(void);
 
 /* For tests: behave as if /proc/self/mem could not be written. */
 void patch_force_mprotect(bool force);

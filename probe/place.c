@@ -89,11 +89,13 @@ static int check_boundary(const struct objects_function *function, uint64_t addr
 static int check_in_object(struct objects_object *object, uint64_t address, uint64_t end)
 {
 	const struct objects_function *function;
+	int error;
 
 	if (object->is_vdso)
 		return -EP_VDSO;
-	if (objects_read_functions(object))
-		return -EP_NO_MEMORY;
+	error = objects_read_functions(object);
+	if (error)
+		return error;
 	if (in_rseq(object, address))
 		return -EP_RSEQ;
 	function = objects_function_at(object, address);

@@ -72,26 +72,42 @@ static struct probe_list *list_create(struct probe_site *site, size_t count)
 	return list;
 }
 
+/* What stands in lists for probes that were removed without memory for a shorter list; it never
+ * fires. */
+static struct ep_probe nobody;
+
+/* The probes of @list but @probe; to @ret, unless that is NULL. */
+static size_t others(const struct probe_list *list, const struct ep_probe *probe,
+		     struct ep_probe **ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; list && i < list->count; i++) {
+		if (list->probes[i] == probe || list->probes[i] == &nobody)
+			continue;
+		if (ret)
+			ret[count] = list->probes[i];
+		count++;
+	}
+	return count;
+}
+
 static int attach(struct ep_probe *probe)
 {
 	struct probe_list *old = atomic_load(&probe->site->probes);
-	size_t count = old ? old->count : 0;
+	size_t count = others(old, NULL, NULL);
 	struct probe_list *list = list_create(probe->site, count + 1);
 
 	if (!list)
 		return -EP_NO_MEMORY;
-	for (size_t i = 0; i < count; i++)
-		list->probes[i] = old->probes[i];
+	others(old, NULL, list->probes);
 	list->probes[count] = probe;
 	publish(probe->site, list);
 	return 0;
 }
 
-/* Without memory for a shorter list: one that never fires takes the place of @probe. */
 static void replace_by_nobody(struct probe_list *list, const struct ep_probe *probe)
 {
-	static struct ep_probe nobody;
-
 	for (size_t i = 0; i < list->count; i++)
 		if (list->probes[i] == probe)
 			__atomic_store_n(&list->probes[i], &nobody, __ATOMIC_RELEASE);
@@ -137,19 +153,18 @@ static bool detach(struct ep_probe *probe)
 {
 	struct probe_site *site = probe->site;
 	struct probe_list *old = atomic_load(&site->probes), *list = NULL;
-	size_t kept = 0;
+	size_t kept = others(old, probe, NULL);
 
 	probe->next_removed = removed_probes;
 	removed_probes = probe;
-	if (old->count > 1)
-		list = list_create(site, old->count - 1);
-	if (old->count > 1 && !list) {
+	if (kept)
+		list = list_create(site, kept);
+	if (kept && !list) {
 		replace_by_nobody(old, probe);
 		return false;
 	}
-	for (size_t i = 0; list && i < old->count; i++)
-		if (old->probes[i] != probe)
-			list->probes[kept++] = old->probes[i];
+	if (list)
+		others(old, probe, list->probes);
 	publish(site, list);
 	return !list;
 }

@@ -258,13 +258,22 @@ EP_TRAP_PATH long signals_sigprocmask(ucontext_t *context, int how, uint64_t set
 	return 0;
 }
 
+static bool is_handler_of_ours(const struct signals_action *action)
+{
+	return action->handler && (action->handler == ours.trap || action->handler == ours.fault ||
+				   action->handler == ours.asynchronous);
+}
+
 /* What the program set before us. */
 static long adopt(int sig)
 {
 	struct signals_action action = {.flags = 0};
+	long error = sys4(SYS_rt_sigaction, sig, NULL, &action, KERNEL_SIZE);
 
-	if (sys4(SYS_rt_sigaction, sig, NULL, &action, KERNEL_SIZE))
-		return 0; /* not a signal of this kernel */
+	if (error == EINVAL_ || (!error && is_handler_of_ours(&action)))
+		return 0; /* not a signal of this kernel; left from an attempt that failed */
+	if (error)
+		return error;
 	set_program(sig, &action);
 	return is_owned(sig) || signals_is_handler(&action) ? install(sig, &action) : 0;
 }
@@ -281,10 +290,30 @@ static void adopt_mask(void)
 
 int signals_init(const struct signals_ours *handlers)
 {
+	int error = 0;
+
 	ours = *handlers;
-	for (int sig = 1; sig <= SIGNALS; sig++)
+	for (int sig = 1; sig <= SIGNALS && !error; sig++)
 		if (sig != SIGKILL && sig != SIGSTOP && adopt(sig))
-			return -EP_UNSUPPORTED;
+			error = -EP_UNSUPPORTED;
 	adopt_mask();
-	return 0;
+	if (error)
+		signals_deinit();
+	return error;
+}
+
+void signals_deinit(void)
+{
+	uint64_t blocked = masks_blocked();
+
+	for (int sig = 1; sig <= SIGNALS; sig++) {
+		struct signals_action action = {.flags = 0};
+
+		if (sys4(SYS_rt_sigaction, sig, NULL, &action, KERNEL_SIZE) ||
+		    !is_handler_of_ours(&action))
+			continue;
+		signals_get(sig, &action);
+		kernel_set(sig, &action);
+	}
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, NULL, KERNEL_SIZE);
 }

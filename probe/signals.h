@@ -45,6 +45,12 @@ struct signals_ours {
 int signals_init(const struct signals_ours *handlers);
 
 /**
+ * Give them back, where the engine could not be started after all.
+ * Context:  no int3 of ours is anywhere; lock held.
+ */
+void signals_deinit(void);
+
+/**
  * rt_sigaction() as the program should see it.
  *
  * @return   0 or a negative errno.

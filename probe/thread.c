@@ -37,15 +37,23 @@ static __thread uint64_t blocked_copy; /* of .blocked: the record is wiped on fo
 int probe_thread_init(void)
 {
 	size_t bytes = sizeof(*pool);
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory;
+
+	if (pool)
+		return 0;
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -EP_NO_MEMORY;
-	madvise(memory, bytes, MADV_WIPEONFORK);
+	/* A child would take its parent's threads for its own. */
+	if (madvise(memory, bytes, MADV_WIPEONFORK)) {
+		munmap(memory, bytes);
+		return -EP_UNSUPPORTED;
+	}
 	madvise(memory, bytes, MADV_DONTDUMP);
+	((struct pool *)memory)->pid = (int32_t)sys0(SYS_getpid);
 	pool = memory;
-	pool->pid = (int32_t)sys0(SYS_getpid);
 	return 0;
 }
 
@@ -102,6 +110,8 @@ EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 
 EP_TRAP_PATH struct probe_thread *probe_thread_find(void)
 {
+	if (!pool)
+		return NULL; /* nothing was ever probed */
 	if (!pool->pid)
 		probe_thread_is_guest(); /* the first in the child of a fork: it is its memory */
 	probe_thread_known = find_or_claim((uint32_t)sys0(SYS_gettid));
@@ -172,13 +182,17 @@ static void wait_for(struct probe_thread *record,
 
 void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data), void *data)
 {
+	const struct timespec long_enough = {0, 10000000}; /* for any store to be seen */
 	struct probe_thread *caller = probe_thread_self();
 
+	if (!pool)
+		return;
 	/*
 	 * Each thread that has not yet published what it runs will see that the probe is gone:
 	 * the barrier orders its store to .running before its load of the site's probes.
 	 */
-	patch_barrier();
+	if (!patch_barrier())
+		sys2(SYS_nanosleep, &long_enough, NULL);
 	for (uint32_t i = 0; i < pool->used_count; i++) {
 		uint32_t index = pool->used[i];
 

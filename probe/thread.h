@@ -41,7 +41,7 @@ EP_TRAP_PATH struct probe_thread *probe_thread_find(void);
 /**
  * The record of the calling thread, made at its first use.
  *
- * @return   NULL: there are more threads than records (65,536).
+ * @return   NULL: there are more threads than records (65,536), or nothing was ever probed.
  * Context:  TRAP_PATH; a system call at first use.
  */
 static inline __attribute__((always_inline)) struct probe_thread *probe_thread_self(void)
@@ -88,7 +88,7 @@ void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data
  */
 EP_TRAP_PATH bool probe_thread_is_guest(void);
 
-/** @return 0 or -EP_NO_MEMORY. Context: once, before the first probe. */
+/** @return 0, -EP_NO_MEMORY or -EP_UNSUPPORTED. Context: before the first probe. */
 int probe_thread_init(void);
 
 #endif

@@ -119,9 +119,11 @@ int ep_define(const char *definitions, const struct ep_options *options, struct 
 
 	if (!definitions || !ret || !ret_count)
 		return report(error, EP_INVALID, 0, ep_strerror(EP_INVALID));
+	if (error)
+		error->error = 0;
 	failed = define(definitions, options, &arena, ret, ret_count, error);
-	if (failed == -EP_NO_MEMORY)
-		report(error, EP_NO_MEMORY, 0, ep_strerror(EP_NO_MEMORY));
+	if (failed && error && !error->error) /* nobody's fault in the definitions */
+		report(error, -failed, 0, ep_strerror(failed));
 	trace_arena_deinit(&arena);
 	return failed;
 }

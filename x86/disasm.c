@@ -4,22 +4,82 @@
  * waits in idle_handle for whoever comes first; who finds none makes one, and closes it if another
  * waits there by then. No lock: a process that forks while another thread decodes loses a handle
  * at most, and its child never waits for a thread that it does not have.
+ *
+ * Capstone does not check what its allocations return. Where there is no memory they come from a
+ * reserve, and what was taken from it is lost: handles are made seldom.
  */
 #include "x86/disasm.h"
 
 #include <capstone/capstone.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+
+#define RESERVE	   ((size_t)256 << 10)
+#define HANDLE_MAX ((size_t)64 << 10) /* more than one ever takes; 4.0.2: 31 KiB */
 
 static _Atomic(csh) idle_handle;
+static _Alignas(16) char reserve[RESERVE];
+static atomic_size_t reserve_used;
+
+/* ---- memory for capstone ------------------------------------------------------------------- */
+
+static bool is_reserve(const void *memory)
+{
+	return (uintptr_t)memory - (uintptr_t)reserve < RESERVE;
+}
+
+static void *take_reserve(size_t size)
+{
+	size_t at = atomic_fetch_add(&reserve_used, (size + 15) & ~(size_t)15);
+
+	return at <= RESERVE && size <= RESERVE - at ? reserve + at : NULL;
+}
+
+static void *allocate(size_t size)
+{
+	void *memory = malloc(size);
+
+	return memory ? memory : take_reserve(size);
+}
+
+static void *allocate_zeroed(size_t count, size_t size)
+{
+	void *memory = calloc(count, size);
+
+	return memory ? memory : take_reserve(count * size); /* never used before: zero */
+}
+
+/* Nothing grows what is in the reserve: tables of a fixed size. */
+static void *reallocate(void *memory, size_t size)
+{
+	return is_reserve(memory) ? NULL : realloc(memory, size);
+}
+
+static void release(void *memory)
+{
+	if (!is_reserve(memory))
+		free(memory);
+}
+
+static bool open_handle(csh *ret)
+{
+	cs_opt_mem memory = {allocate, allocate_zeroed, reallocate, release, vsnprintf};
+
+	if (atomic_load(&reserve_used) > RESERVE - HANDLE_MAX)
+		return false;
+	cs_option(0, CS_OPT_MEM, (size_t)(uintptr_t)&memory);
+	return cs_open(CS_ARCH_X86, CS_MODE_64, ret) == CS_ERR_OK;
+}
+
+/* ---- handles ------------------------------------------------------------------------------- */
 
 static csh borrow_handle(void)
 {
 	csh handle = atomic_exchange(&idle_handle, 0);
 
-	if (!handle && cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
-		return 0;
-	return handle;
+	return handle || open_handle(&handle) ? handle : 0;
 }
 
 static void return_handle(csh handle)
