@@ -93,7 +93,8 @@ shape_\name:
 	end	int3
 
 	shape	restorer
-	mov	$15, %eax		# __NR_rt_sigreturn
+	push	$15			# __NR_rt_sigreturn; the engine would guard a mov
+	pop	%rax
 	syscall
 	end	restorer
 
