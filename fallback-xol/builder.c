@@ -145,12 +145,13 @@ static bool is_exact(const struct xol_step *step)
  */
 static void find_resume(struct xol_step *steps, unsigned int count, unsigned int i)
 {
+	bool ahead = is_ahead(&steps[i]);
 	unsigned int at = i;
 
-	while (!is_exact(&steps[at])) {
-		if (is_ahead(&steps[i]) ? at + 1 == count : at == 0)
+	while (!is_exact(&steps[at]) || (!ahead && is_ahead(&steps[at]))) {
+		if (ahead ? at + 1 == count : at == 0)
 			break;
-		at = is_ahead(&steps[i]) ? at + 1 : at - 1;
+		at = ahead ? at + 1 : at - 1;
 	}
 	steps[i].resume = steps[at].offset;
 }

@@ -101,14 +101,30 @@ static uint64_t build_call(struct xol_builder *to, uint64_t address,
 
 enum { RAX, RCX, SAVED_RCX = XOL_STATE_SCRATCH | RCX << XOL_STATE_SCRATCH_SHIFT };
 
-/* Both are saved on entry. */
-static void build_restore(struct xol_builder *to, uint64_t address, unsigned int handled)
+struct scratch {
+	bool rax; /* besides RCX, which always is */
+	unsigned int handled;
+};
+
+static void build_save(struct xol_builder *to, uint64_t address, struct scratch scratch)
 {
-	xol_build_step(to, address, XOL_STATE_RAX_RCX | handled);
-	xol_build_pop(to, RAX);
-	xol_build_step(to, address, SAVED_RCX | handled);
+	xol_build_push(to, RCX);
+	xol_build_step(to, address, SAVED_RCX);
+	if (scratch.rax) {
+		xol_build_push(to, RAX);
+		xol_build_step(to, address, XOL_STATE_RAX_RCX);
+	}
+}
+
+static void build_restore(struct xol_builder *to, uint64_t address, struct scratch scratch)
+{
+	if (scratch.rax) {
+		xol_build_step(to, address, XOL_STATE_RAX_RCX | scratch.handled);
+		xol_build_pop(to, RAX);
+	}
+	xol_build_step(to, address, SAVED_RCX | scratch.handled);
 	xol_build_pop(to, RCX);
-	xol_build_step(to, address, XOL_STATE_BELOW | handled);
+	xol_build_step(to, address, XOL_STATE_BELOW | scratch.handled);
 	xol_build_add_rsp(to, XOL_RED_ZONE);
 }
 
@@ -123,12 +139,13 @@ static void build_restore(struct xol_builder *to, uint64_t address, unsigned int
  *		mov %rax,offset(%rcx)
  *		restore: pop %rax; pop %rcx; lea 128(%rsp),%rsp
  *
- * No flag changes. A signal before the last store makes the thread begin again, so that another
- * addition in its handler is not lost.
+ * No flag changes; where none is alive incq does it, without RAX. A signal before the last store
+ * makes the thread begin again, so that another addition in its handler is not lost.
  */
 static uint64_t build_count(struct xol_builder *to, uint64_t address,
 			    const struct xol_detour *detour, bool called)
 {
+	struct scratch scratch = {.rax = !detour->flags_are_dead};
 	uint64_t call = build_call(to, address, detour, false), slow, code;
 	size_t jump = to->size;
 	uint8_t bytes[24];
@@ -136,20 +153,21 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	xol_build_step(to, address, XOL_STATE_HANDLED);
 	xol_build_jmp(to, xol_build_here(to)); /* the target is filled in below */
 	slow = xol_build_here(to);
-	build_restore(to, address, 0);
+	build_restore(to, address, scratch);
 	xol_build_step(to, address, XOL_STATE_EXACT);
 	xol_build_jmp(to, call);
 	code = xol_build_here(to);
 	build_begin(to, address, called);
-	xol_build_push(to, RCX);
-	xol_build_step(to, address, SAVED_RCX);
-	xol_build_push(to, RAX);
-	xol_build_step(to, address, XOL_STATE_RAX_RCX);
+	build_save(to, address, scratch);
 	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, detour->thread_offset));
 	x86_put_jrcxz(bytes, (int8_t)(slow - xol_build_here(to) - 2));
 	xol_build_bytes(to, bytes, 2);
-	xol_build_bytes(to, bytes, x86_put_add_one_rcx_rax(bytes, detour->offset));
-	build_restore(to, address, XOL_STATE_HANDLED);
+	if (detour->flags_are_dead)
+		xol_build_bytes(to, bytes, x86_put_inc_rcx(bytes, detour->offset));
+	else
+		xol_build_bytes(to, bytes, x86_put_add_one_rcx_rax(bytes, detour->offset));
+	scratch.handled = XOL_STATE_HANDLED;
+	build_restore(to, address, scratch);
 	if (!to->error)
 		x86_put_jmp(to->bytes + jump, to->rx + jump, xol_build_here(to));
 	return code;

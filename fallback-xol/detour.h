@@ -35,6 +35,8 @@ struct xol_detour {
 	enum xol_save save;
 	/* Instead of calling @hit add one to a uint64_t. */
 	bool only_counts;
+	/* Counting may change the status flags: the program is going to replace them unread. */
+	bool flags_are_dead;
 	/* It lies at the pointer at %fs:thread_offset, plus offset; NULL there: call @hit. */
 	int32_t thread_offset, offset;
 };

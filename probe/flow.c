@@ -12,8 +12,10 @@
 
 #include "probe/place.h"
 #include "probe/registry.h"
+#include "x86/flags.h"
 
 #define FUNCTION_MAX 0x100000u /* bytes that are decoded in search of branches */
+#define STRAIGHT_MAX 16	       /* instructions that are decoded in search of what they do */
 
 static bool is_padding(const struct x86_insn *insn)
 {
@@ -73,6 +75,21 @@ bool flow_is_entry(const struct flow_region *region, uint64_t address)
 	for (size_t i = count; i-- > 0 && region->object->functions[i].start == address;)
 		if (!region->object->functions[i].is_part)
 			return true;
+	return false;
+}
+
+bool flow_flags_are_dead(const struct flow_region *region)
+{
+	struct x86_insn insn = region->insns[0];
+
+	for (int i = 0; i < STRAIGHT_MAX; i++) {
+		enum x86_flags_use use = x86_insn_flags_use(&insn);
+
+		if (use != X86_FLAGS_IGNORED)
+			return use == X86_FLAGS_REPLACED;
+		if (place_decode(x86_insn_end(&insn), &insn) || !is_known_code(region, &insn))
+			return false;
+	}
 	return false;
 }
 

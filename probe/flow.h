@@ -25,6 +25,13 @@ struct flow_region {
  */
 int flow_region(const struct x86_insn *insn, struct flow_region *ret);
 
+/**
+ * Will the status flags be replaced, and by no road be read before, once the region is entered at
+ * its first instruction?
+ * Context:  engine lock held.
+ */
+bool flow_flags_are_dead(const struct flow_region *region);
+
 /** Does a function begin at @address, going by symbols and FDEs? Context: engine lock held. */
 bool flow_is_entry(const struct flow_region *region, uint64_t address);
 

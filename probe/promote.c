@@ -95,7 +95,8 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 	return kind;
 }
 
-static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kind kind)
+static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kind kind,
+				    const struct flow_region *region)
 {
 	struct xol_detour detour = {
 		.hit = hit_from_detour,
@@ -107,6 +108,7 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 		struct counters_place place = counters_place(site->counter);
 
 		detour.only_counts = true;
+		detour.flags_are_dead = flow_flags_are_dead(region);
 		detour.thread_offset = place.thread_offset;
 		detour.offset = place.offset;
 	}
@@ -132,7 +134,7 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 		return -EP_NO_MEMORY;
 	jump->kind = (uint8_t)kind;
 	registry_read_original(site->address, jump->original, XOL_JUMP_SIZE);
-	detour = detour_for(site, kind);
+	detour = detour_for(site, kind, &region);
 	error = xol_jump_prepare(region.insns, region.count, &detour, &jump->jump);
 	if (error)
 		free(jump);

@@ -173,6 +173,14 @@ size_t x86_put_mov_from_fs(uint8_t *to, unsigned int reg, int32_t disp)
 	return 5 + put32(to + 5, (uint64_t)disp);
 }
 
+size_t x86_put_inc_rcx(uint8_t *to, int32_t disp)
+{
+	static const uint8_t inc[] = {0x48, 0xff, 0x81}; /* inc qword [rcx+disp32] */
+
+	memcpy(to, inc, sizeof(inc));
+	return sizeof(inc) + put32(to + sizeof(inc), (uint64_t)disp);
+}
+
 size_t x86_put_jrcxz(uint8_t *to, int8_t disp)
 {
 	to[0] = 0xe3; /* jrcxz rel8 */

@@ -14,19 +14,22 @@
 #include "fallback-xol/boost.h"
 #include "fallback-xol/jump.h"
 #include "tests/unit/fallback-xol/prepare.h"
+#include "x86/condition.h"
 
 #define TRAP	  0x100
 #define TRACE_MAX 64
 
 static struct ep_regs trace[TRACE_MAX]; /* one for each instruction */
 static unsigned int trace_count, seen, hits, resume_at;
-static bool recording;
+static bool recording, ignoring_flags;
 static struct xol_jump jump;
 static const char *text;
 
 static void hide_trap_flag(struct ep_regs *regs)
 {
 	regs->rflags &= ~(uint64_t)TRAP & 0xffff;
+	if (ignoring_flags)
+		regs->rflags &= ~(uint64_t)X86_STATUS_FLAGS;
 }
 
 static const struct ep_regs *find_in_trace(uint64_t rip)
@@ -48,15 +51,16 @@ static void check_step(struct ep_regs *frame)
 {
 	const struct ep_regs *expected;
 	struct xol_origin origin;
-	struct ep_regs regs = *frame;
+	struct ep_regs regs = *frame, shown;
 
 	if (!xol_origin(frame->rip, &origin))
 		return;
 	xol_origin_restore(&origin, &regs);
-	hide_trap_flag(&regs);
+	shown = regs;
+	hide_trap_flag(&shown);
 	expected = find_in_trace(regs.rip);
 	cr_assert_not_null(expected, "%s: %#lx is nowhere", text, regs.rip);
-	cr_expect_arr_eq(&regs, expected, sizeof(regs), "%s: %#lx", text, frame->rip - jump.head);
+	cr_expect_arr_eq(&shown, expected, sizeof(shown), "%s: %#lx", text, frame->rip - jump.head);
 	if (++seen != resume_at)
 		return;
 	regs.rflags |= TRAP;
@@ -94,6 +98,32 @@ static void hit(struct ep_regs *regs, void *site)
 	hits++;
 }
 
+/* ---- detours of each kind ------------------------------------------------------------------ */
+
+static uint64_t counter;
+static __thread uint64_t *counters;
+
+static struct xol_detour calling(void)
+{
+	return (struct xol_detour){.hit = hit, .save = XOL_SAVE_GENERAL};
+}
+
+/* While there are no counters it calls. */
+static struct xol_detour counting(bool flags_are_dead)
+{
+	char *thread_pointer;
+
+	__asm__("mov %%fs:0, %0" : "=r"(thread_pointer));
+	return (struct xol_detour){
+		.hit = hit,
+		.save = XOL_SAVE_GENERAL,
+		.only_counts = true,
+		.flags_are_dead = flags_are_dead,
+		.thread_offset = (int32_t)((char *)&counters - thread_pointer),
+		.offset = 0,
+	};
+}
+
 /* Single-stepping starts in run(), so the first recorded is still there. */
 static void record_region(const struct run_case *c)
 {
@@ -111,19 +141,19 @@ static void run_patched(const struct run_case *c)
 	memcpy(original, c->start, sizeof(original));
 	run_patch(jump.address, jump.bytes, sizeof(jump.bytes));
 	seen = hits = 0;
+	counter = 0;
 	run_prepare((uint64_t)c->start, TRAP);
 	run();
 	run_patch(jump.address, original, sizeof(original));
-	cr_expect_eq(hits, 1, "%s: %u hits", text, hits);
+	cr_expect_eq(hits + counter, 1, "%s: %u calls, counted %lu", text, hits, counter);
 }
 
-static void prepare(const struct run_case *c)
+static void prepare(const struct run_case *c, const struct xol_detour *detour)
 {
-	static const struct xol_detour detour = {.hit = hit, .save = XOL_SAVE_GENERAL};
 	struct x86_insn insns[XOL_JUMP_SIZE];
 
 	text = c->text;
-	cr_assert_eq(xol_jump_prepare(insns, run_decode_region((uint64_t)c->start, insns), &detour,
+	cr_assert_eq(xol_jump_prepare(insns, run_decode_region((uint64_t)c->start, insns), detour,
 				      &jump),
 		     0, "%s", text);
 }
@@ -134,24 +164,24 @@ static bool is_steppable(const struct run_case *c)
 	return !strstr(c->text, "syscall");
 }
 
-Test(jump_origin, is_exact_at_every_step, .init = handle_steps)
+static void check_each_step(const struct xol_detour *detour)
 {
 	for (const struct run_case *c = run_regions; c < run_regions_end; c++) {
 		if (!is_steppable(c))
 			continue;
-		prepare(c);
+		prepare(c, detour);
 		record_region(c);
 		run_patched(c);
 		cr_expect_geq(seen, 4, "%s", text);
 	}
 }
 
-Test(jump_origin, can_be_resumed_at_every_step, .init = handle_steps)
+static void check_each_resume(const struct xol_detour *detour)
 {
 	for (const struct run_case *c = run_regions; c < run_regions_end; c++) {
 		if (!is_steppable(c))
 			continue;
-		prepare(c);
+		prepare(c, detour);
 		record_region(c);
 		struct ep_regs expected = run_out.regs;
 
@@ -163,6 +193,29 @@ Test(jump_origin, can_be_resumed_at_every_step, .init = handle_steps)
 					 "%s: resumed at step %u", text, resume_at);
 		}
 	}
+}
+
+static void check_kinds(void (*check)(const struct xol_detour *detour))
+{
+	const struct xol_detour kinds[] = {calling(), counting(false), counting(true)};
+
+	for (int i = 0; i < 3; i++) {
+		ignoring_flags = kinds[i].flags_are_dead;
+		for (int counted = 0; counted <= (i > 0); counted++) {
+			counters = counted ? &counter : NULL;
+			check(&kinds[i]);
+		}
+	}
+}
+
+Test(jump_origin, is_exact_at_every_step, .init = handle_steps)
+{
+	check_kinds(check_each_step);
+}
+
+Test(jump_origin, can_be_resumed_at_every_step, .init = handle_steps)
+{
+	check_kinds(check_each_resume);
 }
 
 /* ---- bytes that are no instruction ---------------------------------------------------------- */
