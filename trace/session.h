@@ -52,7 +52,7 @@ struct trace_process {
 	uint64_t counts;	 /* in the heap: struct ep_counts [probe_count] */
 	_Atomic uint64_t blocks; /* in the heap: threads' counters, see counts.c */
 	uint32_t foreign; /* of another PID namespace: its numbers mean nothing to the reader */
-	uint32_t room;	   /* of counts, in probes: more may come with objects that are loaded */
+	uint32_t room;	  /* of counts, in probes: more may come with objects that are loaded */
 	_Atomic uint32_t revision; /* changes with the set */
 	uint32_t reserved[1];
 	char comm[TRACE_COMM_SIZE];
@@ -118,7 +118,7 @@ struct trace_shared {
 	_Atomic uint32_t drained; /* changes, by a futex call, when the reader has made room */
 	_Atomic uint32_t waiting; /* how many threads wait for that */
 	_Atomic uint32_t process_count;
-	_Atomic uint32_t revision; /* changes with the set of any process that is running */
+	_Atomic uint32_t revision;  /* changes with the set of any process that is running */
 	_Atomic uint32_t ring_high; /* rings that were ever used */
 	_Atomic uint64_t heap_used;
 	_Atomic uint64_t lost_processes;

@@ -23,7 +23,7 @@ struct trace_summary_process {
 	const struct trace_process *process;
 	const struct trace_session *session;
 	uint32_t count;
-	bool known; /* all this has been filled in */
+	bool known;	   /* all this has been filled in */
 	uint32_t revision; /* of the set that the views were read from */
 	uint64_t set;
 };
