@@ -47,6 +47,16 @@ static int create_unlimited(const struct trace_source *definitions, int *ret_fd,
 	return error;
 }
 
+static int check_surroundings(void)
+{
+	int error = ep_available();
+
+	if (!error)
+		return 0;
+	complain("%s", ep_strerror(error));
+	return EXIT_OURS;
+}
+
 static int make_session(const struct options *options, int *ret_fd, struct trace_session *ret)
 {
 	int error = create_unlimited(&options->definitions, ret_fd, ret);
@@ -108,6 +118,8 @@ int main(int argc, char **argv)
 		error = program_find(options.command[0], path, sizeof(path));
 	if (!error)
 		error = program_find_library(library, sizeof(library));
+	if (!error)
+		error = check_surroundings();
 	if (!error)
 		error = make_session(&options, &launch.session_fd, &session);
 	if (!error)

@@ -49,6 +49,8 @@ extern "C" {
 	X(EP_BAD_OFFSET, 9, "the offset is outside of the object or symbol")                       \
 	X(EP_EXISTS, 10, "a probe of this name exists already")                                    \
 	X(EP_IO, 11, "input or output failed")                                                     \
+	X(EP_VALGRIND, 12, "valgrind runs the program, and cannot run probes")                     \
+	X(EP_SANDBOXED, 13, "a seccomp filter kills programs for what probes need")                \
 	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \
 	X(EP_NOT_AN_INSN, 33, "inside an instruction")                                             \
 	X(EP_UNDECODABLE, 34, "not an instruction that the decoder knows")                         \
@@ -95,6 +97,15 @@ EP_API const char *ep_error_name(int error);
  * Context:  any, signal handlers included.
  */
 EP_API const char *ep_version(void);
+
+/**
+ * Can probes be placed in this process? Changes nothing. Where a seccomp filter is in force a child
+ * is made which tries what the engine needs, since the filter may answer with death.
+ *
+ * @return   0, -EP_VALGRIND or -EP_SANDBOXED.
+ * Context:  any thread; makes a child at the first call, maybe.
+ */
+EP_API int ep_available(void);
 
 /* ---- registers ----------------------------------------------------------------------------- */
 

@@ -220,6 +220,7 @@ void start_private(const struct settings *settings, struct trace_arena *arena)
 	finish_in_destructor = !watch("_exit", on_exit_reached);
 	watch("exit", on_exit_begun);
 	watch("execve", on_execve);
+	start_check_placed(alone.probes);
 	start_follow_forks(&alone.session, NULL);
 	trace_counts_use(&alone.session, trace_session_process(&alone.session, 0));
 	follow_objects(&alone, settings);

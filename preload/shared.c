@@ -201,6 +201,7 @@ static void probe(struct start *start)
 	}
 	if (!check(start, arm(start, probes), NULL))
 		return;
+	start_check_placed(probes);
 	start_follow_forks(&start->session, probes);
 	trace_counts_use(&start->session, start->process);
 	follow_objects(start, probes);

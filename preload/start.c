@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 static struct trace_arena arena;
@@ -23,17 +24,51 @@ static void complain(const char *variable)
 		return;
 }
 
+void start_say_unprobed(int error)
+{
+	char text[256], comm[16] = "?";
+	int size;
+
+	prctl(PR_GET_NAME, comm);
+	size = snprintf(text, sizeof(text), "emuprobe: %s runs unprobed: %s\n", comm,
+			ep_strerror(error));
+	if (write(STDERR_FILENO, text, (size_t)size) < 0)
+		return; /* nobody listens */
+}
+
+static bool is_about_process(int reason)
+{
+	return (reason && reason < EP_NOT_EXECUTABLE) || reason == EP_NOT_WRITABLE ||
+	       reason == EP_SIGNALS_BLOCKED;
+}
+
+void start_check_placed(const struct trace_probes *probes)
+{
+	for (size_t i = 0; i < probes->count; i++)
+		if (probes->list[i].handle || !is_about_process(probes->list[i].view.reason))
+			return;
+	if (probes->count)
+		start_say_unprobed(probes->list[0].view.reason);
+}
+
 static void start(char **envp)
 {
 	struct settings settings;
 	const char *wrong = settings_read(envp, &settings);
+	bool is_shared = settings.session && *settings.session;
+	int error;
 
-	if (settings.session && *settings.session) {
+	if (!is_shared && (!settings.definitions || !*settings.definitions))
+		return;
+	error = ep_available();
+	if (error) {
+		start_say_unprobed(error);
+		return;
+	}
+	if (is_shared) {
 		start_shared(&settings, envp, &arena);
 		return;
 	}
-	if (!settings.definitions || !*settings.definitions)
-		return;
 	if (wrong) {
 		complain(wrong);
 		return;

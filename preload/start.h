@@ -12,6 +12,12 @@ void start_shared(const struct settings *settings, char **envp, struct trace_are
 /** On its own. Complains on standard error, then lets the program run. */
 void start_private(const struct settings *settings, struct trace_arena *arena);
 
+/** One line on standard error: why the program runs without probes. */
+void start_say_unprobed(int error);
+
+/** The same where none of @probes could be placed, all for a reason that is not in the place. */
+void start_check_placed(const struct trace_probes *probes);
+
 /**
  * Let each child of a fork start afresh; it counts what @probes hit in counters of its own, NULL:
  * in the same ones, which were copied with all the rest.

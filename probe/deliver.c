@@ -17,7 +17,6 @@
 #include "x86/regs.h"
 
 #define KERNEL_SIZE 8u
-#define EVERYTHING  (~SIGNALS_OWNED)
 
 /* Show the program the original address and registers of a thread in a slot or a detour. */
 EP_TRAP_PATH static bool translate(siginfo_t *info, struct ep_regs *regs, struct xol_origin *ret)
@@ -49,7 +48,7 @@ EP_TRAP_PATH static void call_translated(const struct signals_action *action, ui
 	action->handler(sig, info, context);
 	if (!translated)
 		return;
-	set_mask(EVERYTHING);
+	set_mask(SIGNALS_HELD);
 	if (regs->rip == origin.address)
 		regs->rip = origin.resume;
 }

@@ -12,6 +12,7 @@
 #include "probe/deliver.h"
 #include "probe/guard.h"
 #include "probe/hit.h"
+#include "probe/host.h"
 #include "probe/loader.h"
 #include "probe/objects.h"
 #include "probe/patch.h"
@@ -51,7 +52,6 @@ static void after_fork_child(void)
 {
 	static const pthread_mutex_t unlocked = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 	tell_depth();
-	patch_init();
 	mutex = unlocked; /* its owner has another ID here */
 	pthread_mutex_lock(&mutex);
 	engine_unlock();
@@ -59,7 +59,7 @@ static void after_fork_child(void)
 
 uint64_t engine_pause(void)
 {
-	uint64_t all = ~SIGNALS_OWNED, old;
+	uint64_t all = SIGNALS_HELD, old;
 
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, KERNEL_SIZE);
 	if (own_depth++ == 0)
@@ -124,6 +124,8 @@ int engine_start(void)
 
 	if (started)
 		return 0;
+	if (!error)
+		error = host_check();
 	if (!error)
 		error = patch_init();
 	if (!error)

@@ -31,6 +31,7 @@
 
 #define LOOK_BACK 64u /* bytes between the number and the call */
 #define MOV_SIZE  5u
+#define LOOK_FAR  512u /* where the number is kept in a register for several calls */
 
 #define GUARDS_MAX 256
 
@@ -233,15 +234,47 @@ static bool is_our_number(const uint8_t *immediate)
 	return false;
 }
 
-/* The last such number in front of @at; NULL: there is none. */
+/* The last such number loaded into @reg in front of @at; NULL: there is none. */
+static const uint8_t *number_in(unsigned reg, const uint8_t *at, const uint8_t *from)
+{
+	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--)
+		if (*mov == (0xb8 | (reg & 7)) && is_our_number(mov + 1) && /* mov $imm32, %r32 */
+		    (reg < 8 || (mov > from && mov[-1] == 0x41)))
+			return reg < 8 ? mov : mov - 1;
+	return NULL;
+}
+
+static const uint8_t *back(const uint8_t *at, size_t bytes, const uint8_t *start)
+{
+	return (size_t)(at - start) > bytes ? at - bytes : start;
+}
+
+/*
+ * Where several calls have the same number, gcc may keep it: mov $14, %r15d; ...; mov %r15d, %eax;
+ * syscall. Debian 12's aio does.
+ */
+static const uint8_t *kept_number(const uint8_t *at, const uint8_t *start)
+{
+	const uint8_t *from = back(at, LOOK_BACK, start), *number;
+
+	for (const uint8_t *mov = at - 2; mov >= from; mov--) {
+		if (mov[0] != 0x89 || (mov[1] & 0xc7) != 0xc0) /* mov %r32, %eax */
+			continue;
+		number = number_in((mov[1] >> 3 & 7) |
+					   (mov > start && (mov[-1] & 0xf5) == 0x44 ? 8 : 0),
+				   mov, back(mov, LOOK_FAR, start));
+		if (number)
+			return number;
+	}
+	return NULL;
+}
+
+/* Where the number of the call @at comes from; NULL: it is none of ours. */
 static const uint8_t *our_number(const uint8_t *at, const uint8_t *start)
 {
-	const uint8_t *from = (size_t)(at - start) > LOOK_BACK ? at - LOOK_BACK : start;
+	const uint8_t *mov = number_in(0, at, back(at, LOOK_BACK, start));
 
-	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--)
-		if (*mov == 0xb8 && is_our_number(mov + 1)) /* mov $imm32, %eax */
-			return mov;
-	return NULL;
+	return mov ? mov : kept_number(at, start);
 }
 
 /* Decoding from @mov leads to @at: only code looks like that, whoever knows its function. */
@@ -287,6 +320,17 @@ static int prepare(uint64_t address, bool is_known)
 	return 0;
 }
 
+/* A number of ours in any register, and maybe in %eax later. */
+static bool is_near_number(const uint8_t *at, const uint8_t *start)
+{
+	const uint8_t *from = (size_t)(at - start) > LOOK_FAR ? at - LOOK_FAR : start;
+
+	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--)
+		if ((*mov & 0xf8) == 0xb8 && is_our_number(mov + 1)) /* mov $imm32, %r32 */
+			return true;
+	return false;
+}
+
 /* In libc a function's start is known, and decoding from there is the better proof. */
 static int consider(const uint8_t *at, const uint8_t *start, bool is_libc)
 {
@@ -294,9 +338,9 @@ static int consider(const uint8_t *at, const uint8_t *start, bool is_libc)
 
 	if (is_libc && is_restorer(at, start))
 		return prepare((uint64_t)at, true);
-	if (!mov || (!is_libc && !leads_to(mov, at)))
-		return 0;
-	return prepare((uint64_t)at, !is_libc);
+	if (!is_libc && mov && leads_to(mov, at))
+		return prepare((uint64_t)at, true);
+	return mov || (!is_libc && is_near_number(at, start)) ? prepare((uint64_t)at, false) : 0;
 }
 
 static int scan(const uint8_t *start, size_t size, bool is_libc)
@@ -341,13 +385,14 @@ static int scan_object(const struct objects_object *object, bool is_libc)
 /* Runtimes that ask the kernel themselves: Go's, sanitizers'. */
 static void scan_others(const struct objects_object *libc)
 {
+	const struct objects_object *ours = objects_find((uint64_t)scan_others);
 	struct objects_object **objects;
 	size_t object_count;
 
 	if (objects_list(&objects, &object_count))
 		return;
 	for (size_t i = 0; i < object_count; i++)
-		if (objects[i] != libc && !objects[i]->is_vdso && !objects[i]->is_engine)
+		if (objects[i] != libc && objects[i] != ours && !objects[i]->is_vdso)
 			scan_object(objects[i], false);
 }
 

@@ -219,7 +219,8 @@ static int hold_all(long fd, void (*action)(void))
 /* Not knowing whether there are others, guards must not be written. */
 int park_others(void (*action)(void))
 {
-	long fd = sys3(SYS_open, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/task",
+		       O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
 	int error = 0;
 
 	self_tid = (int32_t)sys0(SYS_gettid);

@@ -140,7 +140,7 @@ EP_TRAP_PATH long patch_open(void)
 {
 	static const char path[] = "/proc/self/mem";
 
-	return sys3(SYS_open, path, O_RDWR | O_CLOEXEC, 0);
+	return sys4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
 }
 
 EP_TRAP_PATH void patch_close(long fd)

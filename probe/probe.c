@@ -12,6 +12,7 @@
 
 #include "probe/counters.h"
 #include "probe/engine.h"
+#include "probe/host.h"
 #include "probe/place.h"
 #include "probe/plan.h"
 #include "probe/registry.h"
@@ -513,6 +514,11 @@ static int check(uint64_t address, const struct ep_options *asked, struct ep_inf
 	info->plan = error ? EP_PLAN_REFUSED : choice.plan;
 	info->reason = error ? -error : choice.reason;
 	return error;
+}
+
+int ep_available(void)
+{
+	return host_check(); /* without the lock, which is a system call that may be forbidden */
 }
 
 int ep_check(const void *addr, const struct ep_options *options, struct ep_info *ret)

@@ -21,6 +21,7 @@ struct entry {
 };
 
 struct table {
+	struct table *old; /* readers may be in it: to be found by leak checkers */
 	uint64_t mask;
 	size_t used;
 	struct entry entries[];
@@ -77,6 +78,7 @@ static struct table *grow(struct table *old)
 
 	if (!table)
 		return NULL;
+	table->old = old;
 	for (size_t i = 0; old && i <= old->mask; i++)
 		if (atomic_load(&old->entries[i].address))
 			put(table, atomic_load(&old->entries[i].site));

@@ -90,7 +90,7 @@ EP_TRAP_PATH static void owned_action(int sig, const struct signals_action *want
 		.handler = sig == SIGTRAP ? ours.trap : ours.fault,
 		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART | SA_RESTORER_,
 		.restorer = signals_restorer,
-		.mask = ~SIGNALS_OWNED,
+		.mask = SIGNALS_HELD,
 	};
 	if (sig != SIGTRAP && signals_is_handler(wanted)) {
 		ret->flags &= ~(uint64_t)(SA_ONSTACK | SA_RESTART);
@@ -106,7 +106,7 @@ EP_TRAP_PATH static void other_action(const struct signals_action *wanted,
 	if (!signals_is_handler(wanted))
 		return;
 	ret->handler = ours.asynchronous;
-	ret->mask = ~SIGNALS_OWNED;
+	ret->mask = SIGNALS_HELD;
 	ret->flags |= SA_SIGINFO | SA_RESTORER_;
 	ret->restorer = signals_restorer; /* libc's could be probed */
 }

@@ -26,6 +26,9 @@ struct signals_action {
 	(SIGNALS_BIT(SIGSEGV) | SIGNALS_BIT(SIGBUS) | SIGNALS_BIT(SIGFPE) | SIGNALS_BIT(SIGILL))
 #define SIGNALS_OWNED	    (SIGNALS_BIT(SIGTRAP) | SIGNALS_FAULTS)
 #define SIGNALS_OWNED_COUNT 5
+/* What waits while our handlers run. Not SIGSYS: a filter may raise it in a call that we make for the
+   program, and it kills who blocks it. */
+#define SIGNALS_HELD (~(SIGNALS_OWNED | SIGNALS_BIT(SIGSYS)))
 
 typedef void (*signals_handler)(int sig, siginfo_t *info, void *ucontext);
 
