@@ -22,3 +22,8 @@ Test(home_threads, are_counted_exactly)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		home_run_counted(HOME_ALL, THREADS, cases[i], -1);
 }
+
+Test(home_threads, that_serve_requests_of_aio_are_as_without_us)
+{
+	home_run(HOME_ALL, EP_PROGRAMS "/aio", NULL);
+}
