@@ -7,7 +7,6 @@
  *	P - 144	  rflags \
  *	...		  > struct ep_regs
  *	B = P - 280   r8 /
- *	B - 8		RFLAGS at the time of the hit
  *	...		vector registers, aligned to 64
  *
  * To an unwinder this is a signal frame: its caller is the program at the probed address with the
@@ -20,121 +19,127 @@
 #define P_FROM_B    280 /* EP_REGS_SIZE + return address + red zone */
 #define RETURN	    EP_REGS_SIZE
 #define RED_ZONE    128
+#define DIRECTION   0x400
 #define NOT_STATUS  0x247500 /* ID, AC, NT, IOPL, DF, TF: what sahf and add cannot restore */
-#define MXCSR	    (32 * 64 + 64) /* behind 32 zmm and 8 masks */
-#define IN_USE	    (MXCSR + 8)
+#define ZMM	    64
+#define MASKS	    (32 * ZMM)
+#define MXCSR	    (MASKS + 64)
 #define VECTOR_SIZE (MXCSR + 64)
 
-#define UPPER_HALVES 0x44 /* of ymm0-15, of zmm0-15 */
-#define MASKS_OR_HIGH 0xa0 /* k0-7, zmm16-31 */
-
-	.macro	save reg:req
-	pushq	%\reg
+	# rsp becomes B.
+	.macro	save_registers
+	pushfq
 	.cfi_adjust_cfa_offset 8
-	.cfi_rel_offset \reg, 0
+	leaq	-EP_REGS_RFLAGS(%rsp), %rsp
+	.cfi_adjust_cfa_offset EP_REGS_RFLAGS
+	movq	%r8, EP_REGS_R8(%rsp)
+	movq	%r9, EP_REGS_R9(%rsp)
+	movq	%r10, EP_REGS_R10(%rsp)
+	movq	%r11, EP_REGS_R11(%rsp)
+	movq	%r12, EP_REGS_R12(%rsp)
+	movq	%r13, EP_REGS_R13(%rsp)
+	movq	%r14, EP_REGS_R14(%rsp)
+	movq	%r15, EP_REGS_R15(%rsp)
+	movq	%rdi, EP_REGS_RDI(%rsp)
+	movq	%rsi, EP_REGS_RSI(%rsp)
+	movq	%rbp, EP_REGS_RBP(%rsp)
+	movq	%rbx, EP_REGS_RBX(%rsp)
+	movq	%rdx, EP_REGS_RDX(%rsp)
+	movq	%rax, EP_REGS_RAX(%rsp)
+	movq	%rcx, EP_REGS_RCX(%rsp)
+	cfi_saved
+	movq	%rsp, %rbp			# B, kept by the handler
+	.cfi_def_cfa_register rbp
 	.endm
 
-	# Offsets are spelled out: clang's assembler loses count after .cfi_restore_state.
-	.macro	restore reg:req, cfa:req
-	popq	%\reg
-	.cfi_def_cfa_offset \cfa
+	# rsp is B.
+	.macro	restore_registers
+	.cfi_def_cfa rsp, P_FROM_B
+	movq	EP_REGS_R8(%rsp), %r8
+	movq	EP_REGS_R9(%rsp), %r9
+	movq	EP_REGS_R10(%rsp), %r10
+	movq	EP_REGS_R11(%rsp), %r11
+	movq	EP_REGS_R12(%rsp), %r12
+	movq	EP_REGS_R13(%rsp), %r13
+	movq	EP_REGS_R14(%rsp), %r14
+	movq	EP_REGS_R15(%rsp), %r15
+	movq	EP_REGS_RDI(%rsp), %rdi
+	movq	EP_REGS_RSI(%rsp), %rsi
+	movq	EP_REGS_RBP(%rsp), %rbp
+	movq	EP_REGS_RBX(%rsp), %rbx
+	movq	EP_REGS_RDX(%rsp), %rdx
+	movq	EP_REGS_RAX(%rsp), %rax
+	movq	EP_REGS_RCX(%rsp), %rcx
+	.endm
+
+	.macro	cfi_saved
+	.cfi_offset r8, -P_FROM_B + EP_REGS_R8
+	.cfi_offset r9, -P_FROM_B + EP_REGS_R9
+	.cfi_offset r10, -P_FROM_B + EP_REGS_R10
+	.cfi_offset r11, -P_FROM_B + EP_REGS_R11
+	.cfi_offset r12, -P_FROM_B + EP_REGS_R12
+	.cfi_offset r13, -P_FROM_B + EP_REGS_R13
+	.cfi_offset r14, -P_FROM_B + EP_REGS_R14
+	.cfi_offset r15, -P_FROM_B + EP_REGS_R15
+	.cfi_offset rdi, -P_FROM_B + EP_REGS_RDI
+	.cfi_offset rsi, -P_FROM_B + EP_REGS_RSI
+	.cfi_offset rbp, -P_FROM_B + EP_REGS_RBP
+	.cfi_offset rbx, -P_FROM_B + EP_REGS_RBX
+	.cfi_offset rdx, -P_FROM_B + EP_REGS_RDX
+	.cfi_offset rax, -P_FROM_B + EP_REGS_RAX
+	.cfi_offset rcx, -P_FROM_B + EP_REGS_RCX
+	.endm
+
+	.macro	cfi_restored
+	.irp	reg, r8, r9, r10, r11, r12, r13, r14, r15, rdi, rsi, rbp, rbx, rdx, rax, rcx
 	.cfi_restore \reg
+	.endr
 	.endm
 
 	# The return address column: what the data in front of our own return address says.
 	.macro	cfi_program
 	.cfi_signal_frame
 	.cfi_def_cfa rsp, RED_ZONE + 8
-	# DW_CFA_expression RA, { CFA - 136; deref; - 46 }
+	# DW_CFA_expression RA, { CFA - 136; deref; - 54 }
 	.cfi_escape 0x10, 0x10, 0x07, 0x08, 0x88, 0x1c, 0x06, 0x08, -DETOUR_ADDRESS, 0x1c
 	.endm
 
-	.macro	save_registers
-	pushfq
-	.cfi_adjust_cfa_offset 8
-	leaq	-16(%rsp), %rsp			# rip and rsp are filled in below
-	.cfi_adjust_cfa_offset 16
-	.irp	reg, rcx, rax, rdx, rbx, rbp, rsi, rdi, r15, r14, r13, r12, r11, r10, r9, r8
-	save	\reg
-	.endr
-	movq	%rsp, %rbp			# B, kept by the handler
-	.cfi_def_cfa_register rbp
-	.endm
-
-	.macro	restore_registers
-	.cfi_def_cfa rsp, P_FROM_B
-	restore	r8, 272
-	restore	r9, 264
-	restore	r10, 256
-	restore	r11, 248
-	restore	r12, 240
-	restore	r13, 232
-	restore	r14, 224
-	restore	r15, 216
-	restore	rdi, 208
-	restore	rsi, 200
-	restore	rbp, 192
-	restore	rbx, 184
-	restore	rdx, 176
-	restore	rax, 168
-	restore	rcx, 160
-	.endm
-
+	# RFLAGS stay in rbx, which the handler keeps.
 	.macro	call_handler
 	movq	RETURN(%rbp), %rax
 	leaq	P_FROM_B(%rbp), %rcx
-	movq	DETOUR_ADDRESS(%rax), %rdx
 	movq	EP_REGS_RFLAGS(%rbp), %rbx
-	movq	%rcx, EP_REGS_RSP(%rbp)
-	movq	%rdx, EP_REGS_RIP(%rbp)
-	movq	%rbx, -8(%rbp)
-	movq	%rbp, %rdi
+	movq	DETOUR_ADDRESS(%rax), %r8
 	movq	DETOUR_SITE(%rax), %rsi
-	cld					# the ABI wants it; the program may have it set
+	movq	DETOUR_PLACE(%rax), %rdx
+	movq	%rbp, %rdi
+	movq	%rcx, EP_REGS_RSP(%rbp)
+	movq	%r8, EP_REGS_RIP(%rbp)
+	testl	$DIRECTION, %ebx
+	jz	.Lcall\@
+	cld					# the ABI wants it so
+.Lcall\@:
 	call	*DETOUR_HIT(%rax)
 	.endm
 
 	# Vector registers, in memory at rsp.
-	.macro	store_lower insn:req, kind:req, size:req
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	\insn	%\kind\n, \size*\n(%rsp)
+	.macro	store insn:req, kind:req, numbers:vararg
+	.irp	n, \numbers
+	\insn	%\kind\n, ZMM*\n(%rsp)
 	.endr
 	.endm
 
-	.macro	load_lower insn:req, kind:req, size:req
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
-	\insn	\size*\n(%rsp), %\kind\n
+	.macro	load insn:req, kind:req, numbers:vararg
+	.irp	n, \numbers
+	\insn	ZMM*\n(%rsp), %\kind\n
 	.endr
 	.endm
 
-	.macro	store_upper_and_masks
-	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	vmovdqu64 %zmm\n, 64*\n(%rsp)
-	.endr
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
-	kmovq	%k\n, 64*32+8*\n(%rsp)
-	.endr
-	.endm
+#define LOWER 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+#define UPPER 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
 
-	.macro	load_upper_and_masks
-	.irp	n, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
-	vmovdqu64 64*\n(%rsp), %zmm\n
-	.endr
-	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
-	kmovq	64*32+8*\n(%rsp), %k\n
-	.endr
-	.endm
-
-	# What is not in its initial state (Intel SDM, "XGETBV"), in al and kept in the frame. Loading
-	# zeros into the upper halves would put them into use, and cost all SSE code from then on.
-	.macro	get_in_use
-	movl	$1, %ecx
-	xgetbv
-	movb	%al, IN_USE(%rsp)
-	.endm
-
-	.macro	make_room size:req
-	leaq	-8-\size(%rbp), %rsp
+	.macro	make_room
+	subq	$VECTOR_SIZE, %rsp
 	andq	$-64, %rsp
 	.endm
 
@@ -157,83 +162,96 @@
 
 	function xol_detour_general
 	save_registers
-	make_room 0
+	andq	$-16, %rsp
 	call_handler
 	jmp	leave
 	end	xol_detour_general
 
 	function xol_detour_sse
 	save_registers
-	make_room VECTOR_SIZE
+	make_room
 	stmxcsr	MXCSR(%rsp)			# its exception flags, above all
-	store_lower movups, xmm, 16
+	store	movups, xmm, LOWER
 	call_handler
 	ldmxcsr	MXCSR(%rsp)
-	load_lower movups, xmm, 16
+	load	movups, xmm, LOWER
 	jmp	leave
 	end	xol_detour_sse
 
-	# Processors that cannot tell what is in use.
-	function xol_detour_avx_whole
-	save_registers
-	make_room VECTOR_SIZE
-	stmxcsr	MXCSR(%rsp)			# its exception flags, above all
-	store_lower vmovdqu, ymm, 32
-	vzeroupper				# else SSE code in the handler is slow
-	call_handler
-	ldmxcsr	MXCSR(%rsp)
-	load_lower vmovdqu, ymm, 32
-	jmp	leave
-	end	xol_detour_avx_whole
-
+	/*
+	 * Loading zeros into the upper halves would put them into use, and cost all SSE code from
+	 * then on. XGETBV can tell whether they are, but takes 12 ns where a look at the values
+	 * takes 2 (AMD Zen 5).
+	 */
 	function xol_detour_avx
 	save_registers
-	make_room VECTOR_SIZE
-	stmxcsr	MXCSR(%rsp)			# its exception flags, above all
-	get_in_use
-	testb	$UPPER_HALVES, %al
-	jnz	1f
-	store_lower vmovups, xmm, 16
-	call_handler
-	vzeroupper				# the handler may have put them into use
-	ldmxcsr	MXCSR(%rsp)
-	load_lower movups, xmm, 16
-	jmp	leave
-1:	store_lower vmovdqu, ymm, 32
+	make_room
+	stmxcsr	MXCSR(%rsp)
+	store	vmovups, ymm, LOWER
+	vorps	%ymm1, %ymm0, %ymm0
+	vorps	%ymm3, %ymm2, %ymm2
+	vorps	%ymm5, %ymm4, %ymm4
+	vorps	%ymm7, %ymm6, %ymm6
+	vorps	%ymm9, %ymm8, %ymm8
+	vorps	%ymm11, %ymm10, %ymm10
+	vorps	%ymm13, %ymm12, %ymm12
+	vorps	%ymm15, %ymm14, %ymm14
+	vorps	%ymm2, %ymm0, %ymm0
+	vorps	%ymm6, %ymm4, %ymm4
+	vorps	%ymm10, %ymm8, %ymm8
+	vorps	%ymm14, %ymm12, %ymm12
+	vorps	%ymm4, %ymm0, %ymm0
+	vorps	%ymm12, %ymm8, %ymm8
+	vorps	%ymm8, %ymm0, %ymm0
+	vextractf128 $1, %ymm0, %xmm0
+	vptest	%xmm0, %xmm0
+	setnz	%r12b				# kept by the handler
 	vzeroupper				# else SSE code in the handler is slow
 	call_handler
 	ldmxcsr	MXCSR(%rsp)
-	load_lower vmovdqu, ymm, 32
+	testb	%r12b, %r12b
+	jnz	1f
+	vzeroupper				# the handler may have put them into use
+	load	movups, xmm, LOWER
+	jmp	leave
+1:	load	vmovups, ymm, LOWER
 	jmp	leave
 	end	xol_detour_avx
 
 	function xol_detour_avx512
 	save_registers
-	make_room VECTOR_SIZE
-	stmxcsr	MXCSR(%rsp)			# its exception flags, above all
-	get_in_use
-	testb	$UPPER_HALVES, %al
-	jnz	2f
-	store_lower vmovups, xmm, 16
-	testb	$MASKS_OR_HIGH, %al
-	jz	1f
-	store_upper_and_masks
-1:	call_handler
-	vzeroupper				# the handler may have put them into use
-	ldmxcsr	MXCSR(%rsp)
-	load_lower movups, xmm, 16
-	testb	$MASKS_OR_HIGH, IN_USE(%rsp)
-	jz	leave
-	load_upper_and_masks
-	jmp	leave
-2:	store_lower vmovdqu64, zmm, 64
-	store_upper_and_masks
+	make_room
+	stmxcsr	MXCSR(%rsp)
+	store	vmovups, zmm, LOWER
+	store	vmovups, zmm, UPPER
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	kmovq	%k\n, MASKS+8*\n(%rsp)
+	.endr
+	vporq	%zmm1, %zmm0, %zmm16
+	vporq	%zmm9, %zmm8, %zmm17
+	vpternlogq $0xfe, %zmm3, %zmm2, %zmm16	# or
+	vpternlogq $0xfe, %zmm11, %zmm10, %zmm17
+	vpternlogq $0xfe, %zmm5, %zmm4, %zmm16
+	vpternlogq $0xfe, %zmm13, %zmm12, %zmm17
+	vpternlogq $0xfe, %zmm7, %zmm6, %zmm16
+	vpternlogq $0xfe, %zmm15, %zmm14, %zmm17
+	vporq	%zmm17, %zmm16, %zmm16
+	vptestmq %zmm16, %zmm16, %k1
+	kmovd	%k1, %r12d			# a bit for each of eight quadwords
 	vzeroupper
 	call_handler
 	ldmxcsr	MXCSR(%rsp)
-	load_lower vmovdqu64, zmm, 64
-	load_upper_and_masks
+	testb	$0xfc, %r12b			# all but the two of xmm
+	jnz	1f
+	vzeroupper
+	load	movups, xmm, LOWER
+2:	load	vmovups, zmm, UPPER
+	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
+	kmovq	MASKS+8*\n(%rsp), %k\n
+	.endr
 	jmp	leave
+1:	load	vmovups, zmm, LOWER
+	jmp	2b
 	end	xol_detour_avx512
 
 /* Back to the detour, or to where the handler wants to go. rbp is B. */
@@ -243,22 +261,7 @@ leave:
 	.cfi_startproc
 	cfi_program
 	.cfi_def_cfa rbp, P_FROM_B
-	.cfi_offset r8, -P_FROM_B + EP_REGS_R8
-	.cfi_offset r9, -P_FROM_B + EP_REGS_R9
-	.cfi_offset r10, -P_FROM_B + EP_REGS_R10
-	.cfi_offset r11, -P_FROM_B + EP_REGS_R11
-	.cfi_offset r12, -P_FROM_B + EP_REGS_R12
-	.cfi_offset r13, -P_FROM_B + EP_REGS_R13
-	.cfi_offset r14, -P_FROM_B + EP_REGS_R14
-	.cfi_offset r15, -P_FROM_B + EP_REGS_R15
-	.cfi_offset rdi, -P_FROM_B + EP_REGS_RDI
-	.cfi_offset rsi, -P_FROM_B + EP_REGS_RSI
-	.cfi_offset rbp, -P_FROM_B + EP_REGS_RBP
-	.cfi_offset rbx, -P_FROM_B + EP_REGS_RBX
-	.cfi_offset rdx, -P_FROM_B + EP_REGS_RDX
-	.cfi_offset rax, -P_FROM_B + EP_REGS_RAX
-	.cfi_offset rcx, -P_FROM_B + EP_REGS_RCX
-	.cfi_remember_state
+	cfi_saved
 	movq	RETURN(%rbp), %rax
 	leaq	P_FROM_B(%rbp), %rcx
 	movq	DETOUR_ADDRESS(%rax), %rdx
@@ -267,10 +270,9 @@ leave:
 	cmpq	%rdx, EP_REGS_RIP(%rbp)
 	jne	move
 	movl	EP_REGS_RFLAGS(%rbp), %ecx
-	movl	-8(%rbp), %edx
 	movq	%rbp, %rsp
-	orl	%ecx, %edx
-	testl	$NOT_STATUS, %edx
+	orl	%ecx, %ebx
+	testl	$NOT_STATUS, %ebx
 	jnz	2f
 	movl	%ecx, %eax			# popfq takes three times as long as all the rest
 	shrl	$11, %eax
@@ -278,16 +280,19 @@ leave:
 	movb	%cl, %ah
 	addb	$0x7f, %al			# OF
 	sahf					# SF, ZF, AF, PF, CF
+	.cfi_remember_state
 	restore_registers
-	leaq	24(%rsp), %rsp
+	leaq	RETURN(%rsp), %rsp
 	.cfi_def_cfa_offset 136
+	cfi_restored
 	ret
 
 	.cfi_restore_state
 2:	.cfi_remember_state
 	restore_registers
-	leaq	16(%rsp), %rsp
+	leaq	EP_REGS_RFLAGS(%rsp), %rsp
 	.cfi_def_cfa_offset 144
+	cfi_restored
 	popfq
 	.cfi_def_cfa_offset 136
 	ret
@@ -318,8 +323,9 @@ move:
 	.cfi_offset 16, -RED_ZONE - 8
 	movq	%rbp, %rsp
 	restore_registers
-	leaq	16(%rsp), %rsp
+	leaq	EP_REGS_RFLAGS(%rsp), %rsp
 	.cfi_def_cfa_offset 144
+	cfi_restored
 	popfq
 	.cfi_def_cfa_offset 136
 	ret	$RED_ZONE

@@ -3,7 +3,7 @@
  * The part of a detour that each site has for itself. The call and the return in detour.S are a
  * pair, so that the processor predicts them.
  *
- *	.quad	address, site, hit, shared
+ *	.quad	address, site, place, hit, shared
  *	lea	-128(%rsp),%rsp		# keep off the red zone
  *	call	*shared(%rip)
  *	lea	128(%rsp),%rsp
@@ -19,7 +19,7 @@
 #include "x86/encode.h"
 
 #define RETURN_ADDRESS 8
-#define DATA_SIZE      32
+#define DATA_SIZE      40
 
 static bool system_saves(uint32_t components)
 {
@@ -38,8 +38,6 @@ static const uint8_t *vector_detour(void)
 
 	if (!system_saves(avx))
 		return xol_detour_sse;
-	if (!__get_cpuid_count(0xd, 1, &a, &b, &c, &d) || !(a & 4)) /* XGETBV with ECX = 1 */
-		return xol_detour_avx_whole;
 	if (!system_saves(avx512) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
 		return xol_detour_avx;
 	return (b & bit_AVX512F) && (b & bit_AVX512BW) ? xol_detour_avx512 : xol_detour_avx;
@@ -88,6 +86,7 @@ static uint64_t build_call(struct xol_builder *to, uint64_t address,
 		build_second_entry(to, address);
 	build_quad(to, address);
 	build_quad(to, (uint64_t)detour->site);
+	build_quad(to, xol_place(detour->thread_offset, detour->offset));
 	build_quad(to, (uint64_t)detour->hit);
 	shared = xol_build_here(to);
 	build_quad(to, (uint64_t)shared_code(detour->save));

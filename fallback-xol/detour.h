@@ -7,8 +7,9 @@
  * A detour begins with its data and then calls the code that all detours share. Byte offsets from
  * the return address of that call, for detour.S.
  */
-#define DETOUR_ADDRESS	 -46
-#define DETOUR_SITE	 -38
+#define DETOUR_ADDRESS	 -54
+#define DETOUR_SITE	 -46
+#define DETOUR_PLACE	 -38
 #define DETOUR_HIT	 -30
 #define DETOUR_DISPLACED 8 /* the displaced instructions */
 
@@ -30,16 +31,22 @@ enum xol_save {
  * and the displaced instructions are not executed.
  */
 struct xol_detour {
-	void (*hit)(struct ep_regs *regs, void *site);
+	void (*hit)(struct ep_regs *regs, void *site, uint64_t place);
 	void *site;
 	enum xol_save save;
 	/* Instead of calling @hit add one to a uint64_t. */
 	bool only_counts;
 	/* Counting may change the status flags: the program is going to replace them unread. */
 	bool flags_are_dead;
-	/* It lies at the pointer at %fs:thread_offset, plus offset; NULL there: call @hit. */
+	/* It lies at the pointer at %fs:thread_offset, plus offset; NULL there: call @hit, which is
+	   told both, as xol_place(). */
 	int32_t thread_offset, offset;
 };
+
+static inline uint64_t xol_place(int32_t thread_offset, int32_t offset)
+{
+	return (uint64_t)(uint32_t)offset << 32 | (uint32_t)thread_offset;
+}
 
 /**
  * Append a detour for @address, of which the displaced instructions follow.
@@ -53,7 +60,7 @@ uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct
 
 /* Parts of detour.S. */
 extern const uint8_t xol_detour_general[], xol_detour_sse[];
-extern const uint8_t xol_detour_avx_whole[], xol_detour_avx[], xol_detour_avx512[];
+extern const uint8_t xol_detour_avx[], xol_detour_avx512[];
 #endif
 
 #endif

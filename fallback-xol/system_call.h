@@ -8,21 +8,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/syscall.h>
 
-static inline long xol_system_call(long nr, long a, long b, long c, long d, long e, long f)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long ret;
+#include "x86/syscall.h"
 
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
+#define xol_system_call x86_syscall
 
 /* The address, or a negative errno. */
 static inline long xol_mmap(uint64_t addr, size_t size, int protection, int flags, int fd,

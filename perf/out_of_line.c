@@ -30,8 +30,9 @@ struct made {
 	double ns, bytes, mappings, lookup_ns;
 };
 
-static void hit(struct ep_regs *regs, void *site)
+static void hit(struct ep_regs *regs, void *site, uint64_t place)
 {
+	(void)place;
 	(void)regs;
 	(void)site;
 }

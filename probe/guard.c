@@ -336,6 +336,8 @@ static int consider(const uint8_t *at, const uint8_t *start, bool is_libc)
 {
 	const uint8_t *mov = our_number(at, start);
 
+	if (at > start && at[-1] == X86_SYSCALL_MARK)
+		return 0;
 	if (is_libc && is_restorer(at, start))
 		return prepare((uint64_t)at, true);
 	if (!is_libc && mov && leads_to(mov, at))

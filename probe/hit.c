@@ -16,17 +16,30 @@
 
 static long errno_offset; /* of errno from the thread pointer: the same in every thread */
 
-EP_TRAP_PATH static inline char *thread_pointer(void)
+EP_TRAP_PATH static inline uint64_t load_fs(int64_t offset)
 {
-	char *ret;
+	uint64_t ret;
 
-	__asm__("mov %%fs:0, %0" : "=r"(ret));
+	__asm__ volatile("movq %%fs:(%1), %0" : "=r"(ret) : "r"(offset));
 	return ret;
+}
+
+EP_TRAP_PATH static inline int load_errno(void)
+{
+	int ret;
+
+	__asm__ volatile("movl %%fs:(%1), %0" : "=r"(ret) : "r"(errno_offset));
+	return ret;
+}
+
+EP_TRAP_PATH static inline void store_errno(int value)
+{
+	__asm__ volatile("movl %0, %%fs:(%1)" : : "r"(value), "r"(errno_offset) : "memory");
 }
 
 void hit_init(void)
 {
-	errno_offset = (char *)&errno - thread_pointer();
+	errno_offset = (char *)&errno - (char *)load_fs(0);
 }
 
 EP_TRAP_PATH static struct ep_counts *counts_of(const struct ep_probe *probe)
@@ -60,22 +73,33 @@ EP_TRAP_PATH static void call_all(const struct probe_list *list, struct ep_regs 
 	}
 }
 
-EP_TRAP_PATH static void call_handlers(struct probe_site *site, struct ep_regs *regs,
-				       struct probe_thread *thread, bool trapped)
+/* Returns what errno was. */
+EP_TRAP_PATH static inline int begin(struct probe_thread *thread, struct probe_site *site,
+				     const struct ep_regs *regs)
 {
-	int *error = (int *)(void *)(thread_pointer() + errno_offset);
-	int saved_error = *error;
-	const struct probe_list *list;
-
 	thread->running_rsp = regs->rsp;
 	atomic_store_explicit(&thread->running, site, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
-	list = atomic_load_explicit(&site->probes, memory_order_acquire);
-	if (list)
-		call_all(list, regs, trapped);
+	return load_errno();
+}
+
+EP_TRAP_PATH static inline void end(struct probe_thread *thread, int error)
+{
 	atomic_store_explicit(&thread->calls, thread->calls + 1, memory_order_relaxed);
 	atomic_store_explicit(&thread->running, NULL, memory_order_release);
-	*error = saved_error;
+	if (error != load_errno())
+		store_errno(error);
+}
+
+EP_TRAP_PATH static void call_handlers(struct probe_site *site, struct ep_regs *regs,
+				       struct probe_thread *thread, bool trapped)
+{
+	int error = begin(thread, site, regs);
+	const struct probe_list *list = atomic_load_explicit(&site->probes, memory_order_acquire);
+
+	if (list)
+		call_all(list, regs, trapped);
+	end(thread, error);
 }
 
 /*
@@ -126,9 +150,44 @@ EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bo
 		call_handlers(site, regs, thread, trapped);
 }
 
-EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *site)
+/* The counter at @place, which is found sooner than that of the probe; NULL: there is none. */
+EP_TRAP_PATH static inline uint64_t *counter_at(uint64_t place)
 {
-	hit_handlers(site, regs, false);
+	char *block = place ? (char *)load_fs((int32_t)place) : NULL;
+
+	return block ? (uint64_t *)(void *)(block + (place >> 32)) : NULL;
+}
+
+EP_TRAP_PATH static inline bool is_idle(const struct probe_thread *thread)
+{
+	return thread && atomic_load_explicit(&thread->tid, memory_order_relaxed) &&
+	       !thread->engine_depth &&
+	       !atomic_load_explicit(&thread->running, memory_order_relaxed);
+}
+
+/* The commonest case at once: an idle thread, and one probe, that is enabled and has a handler. */
+EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t place)
+{
+	struct probe_thread *thread = probe_thread_known;
+	struct probe_site *site = data;
+	uint64_t *counter = counter_at(place);
+	struct ep_probe *probe;
+	int error;
+
+	if (!is_idle(thread) || !counter) {
+		hit_handlers(site, regs, false);
+		return;
+	}
+	error = begin(thread, site, regs);
+	probe = atomic_load_explicit(&site->only, memory_order_acquire);
+	if (!probe || !atomic_load_explicit(&probe->enabled, memory_order_relaxed)) {
+		atomic_store_explicit(&thread->running, NULL, memory_order_release);
+		hit_handlers(site, regs, false);
+		return;
+	}
+	__asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
+	probe->handler(probe, regs, probe->cookie);
+	end(thread, error);
 }
 
 EP_TRAP_PATH void hit_resume_emulated(const struct probe_site *site, struct ep_regs *regs)

@@ -12,8 +12,8 @@
  */
 EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bool trapped);
 
-/* The same, as a detour calls it. TRAP_PATH. */
-EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *site);
+/* The same, as a detour calls it; @place is that of the site's counter, 0: it has none. TRAP_PATH. */
+EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *site, uint64_t place);
 
 /* The plans' ways on; the values of struct probe_site's resume. TRAP_PATH. */
 EP_TRAP_PATH void hit_resume_emulated(const struct probe_site *site, struct ep_regs *regs);

@@ -53,11 +53,22 @@ static int read_options(const struct ep_options *options, struct ep_options *ret
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
+static struct ep_probe *only_probe(const struct probe_site *site, const struct probe_list *list)
+{
+	struct ep_probe *probe = list && list->count == 1 ? list->probes[0] : NULL;
+
+	return probe && probe->handler && probe->counter != COUNTERS_NONE &&
+			       probe->counter == site->counter
+		       ? probe
+		       : NULL;
+}
+
 static void publish(struct probe_site *site, struct probe_list *list)
 {
 	struct probe_list *old = atomic_load(&site->probes);
 
 	atomic_store_explicit(&site->probes, list, memory_order_release);
+	atomic_store_explicit(&site->only, only_probe(site, list), memory_order_release);
 	if (old) {
 		old->next_replaced = replaced_lists;
 		replaced_lists = old;

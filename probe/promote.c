@@ -104,13 +104,15 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 		.save = kind == PROBE_JUMP_VECTOR ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
 	};
 
-	if (kind == PROBE_JUMP_COUNT) {
+	if (site->counter != COUNTERS_NONE) {
 		struct counters_place place = counters_place(site->counter);
 
-		detour.only_counts = true;
-		detour.flags_are_dead = flow_flags_are_dead(region);
 		detour.thread_offset = place.thread_offset;
 		detour.offset = place.offset;
+	}
+	if (kind == PROBE_JUMP_COUNT) {
+		detour.only_counts = true;
+		detour.flags_are_dead = flow_flags_are_dead(region);
 	}
 	return detour;
 }

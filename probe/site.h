@@ -57,6 +57,8 @@ enum probe_jump_kind {
 struct probe_site {
 	uint64_t address;
 	_Atomic(struct probe_list *) probes; /* NULL: none */
+	/* The same, if it is one with a handler which counts with .counter; else NULL. */
+	_Atomic(struct ep_probe *) only;
 	/* Continue the program after the handlers: the plan in force. TRAP_PATH. */
 	_Atomic(void (*)(const struct probe_site *site, struct ep_regs *regs)) resume;
 	/* Does the engine itself want this instruction? Before resume; true: it is done. TRAP_PATH
@@ -69,6 +71,8 @@ struct probe_site {
 	bool emulated;	     /* op is valid */
 	bool boosted;	     /* slot is a copy to run */
 	uint32_t waiters;    /* calls that wait until its handlers have returned */
+	bool is_unclear;     /* whether our int3 still stands there; see sites_disarm() */
+	uint8_t behind;	     /* generated code: the byte behind an instruction of one byte */
 	atomic_bool armed;   /* the first byte is our int3, or is about to be, or was just now */
 	uint8_t asked;	     /* enum ep_plan */
 	uint8_t jump_reason; /* enum ep_error: why not a jump, 0: not tried, or it is one */

@@ -1,29 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * System calls without libc: what runs in a trap may not call functions that can be probed, and
- * arming may not depend on functions whose bytes are just being changed. They return a negative
- * errno and leave errno alone.
- */
+/* System calls with as many arguments as it takes. */
 #ifndef EMUPROBE_PROBE_SYSCALL_H
 #define EMUPROBE_PROBE_SYSCALL_H
 
-#include <sys/syscall.h>
+#include "x86/syscall.h"
 
-static inline __attribute__((always_inline)) long sys6(long nr, long a, long b, long c, long d,
-						       long e, long f)
-{
-	register long r10 __asm__("r10") = d;
-	register long r8 __asm__("r8") = e;
-	register long r9 __asm__("r9") = f;
-	long ret;
-
-	__asm__ volatile("syscall"
-			 : "=a"(ret)
-			 : "a"(nr), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-			 : "rcx", "r11", "memory");
-	return ret;
-}
-
+#define sys6		     x86_syscall
 #define sys4(nr, a, b, c, d) sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 #define sys3(nr, a, b, c)    sys4(nr, a, b, c, 0)
 #define sys2(nr, a, b)	     sys4(nr, a, b, 0, 0)

@@ -20,12 +20,12 @@ static const struct {
 	const char *function, *why;
 } indirect_callers[] = {
 	{"hit_handlers", "a probe's handler: the user's, documented to run in a signal handler"},
+	{"hit_from_detour", "likewise"},
 	{"trap_handler", "the plan's way on, and an intercept of the engine: EP_TRAP_PATH both"},
 	{"emu_run", "a function of the emulator's tables, which are checked below"},
 	{"xol_detour_general", "the entry in C that its data names: hit_handlers() and the like"},
 	{"xol_detour_sse", "likewise"},
 	{"xol_detour_avx", "likewise"},
-	{"xol_detour_avx_whole", "likewise"},
 	{"xol_detour_avx512", "likewise"},
 	{"call_program", "the program's own handler, as the kernel would have called it"},
 	{"counters_add_slow", "who gives memory for counters: documented as EP_TRAP_PATH"},
@@ -36,7 +36,7 @@ static const struct {
 /* Detours that keep the vector registers for a handler which may use them. */
 static bool may_use_vectors(const char *function)
 {
-	return matches(function, "^xol_detour_(sse|avx|avx_whole|avx512)$");
+	return matches(function, "^xol_detour_(sse|avx|avx512)$");
 }
 
 static bool may_call_indirectly(const char *function)

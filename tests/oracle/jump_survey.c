@@ -29,8 +29,9 @@ static void count(struct survey_counts *counts, int error)
 	counts->all++;
 }
 
-static void hit(struct ep_regs *regs, void *site)
+static void hit(struct ep_regs *regs, void *site, uint64_t place)
 {
+	(void)place;
 	(void)regs;
 	(void)site;
 }

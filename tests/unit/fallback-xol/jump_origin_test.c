@@ -91,8 +91,9 @@ static void handle_steps(void)
 	sigaction(SIGTRAP, &action, NULL);
 }
 
-static void hit(struct ep_regs *regs, void *site)
+static void hit(struct ep_regs *regs, void *site, uint64_t place)
 {
+	(void)place;
 	(void)regs;
 	(void)site;
 	hits++;

@@ -63,8 +63,9 @@ static void compare(unsigned int offset)
 }
 
 /* Sees all, and destroys what a C function may destroy. */
-static void hit(struct ep_regs *regs, void *site)
+static void hit(struct ep_regs *regs, void *site, uint64_t place)
 {
+	(void)place;
 	cr_expect_arr_eq(regs, &run_in.regs, sizeof(*regs), "in the handler: %s", text);
 	cr_expect_eq(site, &jump);
 	hits++;
@@ -160,8 +161,9 @@ Test(jump_region, has_int3_at_boundaries_where_there_is_space)
 
 static void (*change)(struct ep_regs *regs);
 
-static void change_hit(struct ep_regs *regs, void *site)
+static void change_hit(struct ep_regs *regs, void *site, uint64_t place)
 {
+	(void)place;
 	(void)site;
 	change(regs);
 }
