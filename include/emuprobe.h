@@ -51,6 +51,8 @@ extern "C" {
 	X(EP_IO, 11, "input or output failed")                                                     \
 	X(EP_VALGRIND, 12, "valgrind runs the program, and cannot run probes")                     \
 	X(EP_SANDBOXED, 13, "a seccomp filter kills programs for what probes need")                \
+	X(EP_OTHER_ENGINE, 15, "another copy of emuprobe works in this process already")           \
+	X(EP_IN_HANDLER, 16, "called from a probe's handler")                                      \
 	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \
 	X(EP_NOT_AN_INSN, 33, "inside an instruction")                                             \
 	X(EP_UNDECODABLE, 34, "not an instruction that the decoder knows")                         \

@@ -6,7 +6,12 @@
  */
 #include "probe/engine.h"
 
+#include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
+#include <stdatomic.h>
+#include <sys/auxv.h>
+#include <unistd.h>
 
 #include "probe/counters.h"
 #include "probe/deliver.h"
@@ -107,8 +112,11 @@ static int take_over(void)
 {
 	static const struct signals_ours handlers = {trap_handler, fault_handler,
 						     deliver_asynchronous};
-	int error = signals_init(&handlers);
+	int error = signals_are_taken() ? -EP_OTHER_ENGINE : 0;
 
+	if (error)
+		return error;
+	error = signals_init(&handlers);
 	if (!error)
 		error = guard_arm();
 	/* What could not be taken out again still needs its handler. */
@@ -116,6 +124,62 @@ static int take_over(void)
 		signals_deinit();
 	return error;
 }
+
+/* ---- what may not go away ------------------------------------------------------------------ */
+
+struct work {
+	void (*run)(void *data);
+	void *data;
+};
+
+static int run_held(struct dl_phdr_info *info, size_t size, void *data)
+{
+	const struct work *work = data;
+
+	(void)info;
+	(void)size;
+	work->run(work->data);
+	return 1;
+}
+
+/* The loader holds its list, and all that is on it, while somebody walks through it. */
+void engine_hold_objects(void (*run)(void *data), void *data)
+{
+	struct work work = {run, data};
+
+	dl_iterate_phdr(run_held, &work);
+}
+
+/* Not there in static programs, from which nothing is unloaded. */
+extern __typeof__(dlopen) dlopen __attribute__((weak));
+extern __typeof__(dladdr) dladdr __attribute__((weak));
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+static bool in_executable(void)
+{
+	return getauxval(AT_PHDR) == (uint64_t)&__ehdr_start + __ehdr_start.e_phoff;
+}
+
+/*
+ * Our handlers are in the kernel and our jumps in the text: what we are a part of, a library or a
+ * plugin with the engine inside, must stay. Without the lock, since the loader has one of its own,
+ * whose owner may be waiting for ours. Not before libc is initialized, which dlopen() would do too
+ * early: what is loaded by then stays anyway.
+ */
+void engine_stay(void)
+{
+	static atomic_bool stays;
+	Dl_info info;
+
+	if (atomic_load(&stays))
+		return;
+	if (environ && !in_executable() && dlopen && dladdr &&
+	    dladdr((const void *)&run_held, &info))
+		dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+	atomic_store(&stays, true);
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
 
 /* Whatever fails leaves the process as it was, and may be tried again. */
 int engine_start(void)

@@ -25,9 +25,21 @@ uint64_t engine_pause(void);
 void engine_resume(uint64_t paused);
 
 /**
+ * Call @run while no object can be unloaded by another thread.
+ * Context:  lock held.
+ */
+void engine_hold_objects(void (*run)(void *data), void *data);
+
+/**
+ * Keep the object that holds the engine from being unloaded.
+ * Context:  any thread without the lock, before engine_start().
+ */
+void engine_stay(void);
+
+/**
  * Make this process ready for its first probe: signals, barriers, thread records, guards.
  *
- * @return   0, -EP_NO_MEMORY or -EP_UNSUPPORTED.
+ * @return   0, -EP_NO_MEMORY, -EP_OTHER_ENGINE, -EP_SIGNALS_BLOCKED or -EP_UNSUPPORTED.
  * Context:  lock held. Milliseconds the first time, nothing later.
  */
 int engine_start(void);

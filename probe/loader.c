@@ -18,6 +18,7 @@
 #include "probe/guard.h"
 #include "probe/objects.h"
 #include "probe/sites.h"
+#include "probe/thread.h"
 
 #define WATCHERS_MAX 16
 
@@ -115,6 +116,9 @@ int ep_watch_objects(ep_object_handler handler, void *data)
 
 	if (!handler)
 		return -EP_INVALID;
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
+	engine_stay();
 	engine_lock();
 	error = add(handler, data);
 	engine_unlock();
@@ -125,6 +129,8 @@ int ep_unwatch_objects(ep_object_handler handler, void *data)
 {
 	int error = -EP_INVALID;
 
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
 	engine_lock();
 	for (int i = 0; i < WATCHERS_MAX && error; i++) {
 		if (!handler || watchers[i].handler != handler || watchers[i].data != data)

@@ -46,7 +46,8 @@ struct objects_object {
 	/* Restartable sequences: [start, end) pairs. */
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
-	void *file; /* mapped while names point into it */
+	uint64_t trap_path[2]; /* of a library or program that has handlers marked EP_TRAP_PATH */
+	void *file;	       /* mapped while names point into it */
 	size_t file_size;
 };
 

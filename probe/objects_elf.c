@@ -270,20 +270,31 @@ static int read_rseq(struct objects_object *object, const ElfW(Shdr) * section)
 	return 0;
 }
 
+static bool has_name(const struct objects_object *object, const ElfW(Shdr) * names,
+		     const ElfW(Shdr) * section, const char *name)
+{
+	size_t size = strlen(name) + 1;
+
+	return names && in_file(object, names->sh_offset, names->sh_size) &&
+	       section->sh_name + size <= names->sh_size &&
+	       memcmp((const char *)object->file + names->sh_offset + section->sh_name, name,
+		      size) == 0;
+}
+
 static int read_section(struct objects_object *object, const ElfW(Shdr) * all, size_t count,
 			size_t i)
 {
 	const ElfW(Ehdr) *header = object->file;
 	const ElfW(Shdr) *names = header->e_shstrndx < count ? &all[header->e_shstrndx] : NULL;
-	const char *name = NULL;
 
 	if (all[i].sh_type == SHT_SYMTAB && all[i].sh_link < count)
 		return read_symtab(object, &all[i], &all[all[i].sh_link]);
-	if (names && in_file(object, names->sh_offset, names->sh_size) &&
-	    all[i].sh_name + sizeof("__rseq_cs") <= names->sh_size)
-		name = (const char *)object->file + names->sh_offset + all[i].sh_name;
-	if (name && memcmp(name, "__rseq_cs", sizeof("__rseq_cs")) == 0)
+	if (has_name(object, names, &all[i], "__rseq_cs"))
 		return read_rseq(object, &all[i]);
+	if (has_name(object, names, &all[i], "ep_trap_path")) {
+		object->trap_path[0] = object->base + all[i].sh_addr;
+		object->trap_path[1] = object->trap_path[0] + all[i].sh_size;
+	}
 	return 0;
 }
 

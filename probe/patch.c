@@ -85,7 +85,7 @@ static bool can_come_back(void)
 
 struct search {
 	uint64_t address;
-	int protection; /* 0: unknown */
+	int protection; /* -1: unknown */
 };
 
 static void find_protection(const struct xol_mapping *mapping, void *data)
@@ -100,10 +100,10 @@ static void find_protection(const struct xol_mapping *mapping, void *data)
 
 static int protection_of(uint64_t address)
 {
-	struct search search = {address, 0};
+	struct search search = {address, -1};
 
 	xol_maps_each(find_protection, &search);
-	return search.protection ? search.protection : PROT_READ | PROT_EXEC;
+	return search.protection < 0 ? PROT_READ | PROT_EXEC : search.protection;
 }
 
 static bool write_in_writable_page(const struct patch_byte *byte, uint64_t page, int protection)
@@ -151,6 +151,17 @@ EP_TRAP_PATH void patch_close(long fd)
 EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *bytes, size_t size)
 {
 	return sys4(SYS_pwrite64, fd, bytes, size, address) == (long)size;
+}
+
+bool patch_read(uint64_t address, uint8_t *ret, size_t size)
+{
+	long fd = patch_open(), got;
+
+	if (fd < 0)
+		return false;
+	got = sys4(SYS_pread64, fd, ret, size, address);
+	patch_close(fd);
+	return got == (long)size;
 }
 
 /* How many of the @count bytes follow each other in memory. */

@@ -34,6 +34,9 @@ EP_TRAP_PATH long patch_open(void);
 EP_TRAP_PATH void patch_close(long fd);
 EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *bytes, size_t size);
 
+/** Read what may not be readable in the usual way. Context: any. */
+bool patch_read(uint64_t address, uint8_t *ret, size_t size);
+
 /** Every other thread of the process passes a full memory barrier and serializes; false: refused. */
 bool patch_barrier(void);
 

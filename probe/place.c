@@ -58,7 +58,8 @@ static int decode(uint64_t address, uint64_t end, struct x86_insn *ret)
 	uint8_t bytes[X86_INSN_MAX];
 	size_t size = end - address < sizeof(bytes) ? end - address : sizeof(bytes);
 
-	registry_read_original(address, bytes, size);
+	if (!registry_read_original(address, bytes, size))
+		return -EP_NOT_EXECUTABLE;
 	return x86_decode(bytes, size, address, ret);
 }
 
@@ -96,6 +97,8 @@ static int check_in_object(struct objects_object *object, uint64_t address, uint
 	error = objects_read_functions(object);
 	if (error)
 		return error;
+	if (address >= object->trap_path[0] && address < object->trap_path[1])
+		return -EP_FORBIDDEN;
 	if (in_rseq(object, address))
 		return -EP_RSEQ;
 	function = objects_function_at(object, address);
@@ -149,7 +152,8 @@ int place_check(uint64_t address, struct x86_insn *ret)
 		error = check_in_object(object, address, end);
 	if (error)
 		return error;
-	registry_read_original(address, &first, 1);
+	if (!registry_read_original(address, &first, 1))
+		return -EP_NOT_EXECUTABLE;
 	if (first == 0xcc) /* int3 */
 		return -EP_FOREIGN_INT3;
 	error = decode(address, end, &insn);

@@ -288,8 +288,16 @@ static void arm(struct batch *batch)
 	}
 }
 
-static void create_all(struct ep_request *requests, size_t count)
+struct creation {
+	struct ep_request *requests;
+	size_t count;
+};
+
+static void create_all(void *data)
 {
+	const struct creation *creation = data;
+	struct ep_request *requests = creation->requests;
+	size_t count = creation->count;
 	struct batch batch = {.count = 0};
 	int error = engine_start();
 
@@ -306,12 +314,26 @@ static void create_all(struct ep_request *requests, size_t count)
 	batch_deinit(&batch);
 }
 
+static void refuse_all(struct ep_request *requests, size_t count, int error)
+{
+	for (size_t i = 0; i < count; i++) {
+		requests[i].probe = NULL;
+		requests[i].error = error;
+	}
+}
+
 size_t ep_probe_create_batch(struct ep_request *requests, size_t count)
 {
+	struct creation creation = {requests, count};
 	size_t failed = 0;
 
+	if (probe_thread_in_handler()) {
+		refuse_all(requests, count, -EP_IN_HANDLER);
+		return count;
+	}
+	engine_stay();
 	engine_lock();
-	create_all(requests, count);
+	engine_hold_objects(create_all, &creation);
 	engine_unlock();
 	for (size_t i = 0; i < count; i++)
 		failed += requests[i].error != 0;
@@ -387,10 +409,17 @@ static bool in_handler(void)
 	return thread && atomic_load(&thread->running);
 }
 
-static int remove_all(struct ep_probe *const *probes, size_t count)
+struct removal {
+	struct ep_probe *const *probes;
+	size_t count;
+};
+
+static void remove_all(void *data)
 {
+	const struct removal *removal = data;
+	struct ep_probe *const *probes = removal->probes;
+	size_t count = removal->count, unused = 0;
 	struct probe_site **sites = calloc(count + 1, sizeof(*sites));
-	size_t unused = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		struct probe_site *site;
@@ -407,15 +436,16 @@ static int remove_all(struct ep_probe *const *probes, size_t count)
 	}
 	sites_disarm(sites, unused);
 	free(sites);
-	return 0;
 }
 
 int ep_probe_remove_batch(struct ep_probe *const *probes, size_t count)
 {
+	struct removal removal = {probes, count};
+
 	if (!probes && count)
 		return -EP_INVALID;
 	engine_lock();
-	remove_all(probes, count);
+	engine_hold_objects(remove_all, &removal);
 	engine_unlock();
 	if (!in_handler())
 		bury();
@@ -483,11 +513,26 @@ static int give_info(struct ep_info *info, struct ep_info *ret)
 	return 0;
 }
 
+struct description {
+	const struct ep_probe *probe;
+	struct ep_info *info;
+};
+
+static void describe(void *data)
+{
+	const struct description *description = data;
+	const struct ep_probe *probe = description->probe;
+
+	place_describe(probe->site->address, description->info);
+	x86_insn_text(&probe->site->insn, description->info->insn, sizeof(description->info->insn));
+}
+
 int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret)
 {
 	const struct ep_counts *counts;
 	struct plan_choice choice;
 	struct ep_info info = {0};
+	struct description description = {probe, &info};
 
 	if (!probe || !ret)
 		return -EP_INVALID;
@@ -500,8 +545,7 @@ int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret)
 	info.hits = hits_of(probe);
 	info.missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
 	info.trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
-	place_describe(info.address, &info);
-	x86_insn_text(&probe->site->insn, info.insn, sizeof(info.insn));
+	engine_hold_objects(describe, &description);
 	engine_unlock();
 	return give_info(&info, ret);
 }
@@ -532,17 +576,32 @@ int ep_available(void)
 	return host_check(); /* without the lock, which is a system call that may be forbidden */
 }
 
+struct question {
+	const struct ep_options *options;
+	struct ep_info info;
+	int error;
+};
+
+static void answer(void *data)
+{
+	struct question *question = data;
+
+	question->error = check(question->info.address, question->options, &question->info);
+	place_describe(question->info.address, &question->info);
+}
+
 int ep_check(const void *addr, const struct ep_options *options, struct ep_info *ret)
 {
-	struct ep_info info = {.address = (uint64_t)addr};
-	int error, size_error;
+	struct question question = {options, {.address = (uint64_t)addr}, 0};
+	int size_error;
 
 	if (!ret)
 		return -EP_INVALID;
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
 	engine_lock();
-	error = check(info.address, options, &info);
-	place_describe(info.address, &info);
+	engine_hold_objects(answer, &question);
 	engine_unlock();
-	size_error = give_info(&info, ret);
-	return size_error ? size_error : error;
+	size_error = give_info(&question.info, ret);
+	return size_error ? size_error : question.error;
 }

@@ -184,34 +184,45 @@ static bool may_be_ours(uint64_t bytes)
 	       has_byte(bytes & all_but_lowest, 0xe8e8e8e8e8e8e8e8);
 }
 
-/* What stands there tells where a site may be: an int3, a jump or a call. */
-static void overlay_if_changed(uint64_t at, uint64_t address, uint8_t *ret, size_t size)
+/* What stands there, @byte, tells where a site may be: an int3, a jump or a call. */
+static void overlay_if_changed(uint8_t byte, uint64_t at, uint64_t address, uint8_t *ret,
+			       size_t size)
 {
-	uint8_t byte = *(const uint8_t *)at;
-
 	if (byte == X86_INT3 || byte == X86_JMP_REL32 || byte == X86_CALL_REL32)
 		overlay(at, address, ret, size);
 }
 
-void registry_read_original(uint64_t address, uint8_t *ret, size_t size)
+/* Jumps that begin below @address reach into it. */
+static void overlay_from_below(uint64_t address, uint8_t *ret, size_t size)
+{
+	for (uint64_t k = XOL_JUMP_SIZE - 1; k > 0; k--) {
+		uint8_t byte = X86_INT3; /* on another page: not to be read, maybe */
+
+		if ((address & (PAGE_SIZE - 1)) < k ||
+		    emu_read_memory(&byte, address - k, sizeof(byte)))
+			overlay_if_changed(byte, address - k, address, ret, size);
+	}
+}
+
+bool registry_read_original(uint64_t address, uint8_t *ret, size_t size)
 {
 	size_t i = 0;
 
-	memcpy(ret, (const void *)address, size);
-	for (uint64_t k = XOL_JUMP_SIZE - 1; k > 0; k--)
-		if ((address & (PAGE_SIZE - 1)) < k)
-			overlay(address - k, address, ret, size); /* not to be read, maybe */
-		else
-			overlay_if_changed(address - k, address, ret, size);
+	/* Generated code may vanish at any moment. */
+	if (!emu_read_memory(ret, address, size))
+		return false;
+	overlay_from_below(address, ret, size);
 	for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {
 		uint64_t bytes;
 
-		memcpy(&bytes, (const void *)(address + i), sizeof(bytes));
+		memcpy(&bytes, ret + i, sizeof(bytes));
 		for (size_t j = 0; may_be_ours(bytes) && j < sizeof(bytes); j++)
-			overlay_if_changed(address + i + j, address, ret, size);
+			overlay_if_changed(((uint8_t *)&bytes)[j], address + i + j, address, ret,
+					   size);
 	}
 	for (; i < size; i++)
-		overlay_if_changed(address + i, address, ret, size);
+		overlay_if_changed(ret[i], address + i, address, ret, size);
+	return true;
 }
 
 EP_TRAP_PATH void registry_each(void (*visit)(struct probe_site *site, void *data), void *data)

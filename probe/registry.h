@@ -22,10 +22,12 @@ EP_TRAP_PATH struct probe_site *registry_find(uint64_t address);
 int registry_insert(struct probe_site *site);
 
 /**
- * Copy @size bytes of program text as they were before any probe (G7). The memory must be readable.
+ * Copy @size bytes of program text as they were before any probe (G7).
+ *
+ * @return   false: they cannot be read.
  * Context:  engine lock held.
  */
-void registry_read_original(uint64_t address, uint8_t *ret, size_t size);
+bool registry_read_original(uint64_t address, uint8_t *ret, size_t size);
 
 /**
  * Where a thread at @address goes on that is not the first byte of an armed site: at a boundary of

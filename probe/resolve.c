@@ -11,6 +11,7 @@
 #include "include/emuprobe.h"
 #include "probe/engine.h"
 #include "probe/objects.h"
+#include "probe/thread.h"
 
 static bool is_glob(const char *text)
 {
@@ -240,21 +241,37 @@ static int report(const struct search *search,
 	return stop;
 }
 
+struct request {
+	struct search search;
+	int (*found)(const struct ep_match *match, void *data);
+	void *data;
+	int ret;
+};
+
+static void resolve(void *data)
+{
+	struct request *request = data;
+	struct search *search = &request->search;
+
+	request->ret = search_all(search);
+	if (request->ret)
+		return;
+	qsort(search->found, search->count, sizeof(search->found[0]), by_address);
+	request->ret = report(search, request->found, request->data);
+}
+
 int ep_resolve(const struct ep_place *place, int (*found)(const struct ep_match *match, void *data),
 	       void *data)
 {
-	struct search search = {.place = place};
-	int error;
+	struct request request = {{.place = place}, found, data, 0};
 
 	if (!place || !found)
 		return -EP_INVALID;
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
 	engine_lock();
-	error = search_all(&search);
-	if (!error) {
-		qsort(search.found, search.count, sizeof(search.found[0]), by_address);
-		error = report(&search, found, data);
-	}
+	engine_hold_objects(resolve, &request);
 	engine_unlock();
-	free(search.found);
-	return error;
+	free(request.search.found);
+	return request.ret;
 }

@@ -14,9 +14,11 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "emu/emu.h"
 #include "probe/masks.h"
+#include "probe/patch.h"
 #include "probe/syscall.h"
 #include "probe/thread.h"
 
@@ -25,6 +27,7 @@
 #define SA_RESTORER_ 0x04000000u
 #define EFAULT_	     (-14L)
 #define EINVAL_	     (-22L)
+#define ENOSYS_	     (-38L)
 /* What the kernel keeps of sa_flags: UAPI_SA_FLAGS (linux/signal_types.h), since 5.11. */
 #define KEPT_FLAGS 0xdc000807u
 
@@ -286,6 +289,29 @@ static void adopt_mask(void)
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &old, KERNEL_SIZE);
 	masks_adopt(old);
 	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &owned, NULL, KERNEL_SIZE);
+}
+
+/*
+ * The other engine answers for the kernel when it sees this call, but not if the number has more
+ * bits than it has to; kernels ignore them (those before 5.14 do not know the call then).
+ */
+static long ask_kernel(int sig, struct signals_action *ret)
+{
+	long error = sys4(SYS_rt_sigaction | 1l << 32, sig, NULL, ret, KERNEL_SIZE);
+
+	return error == ENOSYS_ ? sys4(SYS_rt_sigaction, sig, NULL, ret, KERNEL_SIZE) : error;
+}
+
+bool signals_are_taken(void)
+{
+	enum { SIZE = 16 }; /* signals_restorer(), and what makes it ours */
+	struct signals_action action = {.flags = 0};
+	uint8_t found[SIZE];
+
+	return !ask_kernel(SIGTRAP, &action) && action.restorer &&
+	       action.restorer != signals_restorer &&
+	       patch_read((uint64_t)action.restorer, found, SIZE) &&
+	       memcmp(found, (const void *)(uint64_t)signals_restorer, SIZE) == 0;
 }
 
 int signals_init(const struct signals_ours *handlers)

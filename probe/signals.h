@@ -40,6 +40,13 @@ struct signals_ours {
 };
 
 /**
+ * Does another copy of the engine have the signals of this process? (Linked statically into another
+ * object, preloaded.)
+ * Context:  before signals_init().
+ */
+bool signals_are_taken(void);
+
+/**
  * Take the signals over; what the program had set is kept for it.
  *
  * @return   0 or -EP_UNSUPPORTED.

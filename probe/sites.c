@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "probe/counters.h"
+#include "probe/objects.h"
 #include "probe/patch.h"
 #include "probe/place.h"
 #include "probe/plan.h"
@@ -24,14 +25,51 @@ static void forget(struct probe_site *site)
 	atomic_store(&site->armed, false);
 }
 
+/*
+ * Nobody tells us when generated code is unmapped, and other code or data takes its place. An int3
+ * there may be our own, or theirs: padding, say. It is ours if what follows is what followed it; at
+ * least one byte of that.
+ */
+enum standing {
+	OURS,
+	UNCLEAR, /* it cannot be read just now, or something else follows */
+	GONE,
+};
+
+static enum standing look_behind(const struct probe_site *site)
+{
+	uint8_t bytes[X86_INSN_MAX + 1];
+	size_t length = site->insn.length, size = length > 1 ? length : 2;
+
+	if (objects_find(site->address))
+		return OURS;
+	if (!registry_read_original(site->address, bytes, size))
+		return length > 1 ? UNCLEAR : OURS; /* of one byte, the last of its page */
+	if (length == 1)
+		return bytes[1] == site->behind ? OURS : UNCLEAR;
+	return memcmp(bytes + 1, site->insn.bytes + 1, length - 1) == 0 ? OURS : UNCLEAR;
+}
+
+static enum standing standing_of(const struct probe_site *site)
+{
+	uint8_t first;
+
+	if (!atomic_load(&site->armed))
+		return GONE;
+	if (registry_stands(site))
+		return atomic_load(&site->jump) ? OURS : look_behind(site);
+	if (emu_read_memory(&first, site->address, 1))
+		return GONE;
+	/* Unmapped, or mapped without the right to read; then it comes back with our int3. */
+	return patch_read(site->address, &first, 1) && first != X86_INT3 ? GONE : UNCLEAR;
+}
+
 static bool is_current(const struct probe_site *site)
 {
 	uint8_t bytes[X86_INSN_MAX];
 
-	if (!emu_read_memory(bytes, site->address, site->insn.length))
-		return false;
-	registry_read_original(site->address, bytes, site->insn.length);
-	return memcmp(bytes, site->insn.bytes, site->insn.length) == 0;
+	return registry_read_original(site->address, bytes, site->insn.length) &&
+	       memcmp(bytes, site->insn.bytes, site->insn.length) == 0;
 }
 
 static int create(uint64_t address, enum ep_plan asked, bool is_known, struct probe_site **ret)
@@ -46,6 +84,8 @@ static int create(uint64_t address, enum ep_plan asked, bool is_known, struct pr
 	site->asked = (uint8_t)asked;
 	site->counter = COUNTERS_NONE;
 	error = is_known ? place_decode(address, &site->insn) : place_check(address, &site->insn);
+	if (!error && site->insn.length == 1)
+		registry_read_original(address + 1, &site->behind, 1);
 	if (!error)
 		error = plan_choose(&site->insn, asked, &choice);
 	if (!error)
@@ -65,8 +105,10 @@ static int get(uint64_t address, enum ep_plan asked, bool is_known, struct probe
 	struct plan_choice choice;
 	int error;
 
-	if (site && !registry_stands(site))
+	if (site && standing_of(site) == GONE)
 		forget(site);
+	if (site && registry_stands(site) && standing_of(site) == UNCLEAR)
+		return -EP_FOREIGN_INT3;
 	if (!site || !is_current(site))
 		return create(address, asked, is_known, ret);
 	error = plan_choose(&site->insn, asked, &choice);
@@ -156,20 +198,34 @@ int sites_arm(struct probe_site *const *sites, size_t count)
 
 static void forget_gone(struct probe_site *const *sites, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (!registry_stands(sites[i]))
+	for (size_t i = 0; i < count; i++) {
+		enum standing standing = standing_of(sites[i]);
+
+		if (standing == GONE)
 			forget(sites[i]);
+		sites[i]->is_unclear = standing == UNCLEAR;
+	}
 }
 
 struct range {
 	uint64_t start, end;
 };
 
+static bool is_in(const struct range *range, uint64_t address)
+{
+	return address >= range->start && address < range->end;
+}
+
+/* Handlers that are gone with their library must not be called: better late than never. */
 static void forget_in(struct probe_site *site, void *data)
 {
+	const struct probe_list *list = atomic_load(&site->probes);
 	const struct range *range = data;
 
-	if (site->address >= range->start && site->address < range->end)
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (is_in(range, (uint64_t)list->probes[i]->handler))
+			ep_probe_disable(list->probes[i]);
+	if (is_in(range, site->address))
 		forget(site);
 }
 
@@ -180,7 +236,7 @@ void sites_forget(uint64_t start, uint64_t end)
 	registry_each(forget_in, &range);
 }
 
-/* Put the first bytes back. What cannot be written stays armed, and does no harm. */
+/* Put the first bytes back. What cannot be written, or may not be ours, stays armed and known. */
 static void restore_first(struct probe_site *const *sites, size_t count)
 {
 	enum { CHUNK = 256 };
@@ -191,7 +247,8 @@ static void restore_first(struct probe_site *const *sites, size_t count)
 		size_t wanted = 0, end = from + CHUNK < count ? from + CHUNK : count;
 
 		for (size_t i = from; i < end; i++) {
-			if (!atomic_load(&sites[i]->armed) || atomic_load(&sites[i]->jump))
+			if (!atomic_load(&sites[i]->armed) || atomic_load(&sites[i]->jump) ||
+			    sites[i]->is_unclear)
 				continue;
 			written[wanted] = sites[i];
 			bytes[wanted++] =

@@ -118,6 +118,16 @@ EP_TRAP_PATH struct probe_thread *probe_thread_find(void)
 	return probe_thread_known;
 }
 
+/* As hit.c sees it: not if the handler was left by a jump, to a frame above it. */
+bool probe_thread_in_handler(void)
+{
+	const uint64_t same_stack = 0x100000;
+	struct probe_thread *thread = probe_thread_self();
+
+	return thread && atomic_load(&thread->running) &&
+	       (uint64_t)__builtin_frame_address(0) - thread->running_rsp >= same_stack;
+}
+
 EP_TRAP_PATH void probe_thread_block(struct probe_thread *thread, uint64_t blocked)
 {
 	blocked_copy = blocked;

@@ -53,6 +53,9 @@ static inline __attribute__((always_inline)) struct probe_thread *probe_thread_s
 	return probe_thread_find();
 }
 
+/** Is the calling thread inside a probe's handler? Context: any. */
+bool probe_thread_in_handler(void);
+
 /** Set .blocked of the calling thread's record; a child of fork() inherits it. Context: TRAP_PATH.
  */
 EP_TRAP_PATH void probe_thread_block(struct probe_thread *thread, uint64_t blocked);
