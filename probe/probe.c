@@ -13,6 +13,7 @@
 #include "probe/counters.h"
 #include "probe/engine.h"
 #include "probe/host.h"
+#include "probe/leaf.h"
 #include "probe/place.h"
 #include "probe/plan.h"
 #include "probe/registry.h"
@@ -192,7 +193,8 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 	probe->site = site;
 	probe->handler = options->handler;
 	probe->cookie = options->cookie;
-	probe->general_only = options->flags & EP_GENERAL_REGS_ONLY;
+	probe->general_only = options->flags & EP_GENERAL_REGS_ONLY ||
+			      (options->handler && leaf_is_general((uint64_t)options->handler));
 	atomic_init(&probe->counts, options->counts ? options->counts : &probe->own_counts);
 	atomic_init(&probe->enabled, !(options->flags & EP_DISABLED));
 	borrow_counter(probe, !options->counts);

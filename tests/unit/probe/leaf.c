@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: MIT
+/* Which handlers are seen to use general registers only: those here are assembly that says so. */
+#include "probe/leaf.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "include/emuprobe.h"
+#include "probe/engine.h"
+
+#define FUNCTION(name, code)                                                                       \
+	__asm__(".text\n\t.type " #name ", @function\n" #name ":\n\t" code "\n\t.size " #name      \
+		", . - " #name "\n");                                                              \
+	extern const uint8_t name[]
+
+FUNCTION(leaf_empty, "ret");
+FUNCTION(leaf_plain, "endbr64; push %rbx; lock incq (%rsi); cpuid; rdtsc; lfence; rep stosb; "
+		     "cmpxchg16b (%rdi); pop %rbx; syscall; ret");
+FUNCTION(leaf_loops, "1: dec %eax; jnz 1b; jmp 2f; ud2; 2: ret");
+FUNCTION(leaf_recurses, "call leaf_recurses; ret");
+FUNCTION(leaf_calls, "call leaf_plain; jmp leaf_loops");
+FUNCTION(leaf_moves_vector, "test %eax, %eax; jz 1f; ret; 1: movaps %xmm0, %xmm1; ret");
+FUNCTION(leaf_calls_vector, "call leaf_moves_vector; ret");
+FUNCTION(leaf_avx, "vpaddd %ymm1, %ymm2, %ymm3; ret");
+FUNCTION(leaf_vzeroupper, "vzeroupper; ret");
+FUNCTION(leaf_mask, "kxorw %k1, %k1, %k1; ret");
+FUNCTION(leaf_x87, "fld1; fstp %st; ret");
+FUNCTION(leaf_fwait, "fwait; ret");
+FUNCTION(leaf_mmx, "movd %eax, %mm0; ret");
+FUNCTION(leaf_emms, "emms; ret");
+FUNCTION(leaf_mxcsr, "ldmxcsr (%rsp); ret");
+FUNCTION(leaf_xsavec, "xsavec (%rdi); ret");
+FUNCTION(leaf_xrstor, "xrstor (%rdi); ret");
+FUNCTION(leaf_pointer, "call *%rax; ret");
+FUNCTION(leaf_tail, "jmp *(%rdi)");
+FUNCTION(leaf_crc, "crc32b %al, %ecx; ret"); /* general, but not known to be */
+FUNCTION(leaf_long, ".rept 1000; inc %eax; .endr; ret");
+FUNCTION(leaf_many_roads, ".rept 100; jz leaf_empty; .endr; ret");
+
+static bool is_general(const uint8_t *function)
+{
+	bool ret;
+
+	engine_lock();
+	ret = leaf_is_general((uint64_t)function);
+	engine_unlock();
+	return ret;
+}
+
+Test(leaf, sees_general_registers)
+{
+	cr_expect(is_general(leaf_empty));
+	cr_expect(is_general(leaf_plain));
+	cr_expect(is_general(leaf_loops));
+	cr_expect(is_general(leaf_recurses));
+	cr_expect(is_general(leaf_calls));
+	cr_expect(is_general(leaf_calls), "the last answer is remembered");
+}
+
+Test(leaf, sees_everything_else)
+{
+	cr_expect_not(is_general(leaf_moves_vector));
+	cr_expect_not(is_general(leaf_calls_vector));
+	cr_expect_not(is_general(leaf_avx));
+	cr_expect_not(is_general(leaf_vzeroupper));
+	cr_expect_not(is_general(leaf_mask));
+	cr_expect_not(is_general(leaf_x87));
+	cr_expect_not(is_general(leaf_fwait));
+	cr_expect_not(is_general(leaf_mmx));
+	cr_expect_not(is_general(leaf_emms));
+	cr_expect_not(is_general(leaf_mxcsr));
+	cr_expect_not(is_general(leaf_xsavec));
+	cr_expect_not(is_general(leaf_xrstor));
+}
+
+Test(leaf, doubts_what_it_cannot_follow)
+{
+	cr_expect_not(is_general(leaf_pointer));
+	cr_expect_not(is_general(leaf_tail));
+	cr_expect_not(is_general(leaf_crc));
+	cr_expect_not(is_general(leaf_long));
+	cr_expect_not(is_general(leaf_many_roads));
+	cr_expect_not(is_general((const uint8_t *)strlen), "of another object, by way of a PLT");
+}
+
+Test(leaf, does_not_believe_generated_code)
+{
+	uint8_t *code = mmap(NULL, 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+			     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	cr_assert_neq(code, MAP_FAILED);
+	code[0] = 0xc3; /* ret */
+	cr_expect_not(is_general(code));
+}
