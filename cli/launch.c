@@ -55,6 +55,18 @@ static void catch_signals(void)
 
 /* ---- the child ----------------------------------------------------------------------------- */
 
+/* Else programs that are built with it end at once, as it wants to be the first to be preloaded. */
+static void calm_address_sanitizer(void)
+{
+	static const char option[] = "verify_asan_link_order=0";
+	const char *others = getenv("ASAN_OPTIONS");
+	char *options;
+
+	if (asprintf(&options, "%s%s%s", others ? others : "", others && *others ? ":" : "",
+		     option) >= 0)
+		setenv("ASAN_OPTIONS", options, 1);
+}
+
 static void set_environment(const struct launch *launch, pid_t launcher)
 {
 	const char *others = getenv("LD_PRELOAD");
@@ -66,6 +78,7 @@ static void set_environment(const struct launch *launch, pid_t launcher)
 	setenv("LD_PRELOAD", preload, 1);
 	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)launcher, launch->session_fd);
 	setenv("EMUPROBE_SESSION", path, 1);
+	calm_address_sanitizer();
 }
 
 _Noreturn static void become_program(const struct launch *launch, struct collector *collector,

@@ -51,6 +51,7 @@ extern "C" {
 	X(EP_IO, 11, "input or output failed")                                                     \
 	X(EP_VALGRIND, 12, "valgrind runs the program, and cannot run probes")                     \
 	X(EP_SANDBOXED, 13, "a seccomp filter kills programs for what probes need")                \
+	X(EP_TRACED, 14, "a debugger or tracer keeps SIGTRAP for itself")                          \
 	X(EP_OTHER_ENGINE, 15, "another copy of emuprobe works in this process already")           \
 	X(EP_IN_HANDLER, 16, "called from a probe's handler")                                      \
 	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \
@@ -102,9 +103,10 @@ EP_API const char *ep_version(void);
 
 /**
  * Can probes be placed in this process? Changes nothing. Where a seccomp filter is in force a child
- * is made which tries what the engine needs, since the filter may answer with death.
+ * is made which tries what the engine needs, since the filter may answer with death; where the
+ * process is traced an int3 is executed, to see whether the tracer passes it on.
  *
- * @return   0, -EP_VALGRIND or -EP_SANDBOXED.
+ * @return   0, -EP_VALGRIND, -EP_SANDBOXED or -EP_TRACED.
  * Context:  any thread; makes a child at the first call, maybe.
  */
 EP_API int ep_available(void);

@@ -48,6 +48,15 @@ static int complain(const struct alone *alone, int error, const struct ep_error_
 	return error;
 }
 
+static void complain_about_output(const char *path, int error)
+{
+	char text[512];
+	int size = snprintf(text, sizeof(text), "emuprobe: %.400s: %s; what is recorded is lost\n",
+			    path, strerrordesc_np(-error));
+
+	say(text, (size_t)size);
+}
+
 /* ---- the end ------------------------------------------------------------------------------- */
 
 static void on_exit_begun(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
@@ -221,6 +230,9 @@ void start_private(const struct settings *settings, struct trace_arena *arena)
 	watch("exit", on_exit_begun);
 	watch("execve", on_execve);
 	start_check_placed(alone.probes);
+	error = trace_private_check_output();
+	if (error)
+		complain_about_output(settings->output, error);
 	start_follow_forks(&alone.session, NULL);
 	trace_counts_use(&alone.session, trace_session_process(&alone.session, 0));
 	follow_objects(&alone, settings);

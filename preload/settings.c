@@ -116,6 +116,18 @@ static void remove_from_list(char *list)
 	*to = '\0';
 }
 
+/* What the launcher has added, at the end. */
+static void remove_asan_option(char *list)
+{
+	static const char option[] = "verify_asan_link_order=0";
+	size_t size = strlen(list), ours = sizeof(option) - 1;
+
+	if (size < ours || strcmp(list + size - ours, option) != 0)
+		return;
+	size -= ours;
+	list[size && list[size - 1] == ':' ? size - 1 : size] = '\0';
+}
+
 static bool is_variable_of_ours(const char *variable)
 {
 	return strncmp(variable, "EMUPROBE=", 9) == 0 || strncmp(variable, "EMUPROBE_", 9) == 0;
@@ -129,6 +141,11 @@ void settings_hide(char **envp)
 		if (strncmp(*envp, "LD_PRELOAD=", 11) == 0) {
 			remove_from_list(*envp + 11);
 			if (!(*envp)[11])
+				continue;
+		}
+		if (strncmp(*envp, "ASAN_OPTIONS=", 13) == 0) {
+			remove_asan_option(*envp + 13);
+			if (!(*envp)[13])
 				continue;
 		}
 		if (!is_variable_of_ours(*envp))

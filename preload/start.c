@@ -7,7 +7,9 @@
 #include "preload/start.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/prctl.h>
@@ -51,6 +53,29 @@ void start_check_placed(const struct trace_probes *probes)
 		start_say_unprobed(probes->list[0].view.reason);
 }
 
+static long number_behind(const char *text, const char *key)
+{
+	const char *found = strstr(text, key);
+
+	return found ? strtol(found + strlen(key), NULL, 10) : 0;
+}
+
+/* A debugger counts the traps of what it starts: it would take ours for those of execve(). */
+static bool is_started_by_tracer(void)
+{
+	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	ssize_t size = 0;
+	char text[4096];
+
+	if (fd >= 0) {
+		size = read(fd, text, sizeof(text) - 1);
+		close(fd);
+	}
+	text[size > 0 ? size : 0] = '\0';
+	return number_behind(text, "\nTracerPid:") &&
+	       number_behind(text, "\nTracerPid:") == number_behind(text, "\nPPid:");
+}
+
 static void start(char **envp)
 {
 	struct settings settings;
@@ -60,7 +85,11 @@ static void start(char **envp)
 
 	if (!is_shared && (!settings.definitions || !*settings.definitions))
 		return;
-	error = ep_available();
+	/* Where the user asks for this very program, a debugger has been told. */
+	if ((is_shared || settings.inherited) && is_started_by_tracer())
+		error = -EP_TRACED;
+	else
+		error = ep_available();
 	if (error) {
 		start_say_unprobed(error);
 		return;

@@ -13,9 +13,12 @@
 #include "probe/guard.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gnu/libc-version.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/syscall.h>
+#include <unistd.h>
 
 #include "probe/deliver.h"
 #include "probe/masks.h"
@@ -36,11 +39,12 @@
 #define GUARDS_MAX 256
 
 static size_t count, failed;
+static _Atomic int32_t traced_guest; /* to be traced from its execve() on; 0: none */
 
 static const uint32_t numbers[] = {
-	SYS_rt_sigaction,    SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,
-	SYS_pselect6,	     SYS_epoll_pwait,	 SYS_epoll_pwait2,  SYS_rt_sigpending,
-	SYS_rt_sigtimedwait, SYS_execve,	 SYS_execveat,	    SYS_rt_sigreturn,
+	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,	      SYS_pselect6,
+	SYS_epoll_pwait,  SYS_epoll_pwait2,   SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_execve,
+	SYS_execveat,	  SYS_rt_sigreturn,   SYS_ptrace,
 };
 
 /* Where each waiting call has its mask: as a pointer, or behind one. */
@@ -168,12 +172,42 @@ EP_TRAP_PATH static void return_from_handler(const struct ep_regs *regs)
 	masks_redeliver();
 }
 
+/*
+ * PTRACE_TRACEME, from a child that is about to execute something: from here on each of our traps
+ * would stop it, and its parent waits for the one of execve(). A child with memory of its own gets
+ * the original text back. That of vfork() shares its parent's, which cannot do anything until the
+ * execve(): so it becomes traced there.
+ */
+EP_TRAP_PATH static bool trace_me(struct ep_regs *regs)
+{
+	if (regs->rdi != PTRACE_TRACEME)
+		return false;
+	if (!probe_thread_is_guest()) {
+		sites_restore_text();
+		return false;
+	}
+	traced_guest = (int32_t)sys0(SYS_getpid);
+	regs->rax = 0;
+	return true;
+}
+
+EP_TRAP_PATH static void become_traced(const struct ep_regs *regs)
+{
+	if (traced_guest == 0 || traced_guest != (int32_t)sys0(SYS_getpid))
+		return;
+	if (regs->rax == SYS_execve && sys4(SYS_faccessat, AT_FDCWD, regs->rdi, X_OK, 0))
+		return; /* it will come back, and try another path */
+	traced_guest = 0;
+	sys4(SYS_ptrace, PTRACE_TRACEME, 0, 0, 0);
+}
+
 /* The next program inherits what is blocked and ignored, so for a moment it is in the kernel. */
 EP_TRAP_PATH static bool execute(struct ep_regs *regs, ucontext_t *context)
 {
 	uint64_t blocked = masks_blocked(), mask = *signals_mask(context) | blocked, old = 0;
 	bool lent = signals_lend(probe_thread_is_guest() || probe_thread_is_alone());
 
+	become_traced(regs);
 	if (!lent && !blocked)
 		return false;
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask));
@@ -212,6 +246,10 @@ EP_TRAP_PATH static bool intercept(const struct probe_site *site, struct ep_regs
 	case SYS_rt_sigreturn:
 		return_from_handler(regs);
 		return false;
+	case SYS_ptrace:
+		if (!trace_me(regs))
+			return false;
+		break;
 	default:
 		if (!wait_unblocked(regs, ucontext))
 			return false;

@@ -4,7 +4,8 @@
  * death, and there is no asking it: so a child tries, and if it dies, so would we. The child is a
  * plain fork by a bare system call that sends no signal when it ends, and is made only where
  * there is a filter, as in every container. A filter that comes later is the program's decision.
- * Valgrind runs another copy of the program's instructions, and dies of our traps.
+ * Valgrind runs another copy of the program's instructions, and dies of our traps. A tracer sees
+ * each trap first, and may keep it.
  */
 #include "probe/host.h"
 
@@ -48,21 +49,20 @@ static bool is_valgrind(void)
 
 /* ---- seccomp ------------------------------------------------------------------------------- */
 
-/* "Seccomp:	2". Unreadable: none that we know of. */
-static bool has_filter(void)
+/* What the kernel says of us behind @key: its first character. Unreadable: "0", nothing special. */
+static char status_of(const char *key)
 {
-	static const char key[] = "\nSeccomp:\t";
 	long fd = sys4(SYS_openat, AT_FDCWD, STATUS, O_RDONLY | O_CLOEXEC, 0), size;
 	const char *found;
 	char text[4096];
 
 	if (fd < 0)
-		return false;
+		return '0';
 	size = sys3(SYS_read, fd, text, sizeof(text) - 1);
 	sys1(SYS_close, fd);
 	text[size > 0 ? size : 0] = '\0';
 	found = strstr(text, key);
-	return found && found[sizeof(key) - 1] == '2';
+	return found ? found[strlen(key)] : '0';
 }
 
 static void try_memory(void)
@@ -137,6 +137,36 @@ static bool kills(void)
 	return ended == pid && status != 0;
 }
 
+/* ---- tracers ------------------------------------------------------------------------------- */
+
+void signals_restorer(void);
+static volatile bool has_arrived;
+
+static void on_trap(int sig)
+{
+	(void)sig;
+	has_arrived = true;
+}
+
+/* Does a tracer keep the program's SIGTRAP for itself, as debuggers do until they are told? */
+static bool is_taken(void)
+{
+	struct {
+		void (*handler)(int);
+		uint64_t flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} ours = {on_trap, 0x04000000 /* SA_RESTORER */, signals_restorer, ~0ul}, old;
+	uint64_t trap = 1ul << (SIGTRAP - 1), mask = 0;
+
+	sys4(SYS_rt_sigaction, SIGTRAP, &ours, &old, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &trap, &mask, KERNEL_SIZE);
+	__asm__ volatile("int3" ::: "memory");
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, SIGTRAP, &old, NULL, KERNEL_SIZE);
+	return !has_arrived;
+}
+
 /* -------------------------------------------------------------------------------------------- */
 
 int host_check(void)
@@ -148,6 +178,8 @@ int host_check(void)
 	if (is_valgrind())
 		answer = -EP_VALGRIND;
 	else
-		answer = has_filter() && kills() ? -EP_SANDBOXED : 0;
+		answer = status_of("\nSeccomp:\t") == '2' && kills()	    ? -EP_SANDBOXED
+			 : status_of("\nTracerPid:\t") != '0' && is_taken() ? -EP_TRACED
+									    : 0;
 	return answer;
 }

@@ -27,6 +27,8 @@
 #define PATIENCE	1000 /* milliseconds that a full pipe may take */
 #define KERNEL_SIZE	8    /* of a signal set */
 #define BIT(sig)	(1ul << ((sig)-1))
+/* A FIFO without a reader, or one that does not read, must not hold the program up. */
+#define OUTPUT_FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
 
 static struct {
 	struct trace_reader reader;
@@ -57,8 +59,7 @@ EP_TRAP_PATH static int open_output(void)
 {
 	if (own.options.output)
 		return (int)raw_syscall(SYS_openat, AT_FDCWD, (long)own.options.output,
-					O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0666,
-					0, 0);
+					OUTPUT_FLAGS, 0666, 0, 0);
 	if (own.kept > 0 && is_same_file(own.kept))
 		return own.kept;
 	return is_same_file(STDERR_FILENO) ? STDERR_FILENO : -EBADF;
@@ -100,6 +101,16 @@ EP_TRAP_PATH static bool write_without_signal(int fd, const char *text, size_t s
 	return ret;
 }
 
+/* Standard error may be broken as well: then nobody is told. */
+EP_TRAP_PATH static void give_up(void)
+{
+	static const char text[] = "emuprobe: cannot write; no more events are written\n";
+
+	own.broken = true;
+	if (own.options.output && is_same_file(STDERR_FILENO))
+		write_without_signal(STDERR_FILENO, text, sizeof(text) - 1);
+}
+
 EP_TRAP_PATH static void put_out(const char *text, size_t size)
 {
 	int fd = own.broken || !size ? -EBADF : open_output();
@@ -107,7 +118,7 @@ EP_TRAP_PATH static void put_out(const char *text, size_t size)
 	if (fd < 0)
 		return;
 	if (!write_without_signal(fd, text, size))
-		own.broken = true;
+		give_up();
 	if (own.options.output)
 		raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
@@ -206,6 +217,15 @@ int trace_private_init(const struct trace_session *session, const struct trace_p
 	if (fstat(STDERR_FILENO, &own.error_file))
 		own.broken = !options->output;
 	return keep_views(arena);
+}
+
+int trace_private_check_output(void)
+{
+	int fd = own.options.output ? open_output() : 0;
+
+	if (own.options.output && fd >= 0)
+		close(fd);
+	return fd < 0 && fd != -ENXIO ? fd : 0;
 }
 
 /* What the rings held is the parent's to write. */

@@ -24,6 +24,14 @@ int trace_private_init(const struct trace_session *session, const struct trace_p
 		       struct ep_counts *counts, const struct trace_private_options *options,
 		       struct trace_arena *arena);
 
+/**
+ * Can the output be opened? A FIFO that has no reader yet counts as one that can.
+ *
+ * @return   0 or a negative errno.
+ * Context:  behind trace_private_init().
+ */
+int trace_private_check_output(void);
+
 /** The table of probes has changed. Context: one thread at a time. */
 void trace_private_look_again(void);
 
