@@ -20,6 +20,7 @@
 #include "probe/host.h"
 #include "probe/loader.h"
 #include "probe/objects.h"
+#include "probe/park.h"
 #include "probe/patch.h"
 #include "probe/signals.h"
 #include "probe/syscall.h"
@@ -64,7 +65,8 @@ static void after_fork_child(void)
 
 uint64_t engine_pause(void)
 {
-	uint64_t all = SIGNALS_HELD, old;
+	/* Who waits for the lock while its owner starts the engine must be found by park.c. */
+	uint64_t all = SIGNALS_HELD & ~SIGNALS_BIT(PARK_SIGNAL), old;
 
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, KERNEL_SIZE);
 	if (own_depth++ == 0)

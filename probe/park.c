@@ -24,7 +24,6 @@
 #include "probe/signals.h"
 #include "probe/syscall.h"
 
-#define SIGSETXID_  33
 #define KERNEL_SIZE 8u
 #define THREADS_MAX 65536u
 #define ROUNDS_MAX  2000 /* of 500 us */
@@ -110,13 +109,13 @@ static uint32_t not_parked;
 
 static void ask(struct parked *thread)
 {
-	siginfo_t info = {.si_signo = SIGSETXID_, .si_code = SI_QUEUE};
+	siginfo_t info = {.si_signo = PARK_SIGNAL, .si_code = SI_QUEUE};
 	long pid = sys0(SYS_getpid);
 
 	info.si_pid = (pid_t)pid;
 	info.si_value.sival_ptr = (void *)&magic;
 	atomic_store(&thread->state, ASKED);
-	if (sys4(SYS_rt_tgsigqueueinfo, pid, thread->tid, SIGSETXID_, &info))
+	if (sys4(SYS_rt_tgsigqueueinfo, pid, thread->tid, PARK_SIGNAL, &info))
 		atomic_store(&thread->state, NOT_ASKED); /* no room in its queue: later */
 }
 
@@ -173,12 +172,12 @@ static int hold(long fd, void (*action)(void))
 				   };
 	int error;
 
-	sys4(SYS_rt_sigaction, SIGSETXID_, &park, &old, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, PARK_SIGNAL, &park, &old, KERNEL_SIZE);
 	error = gather(fd);
 	if (!error)
 		action();
 	release(error);
-	sys4(SYS_rt_sigaction, SIGSETXID_, &old, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, PARK_SIGNAL, &old, NULL, KERNEL_SIZE);
 	return error;
 }
 
@@ -219,8 +218,8 @@ static int hold_all(long fd, void (*action)(void))
 /* Not knowing whether there are others, guards must not be written. */
 int park_others(void (*action)(void))
 {
-	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/task",
-		       O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		       0);
 	int error = 0;
 
 	self_tid = (int32_t)sys0(SYS_gettid);

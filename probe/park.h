@@ -3,6 +3,8 @@
 #ifndef EMUPROBE_PROBE_PARK_H
 #define EMUPROBE_PROBE_PARK_H
 
+#define PARK_SIGNAL 33 /* SIGSETXID, libc's own */
+
 /**
  * Call @action while all other threads stand still with SIGTRAP unblocked, which it stays. They
  * may hold any lock, so @action may make system calls and nothing else. A system call that they

@@ -12,6 +12,32 @@ static void run(const char *program)
 	command_result_deinit(&result);
 }
 
+Test(home_lifetimes, programs_use_the_library_in_every_way)
+{
+	run(EP_PROGRAMS "/self_api");
+}
+
+Test(home_lifetimes, the_library_stays_when_it_is_closed)
+{
+	struct command_result result =
+		RUN(EP_PROGRAMS "/self_dlopened", EP_BUILD_DIR "/libemuprobe.so");
+
+	expect_status(result, 0);
+	command_result_deinit(&result);
+}
+
+/* The program's own probes are refused, the launcher's work. */
+Test(home_lifetimes, a_program_that_probes_itself_under_the_launcher)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-c", "--format=json", "-e", "p:t libc.so.6:getppid",
+		    EP_PROGRAMS "/self_api", "the_launcher_was_first");
+
+	expect_status(result, 0);
+	cr_expect_eq(home_hits(result.error), 1, "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
 Test(home_lifetimes, code_goes_away_and_comes_back)
 {
 	run(EP_PROGRAMS "/self_lifetimes");
