@@ -16,20 +16,47 @@
 #include "perf/many.h"
 #include "perf/shapes.h"
 
-#define HITS 2000
+#define BURSTS 40
+#define HITS   50 /* of a burst */
 
-enum figure { START, ARM, ARM_AGAIN, REMOVE, MEMORY, HIT_ONE, HIT_ANY, FIGURES };
+/* name, column, unit, the figure of the same run that it is compared with */
+#define FIGURES(X)                                                                                 \
+	X(START, "start", "us", NONE)                                                              \
+	X(ARM_ALL, "arm all", "ms", NONE)                                                          \
+	X(ARM, "arm", "ns", NONE)                                                                  \
+	X(ARM_AGAIN, "arm again", "ns", NONE)                                                      \
+	X(REMOVE, "remove", "ns", NONE)                                                            \
+	X(MEMORY, "memory", "B", NONE)                                                             \
+	X(HIT_ALONE, "hit one, one armed", "ns", NONE)                                             \
+	X(HIT_ONE, "hit one, all armed", "ns", HIT_ALONE)                                          \
+	X(HIT_ANY, "hit any", "ns", NONE)
 
-static const char *const figure_names[FIGURES] = {
-	"start", "arm", "arm again", "remove", "memory", "hit one", "hit any",
+enum figure {
+#define FIGURE_ENUM(name, column, unit, base) name,
+	FIGURES(FIGURE_ENUM)
+#undef FIGURE_ENUM
+		NONE
 };
+
+static const struct {
+	const char *column, *unit;
+	enum figure base;
+} figures_of[NONE] = {
+#define FIGURE_ROW(name, column, unit, base) {column, unit, base},
+	FIGURES(FIGURE_ROW)
+#undef FIGURE_ROW
+};
+
+enum way { BATCHED, ONE_BY_ONE, JUMPS, WAYS };
+
+static const char *const way_names[WAYS] = {", batched", ", one by one", ", jumps"};
 
 /* All figures of a round come from one child. */
 struct run {
-	char row[32];
+	char row[48];
 	size_t count;
-	bool batched;
-	double figures[FIGURES];
+	enum way way;
+	double figures[NONE];
 	unsigned taken; /* set of the figures that were reported already */
 };
 
@@ -62,8 +89,7 @@ static void create(size_t count, bool batched)
 	for (size_t i = 0; batched && i < count; i++)
 		probes[i] = requests[i].probe;
 	if (failed)
-		fprintf(stderr, "arm: %zu of %zu probes were refused: %s\n", failed, count,
-			ep_strerror(requests[0].error));
+		fprintf(stderr, "arm: %zu of %zu probes were refused\n", failed, count);
 }
 
 static void remove_all(size_t count, bool batched)
@@ -89,13 +115,27 @@ static double private_bytes(void)
 	return kib * 1024;
 }
 
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Hits @spread probes in turn, in short bursts; the quartile. */
 static double hit(size_t spread)
 {
-	uint64_t start = perf_now_ns();
+	double bursts[BURSTS];
 
-	for (size_t i = 0; i < HITS; i++)
-		((void (*)(void))address_of(scattered(i, spread)))();
-	return (double)(perf_now_ns() - start) / HITS;
+	for (size_t i = 0; i < BURSTS; i++) {
+		uint64_t start = perf_now_ns();
+
+		for (size_t j = 0; j < HITS; j++)
+			((void (*)(void))address_of(scattered(i * HITS + j, spread)))();
+		bursts[i] = (double)(perf_now_ns() - start) / HITS;
+	}
+	qsort(bursts, BURSTS, sizeof(*bursts), by_value);
+	return bursts[BURSTS / 4];
 }
 
 static double since(uint64_t start, size_t count)
@@ -114,22 +154,34 @@ static double start_engine(void)
 	return since(start, 1);
 }
 
-static void measure(size_t count, bool batched, double *figures)
+static double hit_alone(bool batched)
 {
+	double ret;
+
+	create(1, batched);
+	ret = hit(1);
+	remove_all(1, batched);
+	return ret;
+}
+
+/* All that one process can say. */
+static void measure(size_t count, enum way way, double *figures)
+{
+	bool batched = way != ONE_BY_ONE;
 	double before;
 	uint64_t start;
 
-	memset(probes, 0, sizeof(probes));
+	options.plan = way == JUMPS ? EP_PLAN_JUMP : EP_PLAN_TRAP;
 	for (size_t i = 0; i < count; i++)
 		requests[i] = (struct ep_request){.addr = address_of(scattered(i, count)),
 						  .options = &options};
-	figures[START] = start_engine();
+	figures[START] = start_engine() / 1e3;
 	before = private_bytes();
 	start = perf_now_ns();
 	create(count, batched);
-	figures[ARM] = since(start, count);
+	figures[ARM_ALL] = since(start, 1) / 1e6;
+	figures[ARM] = figures[ARM_ALL] * 1e6 / (double)count;
 	figures[MEMORY] = (private_bytes() - before) / (double)count;
-	hit(count); /* caches */
 	figures[HIT_ONE] = hit(1);
 	figures[HIT_ANY] = hit(count);
 	start = perf_now_ns();
@@ -138,6 +190,8 @@ static void measure(size_t count, bool batched, double *figures)
 	start = perf_now_ns();
 	create(count, batched);
 	figures[ARM_AGAIN] = since(start, count);
+	remove_all(count, batched);
+	figures[HIT_ALONE] = hit_alone(batched);
 }
 
 /* ---- in the parent ------------------------------------------------------------------------- */
@@ -147,13 +201,13 @@ static void measure_in_child(struct run *run)
 	int ends[2];
 	pid_t child;
 
-	for (size_t i = 0; i < FIGURES; i++)
+	for (size_t i = 0; i < NONE; i++)
 		run->figures[i] = NAN;
 	if (pipe(ends) != 0)
 		abort();
 	child = fork();
 	if (child == 0) {
-		measure(run->count, run->batched, run->figures);
+		measure(run->count, run->way, run->figures);
 		_exit(write(ends[1], run->figures, sizeof(run->figures)) < 0);
 	}
 	close(ends[1]);
@@ -173,68 +227,70 @@ static double take(struct run *run, enum figure figure)
 	return run->figures[figure];
 }
 
-#define TAKE(name, figure)                                                                         \
-	static double name(void *data)                                                             \
+#define TAKE(name, column, unit, base)                                                             \
+	static double take_##name(void *data)                                                      \
 	{                                                                                          \
-		return take(data, figure);                                                         \
+		return take(data, name);                                                           \
 	}
-TAKE(take_start, START)
-TAKE(take_arm, ARM)
-TAKE(take_arm_again, ARM_AGAIN)
-TAKE(take_remove, REMOVE)
-TAKE(take_memory, MEMORY)
-TAKE(take_hit_one, HIT_ONE)
-TAKE(take_hit_any, HIT_ANY)
+FIGURES(TAKE)
 #undef TAKE
 
-static double (*const takes[FIGURES])(void *) = {
-	take_start, take_arm, take_arm_again, take_remove, take_memory, take_hit_one, take_hit_any,
+static double (*const takes[NONE])(void *) = {
+#define TAKE_ROW(name, column, unit, base) take_##name,
+	FIGURES(TAKE_ROW)
+#undef TAKE_ROW
 };
 
-static struct run *run_create(size_t count, bool batched)
+static const char *refuse(void *data)
 {
-	struct run *ret = calloc(1, sizeof(*ret));
+	(void)data;
+	return "takes too long for --quick";
+}
 
-	if (!ret)
+/* Seconds, where one by one each has to wait for every processor. */
+static bool is_long(size_t count, enum way way)
+{
+	return way == ONE_BY_ONE && count > 10000;
+}
+
+static void add_run(struct perf_table *table, size_t count, enum way way, bool quick)
+{
+	struct run *run = calloc(1, sizeof(*run));
+	int first = (int)table->count;
+
+	if (!run)
 		abort();
-	ret->count = count;
-	ret->batched = batched;
-	snprintf(ret->row, sizeof(ret->row), "%zu%s", count, batched ? " batched" : "");
-	return ret;
+	run->count = count;
+	run->way = way;
+	snprintf(run->row, sizeof(run->row), "%zu%s", count, way_names[way]);
+	for (int i = 0; i < NONE; i++)
+		perf_add(table,
+			 (struct perf_case){.row = run->row,
+					    .column = figures_of[i].column,
+					    .unit = figures_of[i].unit,
+					    .value = takes[i],
+					    .data = run,
+					    .against = figures_of[i].base == NONE
+							       ? -1
+							       : first + (int)figures_of[i].base});
 }
 
-/* Hits are compared with those of the first row. */
-static int add_run(struct perf_table *table, struct run *run, int first)
-{
-	int start = (int)table->count;
-
-	for (int i = 0; i < FIGURES; i++)
-		perf_add(table, (struct perf_case){.row = run->row,
-						   .column = figure_names[i],
-						   .unit = i == MEMORY ? "B" : NULL,
-						   .value = takes[i],
-						   .data = run,
-						   .against = i >= HIT_ONE && first >= 0 ? first + i
-											 : -1});
-	return start;
-}
+static const struct perf_aim aims[] = {{"hit one, all armed", true, NAN, 1.05}, {NULL}};
 
 int main(int argc, char **argv)
 {
 	struct perf_table table = {
 		.program = "arm",
-		.question = "What do many probes cost to arm, remove, keep and hit? (each)"};
+		.question = "What do many probes cost to arm, remove, keep and hit? (each)",
+		.aims = aims};
 	struct perf_options perf_options;
-	int first = -1, start;
 
 	perf_parse(argc, argv, &perf_options);
-	if (perf_options.repetitions > 11)
-		perf_options.repetitions = 11;
+	if (perf_options.repetitions > 7)
+		perf_options.repetitions = 7;
 	perf_pin(0);
-	for (int batched = 1; batched >= 0; batched--)
-		for (size_t count = 1; count <= MANY; count *= 10) {
-			start = add_run(&table, run_create(count, batched), first);
-			first = first < 0 ? start : first;
-		}
+	for (enum way way = 0; way < WAYS; way++)
+		for (size_t count = 1; count <= MANY; count *= 10)
+			add_run(&table, count, way, perf_options.quick);
 	return perf_run(&table, &perf_options);
 }

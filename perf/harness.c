@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A machine is never quiet: clocks change, neighbours come and go. So no case is measured in one
- * piece. Each round takes one short sample of every case, in turn; what is reported is the median
- * over the rounds, the minimum, and the spread between the 10th and the 90th percentile; and a
- * comparison is the median of the ratios (or differences) within the rounds, not a ratio of two
- * medians from different times.
+ * piece. Each round takes one sample of every case, in turn; a sample is the fastest of a few
+ * bursts, each shorter than a scheduler's tick, so that one interruption does not spoil it. Right
+ * behind each burst comes one of the baseline. stats.c makes figures of all this.
  */
 #include "perf/harness.h"
 
@@ -66,11 +65,12 @@ static const char *argument_of(int *i, int argc, char **argv)
 
 void perf_parse(int argc, char **argv, struct perf_options *ret)
 {
-	*ret = (struct perf_options){.repetitions = 51, .sample_ns = 2000000};
+	*ret = (struct perf_options){.repetitions = 51, .bursts = 8, .burst_ns = 100000};
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--quick") == 0) {
 			*ret = (struct perf_options){.repetitions = 5,
-						     .sample_ns = 100000,
+						     .bursts = 4,
+						     .burst_ns = 30000,
 						     .json = ret->json,
 						     .only = ret->only,
 						     .quick = true};
@@ -116,68 +116,138 @@ static double time_loops(const struct perf_case *one, uint64_t loops)
 	return (double)(perf_now_ns() - start);
 }
 
-/* As many loops as a sample needs. */
-static void calibrate(struct perf_case *one, uint64_t sample_ns)
+/* As many loops as a burst needs. */
+static void calibrate(struct perf_case *one, uint64_t burst_ns)
 {
+	uint64_t limit = one->max_loops ? one->max_loops : UINT64_C(1) << 40;
+
 	one->loops = 1;
-	while (one->loop && one->loops < UINT64_C(1) << 40 &&
-	       time_loops(one, one->loops) < (double)sample_ns)
+	while (one->loops < limit && time_loops(one, one->loops) < (double)burst_ns)
 		one->loops *= 2;
+	if (one->loops > limit)
+		one->loops = limit;
 }
 
-static double sample(struct perf_case *one)
+static double take(struct perf_case *one)
 {
 	if (one->value)
 		return one->value(one->data);
-	one->loop(one->data, one->loops / 16 + 4); /* caches, branch history, copied pages */
+	one->loop(one->data, one->loops / 8 + 8); /* caches, branch history, copied pages */
 	return time_loops(one, one->loops) / (double)one->loops / one->scale;
 }
 
-static void measure(struct perf_case *one, int round, const struct perf_options *options)
+/* NAN where there is none. */
+static double burst(struct perf_case *one)
 {
+	double ret;
+
+	if (one->begin && !one->skipped)
+		one->skipped = one->begin(one->data);
 	if (one->skipped)
+		return NAN;
+	ret = take(one);
+	if (one->end)
+		one->end(one->data);
+	if (isnan(ret))
+		one->skipped = "no result";
+	return ret;
+}
+
+static bool better(const struct perf_case *one, double a, double b)
+{
+	return isnan(b) || (one->rate ? a > b : a < b);
+}
+
+static double sample_of(const struct perf_case *one, unsigned round)
+{
+	return round < one->sample_count ? one->samples[round] : NAN;
+}
+
+static void pair(struct perf_case *one, struct perf_case *base, double value, unsigned round)
+{
+	struct perf_pair ret = {value,
+				one->loop && base->loop ? burst(base) : sample_of(base, round)};
+
+	if (!isnan(ret.base))
+		one->pairs[one->pair_count++] = ret;
+}
+
+static unsigned rounds_of(const struct perf_case *one, const struct perf_options *options)
+{
+	return one->rounds && one->rounds < options->repetitions ? one->rounds
+								 : options->repetitions;
+}
+
+static void measure(struct perf_table *table, struct perf_case *one, unsigned round,
+		    const struct perf_options *options)
+{
+	unsigned bursts = one->loop ? options->bursts : 1;
+
+	if (one->skipped || round >= rounds_of(one, options))
+		return;
+	one->samples[round] = NAN;
+	for (unsigned i = 0; i < bursts && !one->skipped; i++) {
+		double value = burst(one);
+
+		if (one->skipped)
+			return;
+		if (better(one, value, one->samples[round]))
+			one->samples[round] = value;
+		if (one->against >= 0)
+			pair(one, &table->cases[one->against], value, round);
+	}
+	one->sample_count = round + 1;
+}
+
+static void prepare(struct perf_case *one, const struct perf_options *options)
+{
+	if (one->skipped || !one->loop)
 		return;
 	if (one->begin)
 		one->skipped = one->begin(one->data);
 	if (one->skipped)
 		return;
-	if (round < 0)
-		calibrate(one, options->sample_ns);
-	else
-		one->samples[round] = sample(one);
-	if (round >= 0 && isnan(one->samples[round]))
-		one->skipped = "no result";
+	calibrate(one, options->burst_ns);
 	if (one->end)
 		one->end(one->data);
 }
 
-static bool is_baseline(const struct perf_table *table, size_t index)
+static bool is_named(const struct perf_case *one, const char *only)
 {
+	return !only || strstr(one->row, only) || strstr(one->column, only);
+}
+
+/* By itself, or as a baseline. */
+static bool is_wanted(const struct perf_table *table, size_t index, const char *only)
+{
+	if (is_named(&table->cases[index], only))
+		return true;
 	for (size_t i = 0; i < table->count; i++)
-		if (table->cases[i].against == (int)index)
+		if (table->cases[i].against == (int)index && is_named(&table->cases[i], only))
 			return true;
 	return false;
 }
 
-static bool is_wanted(const struct perf_table *table, size_t index, const char *only)
+static bool reserve(struct perf_case *one, const struct perf_options *options)
 {
-	const struct perf_case *one = &table->cases[index];
+	size_t pairs = (size_t)options->repetitions * options->bursts;
 
-	return !only || strstr(one->row, only) || strstr(one->column, only) ||
-	       is_baseline(table, index);
+	one->samples = calloc(options->repetitions, sizeof(*one->samples));
+	one->pairs = calloc(pairs, sizeof(*one->pairs));
+	return one->samples && one->pairs;
 }
 
 int perf_run(struct perf_table *table, const struct perf_options *options)
 {
 	for (size_t i = 0; i < table->count; i++) {
-		table->cases[i].samples = calloc(options->repetitions, sizeof(double));
-		if (!table->cases[i].samples)
+		if (!reserve(&table->cases[i], options))
 			return 1;
 		if (!is_wanted(table, i, options->only))
 			table->cases[i].skipped = "not asked for";
+		prepare(&table->cases[i], options);
 	}
-	for (int round = -1; round < (int)options->repetitions; round++)
+	for (unsigned round = 0; round < options->repetitions; round++)
 		for (size_t i = 0; i < table->count; i++)
-			measure(&table->cases[i], round, options);
+			measure(table, &table->cases[i], round, options);
 	return perf_report(table, options);
 }

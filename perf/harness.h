@@ -10,37 +10,58 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A burst, and one of the baseline right behind it. */
+struct perf_pair {
+	double value, base;
+};
+
 struct perf_case {
 	const char *row, *column; /* its place in the table */
 	const char *unit;	  /* NULL: ns */
-	/* Before and after each sample, not timed; may be NULL. begin() returns NULL, or why the
+	bool rate;		  /* more is better */
+	/* Before and after each burst, not timed; may be NULL. begin() returns NULL, or why the
 	   case is skipped: a string that stays. */
 	const char *(*begin)(void *data);
 	void (*end)(void *data);
-	/* One of these: timed, and divided by @loops; or the sample itself, NAN: it failed. */
+	/* One of these: timed, and divided by @loops; or the sample itself, NAN: it failed. Then
+	   a sample is one burst, and its pair is the baseline's sample of the same round. */
 	void (*loop)(void *data, uint64_t loops);
 	double (*value)(void *data);
 	void *data;
-	int against;  /* index of the baseline, -1: none */
-	double scale; /* what one loop counts for; 0: 1 */
+	int against;	    /* index of the baseline, -1: none */
+	double scale;	    /* what one loop counts for; 0: 1 */
+	uint64_t max_loops; /* in one burst; 0: as many as take options.burst_ns */
+	unsigned rounds;    /* measure it in the first so many rounds only; 0: in all */
 
 	/* the harness's own */
 	uint64_t loops;
-	double *samples;
+	double *samples; /* of each round: the fastest burst */
+	unsigned sample_count;
+	struct perf_pair *pairs; /* of each burst, if it is compared */
+	size_t pair_count;
 	const char *skipped;
+};
+
+/* What a column is meant to reach: the median and the worst over its rows, against baselines. */
+struct perf_aim {
+	const char *column;
+	bool ratio;	      /* of ratios, not of differences */
+	double median, worst; /* NAN: none */
 };
 
 struct perf_table {
 	const char *program, *question;
+	const struct perf_aim *aims; /* ended by one without a column; NULL: no summary */
 	struct perf_case *cases;
 	size_t count, capacity;
 };
 
 struct perf_options {
 	unsigned repetitions;
-	uint64_t sample_ns; /* a timed sample lasts at least this long */
-	const char *json;   /* file to write, NULL: none */
-	const char *only;   /* measure only rows or columns that contain this, and baselines */
+	unsigned bursts;   /* in a sample */
+	uint64_t burst_ns; /* each at least this long */
+	const char *json;  /* file to write, NULL: none */
+	const char *only;  /* measure only rows or columns that contain this, and baselines */
 	bool quick;
 };
 

@@ -5,6 +5,7 @@
  * in one run, round robin; a probe stands only while it is measured, so that every case calls the
  * same code at the same address.
  */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -13,7 +14,17 @@
 #include "include/emuprobe.h"
 #include "perf/baseline.h"
 #include "perf/harness.h"
+#include "perf/recording.h"
 #include "perf/shapes.h"
+#include "perf/uftrace.h"
+
+/*
+ * As the launcher has them. A burst, and what comes before it, fills less than half of a ring:
+ * nothing is dropped, and the reader does not have to be woken.
+ */
+#define RING_SIZE    (1ul << 20)
+#define RECORD_SIZE  32
+#define RECORD_LOOPS (RING_SIZE / 2 / RECORD_SIZE / 3)
 
 /* ---- one case ------------------------------------------------------------------------------ */
 
@@ -51,6 +62,28 @@ static void disarm(void *data)
 	ep_probe_remove(subject->probe);
 }
 
+static const char *arm_recording(void *data)
+{
+	const char *refused = arm(data);
+
+	if (!refused)
+		recording_begin();
+	return refused;
+}
+
+static void disarm_recording(void *data)
+{
+	static uint64_t known;
+	uint64_t dropped = recording_dropped();
+
+	if (dropped != known)
+		fprintf(stderr, "hit_cost: %lu events were dropped: the figures are too low\n",
+			dropped - known);
+	known = dropped;
+	disarm(data);
+	recording_drain();
+}
+
 static const char *arm_uprobe(void *data)
 {
 	struct subject *subject = data;
@@ -84,6 +117,22 @@ static void system_calls(void *data, uint64_t loops)
 		syscall(SYS_getppid);
 }
 
+static void time_stamps(void *data, uint64_t loops)
+{
+	(void)data;
+	while (loops-- > 0)
+		__builtin_ia32_rdtsc();
+}
+
+static void time_stamps_in_order(void *data, uint64_t loops)
+{
+	unsigned int cpu;
+
+	(void)data;
+	while (loops-- > 0)
+		__builtin_ia32_rdtscp(&cpu);
+}
+
 static uint64_t handled;
 
 static void handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
@@ -93,86 +142,172 @@ static void handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 	handled += regs->rip != 0;
 }
 
+__attribute__((target("general-regs-only"))) static void
+general_handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)cookie;
+	handled += regs->rip != 0;
+}
+
 /* ---- the table ----------------------------------------------------------------------------- */
 
-static struct subject *subject_create(void (*function)(void), enum ep_plan plan, ep_handler action)
+enum action { COUNT, GENERAL, VECTOR, RECORD };
+
+static const struct {
+	const char *column;
+	enum ep_plan plan;
+	enum action action;
+} ways[] = {
+	{"jump, count", EP_PLAN_JUMP, COUNT},
+	{"jump, general handler", EP_PLAN_JUMP, GENERAL},
+	{"jump, vector handler", EP_PLAN_JUMP, VECTOR},
+	{"jump, record", EP_PLAN_JUMP, RECORD},
+	{"emulate, count", EP_PLAN_EMULATE, COUNT},
+	{"emulate, handler", EP_PLAN_EMULATE, VECTOR},
+	{"boost, count", EP_PLAN_BOOST, COUNT},
+	{"boost, handler", EP_PLAN_BOOST, VECTOR},
+};
+
+static const struct perf_aim aims[] = {
+	{"jump, count", false, 0.5, 1},
+	{"jump, general handler", false, 3, NAN},
+	{"jump, vector handler", false, 12, NAN},
+	{"jump, record", false, 15, NAN},
+	{"clock of an event", false, NAN, NAN},
+	{"emulate, count", true, 1.02, NAN},
+	{"emulate, handler", true, 1.02, NAN},
+	{"boost, count", true, 1.03, NAN},
+	{"boost, handler", true, 1.03, NAN},
+	{"kernel uprobe", true, NAN, NAN},
+	{NULL},
+};
+
+static struct ep_options options_of(enum ep_plan plan, enum action action)
+{
+	struct ep_options ret = {.size = sizeof(ret), .plan = plan};
+
+	if (action == RECORD)
+		return recording_options(plan);
+	if (action == GENERAL) {
+		ret.handler = general_handler;
+		ret.flags = EP_GENERAL_REGS_ONLY;
+	} else if (action == VECTOR) {
+		ret.handler = handler;
+	}
+	return ret;
+}
+
+static struct subject *subject_create(void (*function)(void))
 {
 	struct subject *ret = calloc(1, sizeof(*ret));
 
 	if (!ret)
 		abort();
 	ret->function = function;
-	ret->options =
-		(struct ep_options){.size = sizeof(ret->options), .plan = plan, .handler = action};
 	return ret;
 }
 
-static const struct {
-	const char *column;
-	enum ep_plan plan;
-	ep_handler action;
-	bool traps;
-} ways[] = {
-	{"emulate, count", EP_PLAN_EMULATE, NULL, true},
-	{"emulate, handler", EP_PLAN_EMULATE, handler, true},
-	{"boost, count", EP_PLAN_BOOST, NULL, true},
-	{"boost, handler", EP_PLAN_BOOST, handler, true},
-	{"jump, count", EP_PLAN_JUMP, NULL, false},
-	{"jump, handler", EP_PLAN_JUMP, handler, false},
-};
+static void add_way(struct perf_table *table, const char *name, void (*function)(void), size_t way,
+		    int against)
+{
+	struct subject *subject = subject_create(function);
+	bool records = ways[way].action == RECORD;
 
-static void add_shape(struct perf_table *table, const char *name, void (*function)(void), int floor)
+	subject->options = options_of(ways[way].plan, ways[way].action);
+	perf_add(table, (struct perf_case){.row = name,
+					   .column = ways[way].column,
+					   .begin = records ? arm_recording : arm,
+					   .end = records ? disarm_recording : disarm,
+					   .loop = call,
+					   .data = subject,
+					   .max_loops = records ? RECORD_LOOPS : 0,
+					   .against = against});
+}
+
+/* The floor is measured again for each function, next to what is compared with it. */
+static int add_floor(struct perf_table *table, const char *row)
+{
+	return perf_add(table, (struct perf_case){.row = row,
+						  .column = "floor",
+						  .begin = begin_trap,
+						  .end = end_trap,
+						  .loop = call,
+						  .data = subject_create(shape_int3),
+						  .against = -1});
+}
+
+static void add_shape(struct perf_table *table, const char *name, void (*function)(void))
 {
 	int bare = perf_add(table, (struct perf_case){.row = name,
 						      .column = "call",
 						      .loop = call,
-						      .data = subject_create(function, 0, NULL),
+						      .data = subject_create(function),
 						      .against = -1});
+	int floor = add_floor(table, name);
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
-		perf_add(table, (struct perf_case){.row = name,
-						   .column = ways[i].column,
-						   .begin = arm,
-						   .end = disarm,
-						   .loop = call,
-						   .data = subject_create(function, ways[i].plan,
-									  ways[i].action),
-						   .against = ways[i].traps ? floor : bare});
+		add_way(table, name, function, i, ways[i].plan == EP_PLAN_JUMP ? bare : floor);
 	perf_add(table, (struct perf_case){.row = name,
 					   .column = "kernel uprobe",
 					   .begin = arm_uprobe,
 					   .end = disarm_uprobe,
 					   .loop = call,
-					   .data = subject_create(function, 0, NULL),
+					   .data = subject_create(function),
+					   .rounds = 11, /* milliseconds each to register */
 					   .against = floor});
 }
 
-static int add_floor(struct perf_table *table)
+/* What is no probe of ours. */
+static void add_others(struct perf_table *table)
 {
-	return perf_add(table, (struct perf_case){.row = "int3",
-						  .column = "floor",
-						  .begin = begin_trap,
-						  .end = end_trap,
-						  .loop = call,
-						  .data = subject_create(shape_int3, 0, NULL),
-						  .against = -1});
+	int bare = perf_add(table, (struct perf_case){.row = "nothing",
+						      .column = "call",
+						      .loop = call,
+						      .data = subject_create(shape_leaf),
+						      .against = -1});
+
+	perf_add(table,
+		 (struct perf_case){
+			 .row = "nothing", .column = "rdtsc", .loop = time_stamps, .against = -1});
+	perf_add(table, (struct perf_case){.row = "nothing",
+					   .column = "rdtscp",
+					   .loop = time_stamps_in_order,
+					   .against = -1});
+	perf_add(table, (struct perf_case){.row = "nothing",
+					   .column = "clock of an event",
+					   .loop = call,
+					   .data = subject_create(recording_clock),
+					   .against = bare});
+	perf_add(table, (struct perf_case){.row = "nothing",
+					   .column = "system call",
+					   .loop = system_calls,
+					   .against = -1});
+	perf_add(table, (struct perf_case){.row = "nothing",
+					   .column = "uftrace, entry and exit",
+					   .begin = uftrace_find,
+					   .value = uftrace_run,
+					   .rounds = 5,
+					   .against = bare});
 }
 
 int main(int argc, char **argv)
 {
 	struct perf_table table = {.program = "hit_cost",
-				   .question = "What does a hit cost, by plan and instruction?"};
+				   .question = "What does a hit cost, by plan and instruction?",
+				   .aims = aims};
 	struct perf_options options;
-	int floor;
+	int error;
 
 	perf_parse(argc, argv, &options);
 	perf_pin(0);
-	floor = add_floor(&table);
-	perf_add(&table, (struct perf_case){.row = "getppid",
-					    .column = "system call",
-					    .loop = system_calls,
-					    .against = -1});
-#define ADD_SHAPE(name) add_shape(&table, #name, shape_##name, floor);
+	error = recording_init(RECORDING_READER, 1, RING_SIZE);
+	if (error) {
+		fprintf(stderr, "hit_cost: %s\n", ep_strerror(error));
+		return 1;
+	}
+	add_others(&table);
+#define ADD_SHAPE(name) add_shape(&table, #name, shape_##name);
 	SHAPES(ADD_SHAPE)
 #undef ADD_SHAPE
 	return perf_run(&table, &options);

@@ -1,61 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* Sorts a copy of the samples of each case; comparisons pair the samples of one round. */
+/* A table and a summary for people, JSON for plots. */
 #include "perf/report.h"
 
+#include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <time.h>
 
-struct summary {
-	double minimum, median, p10, p90;
-};
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return (x > y) - (x < y);
-}
-
-static struct summary summarize(const double *samples, unsigned count)
-{
-	double *sorted = malloc(count * sizeof(*sorted));
-	struct summary ret;
-
-	if (!sorted)
-		abort();
-	memcpy(sorted, samples, count * sizeof(*sorted));
-	qsort(sorted, count, sizeof(*sorted), by_value);
-	ret = (struct summary){.minimum = sorted[0],
-			       .median = sorted[count / 2],
-			       .p10 = sorted[count / 10],
-			       .p90 = sorted[count - 1 - count / 10]};
-	free(sorted);
-	return ret;
-}
-
-/* The median over the rounds of what @one costs more than, or as a multiple of, its baseline. */
-static double compare(const struct perf_table *table, const struct perf_case *one, unsigned count,
-		      bool ratio)
-{
-	const struct perf_case *base = &table->cases[one->against];
-	double *pairs = malloc(count * sizeof(*pairs)), ret;
-
-	if (!pairs)
-		abort();
-	for (unsigned i = 0; i < count; i++)
-		pairs[i] = ratio ? one->samples[i] / base->samples[i]
-				 : one->samples[i] - base->samples[i];
-	ret = summarize(pairs, count).median;
-	free(pairs);
-	return ret;
-}
-
-static bool can_compare(const struct perf_table *table, const struct perf_case *one)
-{
-	return !one->skipped && one->against >= 0 && !table->cases[one->against].skipped;
-}
+#include "perf/stats.h"
 
 static const char *unit_of(const struct perf_case *one)
 {
@@ -104,22 +57,23 @@ static int widest_row(const struct perf_table *table)
 	return (int)ret;
 }
 
-static void print_line(const struct perf_table *table, const struct perf_case *one, unsigned count)
+static void print_line(const struct perf_table *table, const struct perf_case *one)
 {
-	int width = widest_row(table);
 	const struct perf_case *base = one->against >= 0 ? &table->cases[one->against] : NULL;
-	struct summary s;
+	int width = widest_row(table);
+	struct perf_comparison comparison;
+	struct perf_stats s;
 
 	if (one->skipped) {
-		printf("%-*s %-21s skipped: %s\n", width, one->row, one->column, one->skipped);
+		printf("%-*s %-23s skipped: %s\n", width, one->row, one->column, one->skipped);
 		return;
 	}
-	s = summarize(one->samples, count);
-	printf("%-*s %-21s %10.2f %10.2f %9.2f-%-9.2f %-4s", width, one->row, one->column, s.median,
-	       s.minimum, s.p10, s.p90, unit_of(one));
-	if (can_compare(table, one))
-		printf(" %8.3f x %s %s, %+.2f", compare(table, one, count, true), base->row,
-		       base->column, compare(table, one, count, false));
+	s = perf_stats_of(one);
+	printf("%-*s %-23s %10.2f %10.2f %10.2f-%-10.2f %-6s", width, one->row, one->column,
+	       s.median, s.best, s.p10, s.p90, unit_of(one));
+	if (perf_compare(table, one, &comparison))
+		printf(" %8.3f x %+10.2f  %s %s", comparison.ratio, comparison.difference,
+		       base->row, base->column);
 	putchar('\n');
 }
 
@@ -130,18 +84,58 @@ static void print_table(const struct perf_table *table, const struct perf_option
 	machine(text, sizeof(text));
 	printf("%s: %s\n%s; %u rounds%s\n\n", table->program, table->question, text,
 	       options->repetitions, options->quick ? " (quick: too few to rely on)" : "");
-	printf("%-*s %-21s %10s %10s %19s %-4s %s\n", widest_row(table), "", "", "median",
-	       "minimum", "10 % - 90 %", "", "against its baseline: ratio, difference");
+	printf("%-*s %-23s %10s %10s %21s %-6s %10s %10s  %s\n", widest_row(table), "", "",
+	       "median", "best", "10 % - 90 %", "", "ratio", "difference", "against");
 	for (size_t i = 0; i < table->count; i++)
-		print_line(table, &table->cases[i], options->repetitions);
+		print_line(table, &table->cases[i]);
+}
+
+static void print_value(double value, bool ratio)
+{
+	printf(ratio ? " %9.3f x" : " %+11.2f", value);
+}
+
+static void print_limit(double limit)
+{
+	if (isnan(limit))
+		printf(" %6s", "-");
+	else
+		printf(" %6g", limit);
+}
+
+static void print_aim(const struct perf_table *table, const struct perf_aim *aim)
+{
+	struct perf_column column;
+
+	if (!perf_column_of(table, aim->column, aim->ratio, &column))
+		return;
+	printf("%-23s %4u", aim->column, column.rows);
+	print_value(column.median, aim->ratio);
+	print_value(column.worst, aim->ratio);
+	printf("  %-24s", column.worst_row);
+	print_limit(aim->median);
+	print_limit(aim->worst);
+	if (!isnan(aim->median) || !isnan(aim->worst))
+		printf(" %s", perf_aim_met(aim, &column) ? "met" : "MISSED");
+	putchar('\n');
+}
+
+static void print_summary(const struct perf_table *table)
+{
+	printf("\nover all rows:\n%-23s %4s %11s "
+	       "%11s  %-24s "
+	       "%s\n",
+	       "", "rows", "median", "worst", "the worst", "aim: median, worst");
+	for (const struct perf_aim *aim = table->aims; aim->column; aim++)
+		print_aim(table, aim);
 }
 
 /* ---- for machines -------------------------------------------------------------------------- */
 
-static void write_case(FILE *to, const struct perf_table *table, const struct perf_case *one,
-		       unsigned count)
+static void write_case(FILE *to, const struct perf_table *table, const struct perf_case *one)
 {
-	struct summary s;
+	struct perf_comparison comparison;
+	struct perf_stats s;
 
 	fprintf(to, "    {\"row\": \"%s\", \"column\": \"%s\", \"unit\": \"%s\"", one->row,
 		one->column, unit_of(one));
@@ -149,41 +143,74 @@ static void write_case(FILE *to, const struct perf_table *table, const struct pe
 		fprintf(to, ", \"skipped\": \"%s\"}", one->skipped);
 		return;
 	}
-	s = summarize(one->samples, count);
-	fprintf(to, ", \"median\": %.4f, \"minimum\": %.4f, \"p10\": %.4f, \"p90\": %.4f", s.median,
-		s.minimum, s.p10, s.p90);
-	if (can_compare(table, one))
+	s = perf_stats_of(one);
+	fprintf(to,
+		", \"rounds\": %u, \"median\": %.4f, \"best\": %.4f, \"p10\": %.4f, \"p90\": %.4f",
+		one->sample_count, s.median, s.best, s.p10, s.p90);
+	if (perf_compare(table, one, &comparison))
 		fprintf(to, ", \"against\": \"%s %s\", \"ratio\": %.5f, \"difference\": %.4f",
 			table->cases[one->against].row, table->cases[one->against].column,
-			compare(table, one, count, true), compare(table, one, count, false));
+			comparison.ratio, comparison.difference);
 	fputc('}', to);
+}
+
+static bool write_aim(FILE *to, const struct perf_table *table, const struct perf_aim *aim,
+		      const char *separator)
+{
+	struct perf_column column;
+
+	if (!perf_column_of(table, aim->column, aim->ratio, &column))
+		return false;
+	fprintf(to,
+		"%s\n    {\"column\": \"%s\", \"of\": \"%s\", \"rows\": %u, \"median\": %.5f, "
+		"\"worst\": %.5f, \"worst_row\": \"%s\", \"met\": %s}",
+		separator, aim->column, aim->ratio ? "ratio" : "difference", column.rows,
+		column.median, column.worst, column.worst_row,
+		perf_aim_met(aim, &column) ? "true" : "false");
+	return true;
+}
+
+static void write_results(FILE *to, const struct perf_table *table)
+{
+	const char *separator = "";
+
+	fputs("  \"results\": [\n", to);
+	for (size_t i = 0; i < table->count; i++) {
+		write_case(to, table, &table->cases[i]);
+		fputs(i + 1 < table->count ? ",\n" : "\n", to);
+	}
+	fputs("  ],\n  \"summary\": [", to);
+	for (const struct perf_aim *aim = table->aims; aim && aim->column; aim++)
+		if (write_aim(to, table, aim, separator))
+			separator = ",";
+	fputs("\n  ]\n}\n", to);
 }
 
 static int write_json(const struct perf_table *table, const struct perf_options *options)
 {
 	FILE *to = fopen(options->json, "w");
-	char text[256];
+	time_t now = time(NULL);
+	char text[256], date[32];
 
 	if (!to) {
 		perror(options->json);
 		return 1;
 	}
 	machine(text, sizeof(text));
+	strftime(date, sizeof(date), "%Y-%m-%d", gmtime(&now));
 	fprintf(to,
 		"{\n  \"program\": \"%s\",\n  \"question\": \"%s\",\n  \"machine\": \"%s\",\n"
-		"  \"rounds\": %u,\n  \"quick\": %s,\n  \"results\": [\n",
-		table->program, table->question, text, options->repetitions,
+		"  \"date\": \"%s\",\n  \"rounds\": %u,\n  \"quick\": %s,\n",
+		table->program, table->question, text, date, options->repetitions,
 		options->quick ? "true" : "false");
-	for (size_t i = 0; i < table->count; i++) {
-		write_case(to, table, &table->cases[i], options->repetitions);
-		fputs(i + 1 < table->count ? ",\n" : "\n", to);
-	}
-	fputs("  ]\n}\n", to);
+	write_results(to, table);
 	return fclose(to) == 0 ? 0 : 1;
 }
 
 int perf_report(const struct perf_table *table, const struct perf_options *options)
 {
 	print_table(table, options);
+	if (table->aims)
+		print_summary(table);
 	return options->json ? write_json(table, options) : 0;
 }

@@ -19,6 +19,9 @@
 SHAPES(SHAPE_DECLARE)
 #undef SHAPE_DECLARE
 
+/* A ret alone: what a call costs. */
+void shape_leaf(void);
+
 /* An int3 and a ret: the program's own breakpoint, for the floor. */
 void shape_int3(void);
 

@@ -2,7 +2,12 @@
 /*
  * All threads hit the same probe at once: does each still pay what one alone pays? The bare call
  * and the bare trap are measured in the same way, for what the machine and the kernel take.
+ *
+ * Each thread runs short bursts, and more of them until the last thread is through its own: so every
+ * burst that counts had all others for company. A thread's figure is the quartile of its bursts, a
+ * sample that of the slowest thread.
  */
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -13,11 +18,17 @@
 #include "include/emuprobe.h"
 #include "perf/baseline.h"
 #include "perf/harness.h"
+#include "perf/recording.h"
 #include "perf/shapes.h"
 
 #define MAX_THREADS 256
+#define BURSTS	    16
+/* What all bursts record is less than half of a ring: nobody has to take events out meanwhile. */
+#define RING_SIZE    (4ul << 20)
+#define RECORD_BURST 2000
 
-static void handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+__attribute__((target("general-regs-only"))) static void handler(struct ep_probe *probe,
+								 struct ep_regs *regs, void *cookie)
 {
 	(void)probe;
 	(void)regs;
@@ -30,8 +41,8 @@ struct subject {
 	void (*function)(void);
 	struct ep_options options;
 	struct ep_probe *probe;
-	uint64_t loops; /* of each thread */
-	bool floor;
+	uint64_t loops; /* of a burst */
+	bool floor, records;
 };
 
 /* ---- the threads --------------------------------------------------------------------------- */
@@ -39,26 +50,47 @@ struct subject {
 struct worker {
 	const struct subject *subject;
 	pthread_barrier_t *step; /* ready, go, done, leave */
+	_Atomic unsigned *busy;	 /* threads that still need company */
 	pthread_t thread;
 	unsigned index;
 	double ns; /* out: a call */
 };
 
+static double burst(const struct subject *subject)
+{
+	void (*volatile function)(void) = subject->function;
+	uint64_t start = perf_now_ns();
+
+	for (uint64_t i = 0; i < subject->loops; i++)
+		function();
+	return (double)(perf_now_ns() - start) / (double)subject->loops;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
 static void *work(void *data)
 {
 	struct worker *worker = data;
-	void (*volatile function)(void) = worker->subject->function;
-	uint64_t start;
+	double bursts[BURSTS];
 
 	perf_pin(worker->index);
 	pthread_barrier_wait(worker->step);
 	pthread_barrier_wait(worker->step);
-	start = perf_now_ns();
-	for (uint64_t i = 0; i < worker->subject->loops; i++)
-		function();
-	worker->ns = (double)(perf_now_ns() - start) / (double)worker->subject->loops;
+	burst(worker->subject);
+	for (unsigned i = 0; i < BURSTS; i++)
+		bursts[i] = burst(worker->subject);
+	atomic_fetch_sub(worker->busy, 1);
+	while (atomic_load(worker->busy))
+		burst(worker->subject);
 	pthread_barrier_wait(worker->step);
 	pthread_barrier_wait(worker->step);
+	qsort(bursts, BURSTS, sizeof(*bursts), by_value);
+	worker->ns = bursts[BURSTS / 4];
 	return NULL;
 }
 
@@ -82,12 +114,14 @@ static void conduct(const struct subject *subject, pthread_barrier_t *step)
 static double run_threads(const struct subject *subject)
 {
 	static struct worker workers[MAX_THREADS];
+	_Atomic unsigned busy = subject->threads;
 	pthread_barrier_t step;
 	double slowest = 0;
 
 	pthread_barrier_init(&step, NULL, subject->threads + 1);
 	for (unsigned i = 0; i < subject->threads; i++) {
-		workers[i] = (struct worker){.subject = subject, .step = &step, .index = i};
+		workers[i] = (struct worker){
+			.subject = subject, .step = &step, .busy = &busy, .index = i};
 		if (pthread_create(&workers[i].thread, NULL, work, &workers[i]) != 0)
 			abort();
 	}
@@ -100,9 +134,15 @@ static double run_threads(const struct subject *subject)
 	return slowest;
 }
 
+/* Gives back the rings of the threads that are gone. */
 static double measure(void *data)
 {
-	return run_threads(data);
+	const struct subject *subject = data;
+	double ret = run_threads(subject);
+
+	if (subject->records)
+		recording_drain();
+	return ret;
 }
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -121,23 +161,59 @@ static void disarm(void *data)
 	ep_probe_remove(((struct subject *)data)->probe);
 }
 
+enum action { NOTHING, COUNT, HANDLE, RECORD };
+
 static const struct {
 	const char *column;
 	void (*function)(void);
-	const char *(*begin)(void *);
-	void (*end)(void *);
 	enum ep_plan plan;
-	ep_handler action;
+	enum action action;
 	double expected_ns;
 } ways[] = {
-	{"call", shape_push, NULL, NULL, 0, NULL, 1},
-	{"floor", shape_int3, NULL, NULL, 0, NULL, 1500},
-	{"emulate, count", shape_push, arm, disarm, EP_PLAN_EMULATE, NULL, 1500},
-	{"emulate, handler", shape_push, arm, disarm, EP_PLAN_EMULATE, handler, 1500},
-	{"boost, count", shape_sse, arm, disarm, EP_PLAN_BOOST, NULL, 1500},
-	{"jump, count", shape_push, arm, disarm, EP_PLAN_JUMP, NULL, 2},
-	{"jump, handler", shape_push, arm, disarm, EP_PLAN_JUMP, handler, 3},
+	{"call", shape_push, EP_PLAN_AUTO, NOTHING, 2},
+	{"floor", shape_int3, EP_PLAN_AUTO, NOTHING, 2000},
+	{"jump, count", shape_push, EP_PLAN_JUMP, COUNT, 3},
+	{"jump, general handler", shape_push, EP_PLAN_JUMP, HANDLE, 8},
+	{"jump, record", shape_push, EP_PLAN_JUMP, RECORD, 25},
+	{"emulate, count", shape_push, EP_PLAN_EMULATE, COUNT, 2000},
+	{"emulate, handler", shape_push, EP_PLAN_EMULATE, HANDLE, 2000},
+	{"boost, count", shape_sse, EP_PLAN_BOOST, COUNT, 2000},
 };
+
+/* 0.95 of linear. */
+#define LINEAR (1 / 0.95)
+
+static const struct perf_aim aims[] = {
+	{"call", true, NAN, NAN},
+	{"floor", true, NAN, NAN},
+	{"jump, count", true, NAN, LINEAR},
+	{"jump, general handler", true, NAN, LINEAR},
+	{"jump, record", true, NAN, LINEAR},
+	{"emulate, count", true, NAN, NAN},
+	{"emulate, handler", true, NAN, NAN},
+	{"boost, count", true, NAN, NAN},
+	{NULL},
+};
+
+static struct ep_options options_of(enum ep_plan plan, enum action action)
+{
+	struct ep_options ret = {.size = sizeof(ret), .plan = plan};
+
+	if (action == RECORD)
+		return recording_options(plan);
+	if (action == HANDLE) {
+		ret.handler = handler;
+		ret.flags = EP_GENERAL_REGS_ONLY;
+	}
+	return ret;
+}
+
+static uint64_t loops_of(size_t way, const struct perf_options *options)
+{
+	if (ways[way].action == RECORD)
+		return RECORD_BURST;
+	return (uint64_t)((double)options->burst_ns / ways[way].expected_ns) + 1;
+}
 
 static void add_way(struct perf_table *table, size_t way, unsigned threads,
 		    const struct perf_options *options, int against)
@@ -149,36 +225,48 @@ static void add_way(struct perf_table *table, size_t way, unsigned threads,
 	subject->threads = threads;
 	subject->function = ways[way].function;
 	subject->floor = ways[way].function == shape_int3;
-	subject->loops = (uint64_t)((double)options->sample_ns * 5 / ways[way].expected_ns);
-	subject->options = (struct ep_options){.size = sizeof(subject->options),
-					       .plan = ways[way].plan,
-					       .handler = ways[way].action};
+	subject->records = ways[way].action == RECORD;
+	subject->loops = loops_of(way, options);
+	subject->options = options_of(ways[way].plan, ways[way].action);
 	snprintf(subject->row, sizeof(subject->row), "%u thread%s", threads,
 		 threads > 1 ? "s" : "");
 	perf_add(table, (struct perf_case){.row = subject->row,
 					   .column = ways[way].column,
-					   .begin = ways[way].begin,
-					   .end = ways[way].end,
+					   .begin = ways[way].action ? arm : NULL,
+					   .end = ways[way].action ? disarm : NULL,
 					   .value = measure,
 					   .data = subject,
 					   .against = against});
+}
+
+static void add_threads(struct perf_table *table, unsigned threads,
+			const struct perf_options *options)
+{
+	for (size_t way = 0; way < sizeof(ways) / sizeof(*ways); way++)
+		add_way(table, way, threads, options, threads > 1 ? (int)way : -1);
 }
 
 int main(int argc, char **argv)
 {
 	struct perf_table table = {
 		.program = "threads",
-		.question = "Does a hit cost the same when more threads hit the same probe?"};
+		.question = "Does a hit cost the same when more threads hit the same probe?",
+		.aims = aims};
 	struct perf_options options;
-	size_t count = sizeof(ways) / sizeof(*ways);
 	unsigned cpus = perf_cpus();
+	int error;
 
 	perf_parse(argc, argv, &options);
 	cpus = cpus > MAX_THREADS ? MAX_THREADS : cpus;
-	for (size_t way = 0; way < count; way++)
-		add_way(&table, way, 1, &options, -1);
-	for (unsigned threads = 2; threads <= cpus; threads *= 2)
-		for (size_t way = 0; way < count; way++)
-			add_way(&table, way, threads, &options, (int)way);
+	error = recording_init(RECORDING_NO_READER, cpus, RING_SIZE);
+	if (error) {
+		fprintf(stderr, "threads: %s\n", ep_strerror(error));
+		return 1;
+	}
+	add_threads(&table, 1, &options);
+	for (unsigned threads = 2; threads < cpus; threads *= 2)
+		add_threads(&table, threads, &options);
+	if (cpus > 1)
+		add_threads(&table, cpus, &options);
 	return perf_run(&table, &options);
 }

@@ -25,6 +25,7 @@ static const struct {
 	{"cli/", {"include/", "trace/", "cli/"}},
 	{"perf/", {"include/", "perf/"}},
 	/* These measure one layer alone. */
+	{"perf/recording.c", {"include/", "trace/", "perf/"}},
 	{"perf/emulate.c", {"include/", "x86/", "emu/", "perf/"}},
 	{"perf/out_of_line.c", {"include/", "x86/", "fallback-xol/", "perf/"}},
 	{"tests/", {""}},

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A record is cheap only as long as somebody takes it away again, from another processor, since
+ * then the ring's cache lines are elsewhere. So the reader of hit_cost.c is the real one, in a
+ * process of its own. It formats slower than a loop of hits records: a measurement must end before
+ * the ring is full, and begin when it is empty.
+ */
+#include "perf/recording.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "perf/harness.h"
+#include "trace/reader.h"
+#include "trace/record.h"
+
+#define HEAP_SIZE   (1ul << 20)
+#define BUFFER_SIZE (1ul << 20)
+#define DRAIN_TRIES 100000 /* of 100 us */
+
+static const struct trace_arg args[] = {
+	{.name = "a", .offset = offsetof(struct ep_regs, rdi), .size = 8, .type = TRACE_TYPE_u64},
+	{.name = "b", .offset = offsetof(struct ep_regs, rsi), .size = 8, .type = TRACE_TYPE_x64},
+};
+
+static struct trace_probe recorded = {
+	.view = {.group = "perf",
+		 .event = "hit",
+		 .place = "hit_cost:shape",
+		 .insn = "",
+		 .args = args,
+		 .arg_count = sizeof(args) / sizeof(args[0])},
+};
+
+static struct trace_session session;
+static enum recording_reader mode;
+static _Atomic uint32_t *busy; /* shared with the reader: do not sleep */
+
+/* ---- the reader ---------------------------------------------------------------------------- */
+
+static void sleep_until_woken(void)
+{
+	static const struct timespec timeout = {.tv_nsec = 10000000};
+	uint32_t seen = atomic_load(&session.shared->wake);
+
+	atomic_store(&session.shared->sleeping, 1);
+	syscall(SYS_futex, &session.shared->wake, FUTEX_WAIT, seen, &timeout, NULL, 0);
+	atomic_store(&session.shared->sleeping, 0);
+}
+
+static void pass(struct trace_reader *reader, struct trace_text *text, int output)
+{
+	bool more = trace_reader_begin(reader, false);
+
+	while (more) {
+		text->used = 0;
+		more = trace_reader_next(reader, text);
+		if (write(output, text->buffer, text->used) < 0)
+			_exit(1);
+	}
+}
+
+static void read_for_ever(int pid)
+{
+	struct trace_arena arena = {0};
+	struct trace_text text = {trace_arena_alloc(&arena, BUFFER_SIZE), BUFFER_SIZE, 0};
+	struct trace_reader reader;
+	int output = open("/dev/null", O_WRONLY);
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	perf_pin(perf_cpus() - 1);
+	if (!text.buffer || output < 0 || getppid() != pid ||
+	    trace_reader_init(&reader, &session, TRACE_FORMAT_TEXT, &arena))
+		_exit(1);
+	reader.processes[0] = (struct trace_reader_process){&recorded.view, 1, pid};
+	for (;;) {
+		pass(&reader, &text, output);
+		if (!atomic_load(busy))
+			sleep_until_woken();
+	}
+}
+
+/* ---- the producer -------------------------------------------------------------------------- */
+
+static int start_reader(void)
+{
+	int parent = getpid();
+	pid_t child = fork();
+
+	if (child == 0)
+		read_for_ever(parent);
+	return child < 0 ? -EP_NO_MEMORY : 0;
+}
+
+int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring_size)
+{
+	const struct trace_shape shape = {.process_max = 1,
+					  .ring_max = threads,
+					  .ring_size = ring_size,
+					  .heap_size = HEAP_SIZE};
+	int fd, error = trace_session_create(&shape, "", 0, &fd, &session);
+
+	if (error)
+		return error;
+	close(fd);
+	mode = reader;
+	busy = trace_session_at(&session, trace_session_alloc(&session, 64), 64);
+	if (!busy || trace_session_add_process(&session, getpid(), getppid()) != 0)
+		return -EP_NO_MEMORY;
+	if (reader == RECORDING_READER)
+		error = start_reader();
+	return error ? error : trace_record_init(&session, 0, TRACE_FULL_DROP);
+}
+
+struct ep_options recording_options(enum ep_plan plan)
+{
+	return (struct ep_options){.size = sizeof(struct ep_options),
+				   .plan = plan,
+				   .handler = trace_record,
+				   .cookie = &recorded,
+				   .flags = EP_GENERAL_REGS_ONLY};
+}
+
+void recording_begin(void)
+{
+	atomic_store(busy, 1);
+	atomic_fetch_add(&session.shared->wake, 1);
+	syscall(SYS_futex, &session.shared->wake, FUTEX_WAKE, 1, NULL, NULL, 0);
+}
+
+static bool is_empty(void)
+{
+	for (uint64_t i = 0; i < trace_session_ring_count(&session); i++) {
+		struct trace_ring *ring = trace_session_ring(&session, i);
+
+		if (atomic_load(&ring->tail) != atomic_load(&ring->head))
+			return false;
+	}
+	return true;
+}
+
+static void empty(void)
+{
+	for (uint64_t i = 0; i < trace_session_ring_count(&session); i++) {
+		struct trace_ring *ring = trace_session_ring(&session, i);
+
+		atomic_store(&ring->tail, atomic_load(&ring->head));
+		atomic_store(&ring->state, TRACE_RING_FREE);
+	}
+}
+
+void recording_drain(void)
+{
+	if (mode == RECORDING_NO_READER)
+		empty();
+	for (int tries = 0; !is_empty(); tries++) {
+		if (tries == DRAIN_TRIES)
+			abort(); /* the reader is gone */
+		usleep(100);
+	}
+	atomic_store(busy, 0);
+}
+
+uint64_t recording_dropped(void)
+{
+	const struct trace_reader reader = {.session = session};
+
+	return trace_reader_dropped(&reader);
+}
+
+void recording_clock(void)
+{
+	uint32_t cpu;
+
+	trace_clock_read(session.shared->clock, &cpu);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What the launcher does with a probe that records: the trace layer's own handler and rings. */
+#ifndef EMUPROBE_PERF_RECORDING_H
+#define EMUPROBE_PERF_RECORDING_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/emuprobe.h"
+
+enum recording_reader {
+	RECORDING_NO_READER, /* rings are emptied by recording_drain() alone */
+	/* A process of its own, as the launcher is one, takes events out, formats them, and throws
+	   the text away; all the time between recording_begin() and recording_drain(). */
+	RECORDING_READER,
+};
+
+/**
+ * Once, before any probe is made.
+ *
+ * @ring_size  Bytes of each thread's ring, a power of two.
+ * @return     0 or an error code.
+ */
+int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring_size);
+
+/** Options of a probe that records: the time, the processor, %rdi and %rsi. */
+struct ep_options recording_options(enum ep_plan plan);
+
+void recording_begin(void);
+
+/** Empty all rings, and give back those of threads that are gone. Nothing may be recording. */
+void recording_drain(void);
+
+/** Events that found no room, so far: there should be none. */
+uint64_t recording_dropped(void);
+
+/** What reading the clock alone costs: a call as trace_record() makes it. */
+void recording_clock(void);
+
+#endif
