@@ -9,7 +9,7 @@
 
 #include "tests/architecture/lines.h"
 
-TestSuite(architecture_exports, .timeout = 60);
+TestSuite(architecture_exports, .timeout = 400);
 
 /* "name@@VERSION" of all that @library defines for others. */
 static struct lines exports_of(const char *library)

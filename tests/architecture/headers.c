@@ -6,7 +6,7 @@
 
 #include "tests/architecture/lines.h"
 
-TestSuite(architecture_headers, .timeout = 120);
+TestSuite(architecture_headers, .timeout = 400);
 
 static void check_compiles(const char *compiler, const char *options, const char *header)
 {

@@ -9,7 +9,7 @@
 
 #include "tests/architecture/lines.h"
 
-TestSuite(architecture_layers, .timeout = 60);
+TestSuite(architecture_layers, .timeout = 400);
 
 /* The longest matching folder decides; one that is missing here may include nothing. */
 static const struct {

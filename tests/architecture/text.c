@@ -6,7 +6,7 @@
 
 #include "tests/architecture/lines.h"
 
-TestSuite(architecture_text, .timeout = 60);
+TestSuite(architecture_text, .timeout = 400);
 
 /* Stores of an opcode, and byte arrays that spell instructions. Comparing with one is reading. */
 #define BRANCH "0x(cc|cd|e8|e9|eb)"

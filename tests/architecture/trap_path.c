@@ -13,7 +13,7 @@
 
 #define SECTION "ep_trap_path"
 
-TestSuite(architecture_trap_path, .timeout = 120);
+TestSuite(architecture_trap_path, .timeout = 400);
 
 /* Functions that call through a pointer, and why what they reach is on the trap path or allowed. */
 static const struct {

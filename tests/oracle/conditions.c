@@ -6,7 +6,7 @@
 #include "tests/oracle/cpu.h"
 #include "x86/condition.h"
 
-TestSuite(conditions, .init = compare_init, .timeout = 60);
+TestSuite(conditions, .init = compare_init, .timeout = 400);
 
 #define MIXES 64
 

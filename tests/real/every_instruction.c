@@ -16,7 +16,7 @@
 #include "tests/real/workloads.h"
 #include "x86/insn.h"
 
-TestSuite(every_instruction, .timeout = 100);
+TestSuite(every_instruction, .timeout = 400);
 
 static struct ep_request *requests;
 static struct ep_probe **probes;
@@ -188,19 +188,20 @@ static void report(const struct workload *work, enum ep_plan plan, uint64_t call
 static uint64_t check_all_at_once(const struct workload *work, enum ep_plan plan, size_t stride,
 				  ep_handler handler, uint64_t expected)
 {
-	uint64_t calls = 0, result;
+	uint64_t calls = 0, hits, result;
 	double start = now();
 
 	arm_all(plan, stride, handler, &calls);
 	result = work->run();
-	report(work, plan, calls, now() - start);
+	hits = calls; /* whoever reports may use the very functions */
+	report(work, plan, hits, now() - start);
 	disarm_all();
 	cr_expect_eq(result, expected, "%s: one in %zu under %s", work->name, stride,
 		     ep_plan_name(plan));
 	cr_expect_eq(work->run(), expected, "%s: after %s", work->name, ep_plan_name(plan));
 	if (handler)
-		cr_expect_gt(calls, 100, "%s under %s", work->name, ep_plan_name(plan));
-	return calls;
+		cr_expect_gt(hits, 100, "%s under %s", work->name, ep_plan_name(plan));
+	return hits;
 }
 
 static void check_one_by_one(const struct workload *work, enum ep_plan plan, uint64_t expected,

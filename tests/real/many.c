@@ -12,7 +12,7 @@
 #include "tests/real/workloads.h"
 #include "x86/insn.h"
 
-TestSuite(many, .timeout = 60);
+TestSuite(many, .timeout = 400);
 
 enum { MANY = 100000 };
 

@@ -14,7 +14,7 @@
 
 enum { CYCLES = 2000 };
 
-TestSuite(guarantees, .timeout = 120);
+TestSuite(guarantees, .timeout = 400);
 
 static void hit(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {

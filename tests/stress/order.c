@@ -17,7 +17,7 @@
 #include "include/emuprobe.h"
 #include "tests/stress/patterns.h"
 
-TestSuite(order, .timeout = 30);
+TestSuite(order, .timeout = 400);
 
 #define PATTERN_14    7 /* boundaries at 1 and 4 */
 #define NOT_PERMITTED 77

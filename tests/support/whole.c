@@ -76,7 +76,7 @@ void whole_expect_same(const struct whole_program *program, const char *definiti
 
 	for (size_t i = 0; program->argv[i]; i++)
 		argv[used++] = program->argv[i];
-	bare = command_run(&(struct command){.argv = program->argv, .timeout = 60});
+	bare = command_run(&(struct command){.argv = program->argv, .timeout = 400});
 	probed = command_run(&(struct command){.argv = argv, .timeout = 300});
 	cr_expect_eq(probed.status, bare.status, "%s, plan %s: status %d: %s", program->name, plan,
 		     bare.status, command_describe(&probed));

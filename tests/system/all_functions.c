@@ -59,8 +59,8 @@ static struct counts expect_same(const char *const *argv, const char *objects, e
 	snprintf(result, sizeof(result), "PROBE_ALL_RESULT=%s", result_path);
 	snprintf(insns, sizeof(insns), "%s%s",
 		 every ? "PROBE_ALL_EVERY=" : "IGNORED=", every ?: "");
-	bare = command_run(&(struct command){.argv = argv, .timeout = 60});
-	probed = command_run(&(struct command){.argv = argv, .env = env, .timeout = 120});
+	bare = command_run(&(struct command){.argv = argv, .timeout = 400});
+	probed = command_run(&(struct command){.argv = argv, .env = env, .timeout = 400});
 	cr_expect_eq(bare.status, probed.status, "%s: %s", argv[0], command_describe(&probed));
 	cr_expect_eq(bare.output_size, probed.output_size, "%s: %s", argv[0],
 		     command_describe(&probed));

@@ -6,7 +6,7 @@
 
 #include "tests/system/cli.h"
 
-TestSuite(cli_bad_input, .timeout = 60);
+TestSuite(cli_bad_input, .timeout = 400);
 
 /* Runs "work print ran" with one definition; it must not have run. */
 static void expect_rejected(const char *definition, const char *message)

@@ -5,7 +5,7 @@
 
 #include "tests/system/cli.h"
 
-TestSuite(cli_launcher, .timeout = 120);
+TestSuite(cli_launcher, .timeout = 400);
 
 Test(cli_launcher, events_and_summary)
 {

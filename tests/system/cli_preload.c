@@ -5,7 +5,7 @@
 
 #include "tests/system/cli.h"
 
-TestSuite(cli_preload, .timeout = 60);
+TestSuite(cli_preload, .timeout = 400);
 
 #define PRELOADED(variables, ...)                                                                  \
 	command_run(&(struct command){                                                             \

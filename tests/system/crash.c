@@ -2,7 +2,7 @@
 /* A program that dies of a fault leaves a core file in which nothing shows that it was probed. */
 #include "tests/system/cli.h"
 
-TestSuite(crash, .timeout = 120);
+TestSuite(crash, .timeout = 400);
 
 #define CRASH EP_PROGRAMS "/crash"
 

@@ -7,7 +7,7 @@
 #include "include/emuprobe.h"
 #include "tests/system/cli.h"
 
-TestSuite(docs, .timeout = 120);
+TestSuite(docs, .timeout = 400);
 
 #define README EP_SOURCE_DIR "/README.md"
 #define MAN_1  EP_SOURCE_DIR "/docs/man/emuprobe.1"

@@ -5,7 +5,7 @@
  */
 #include "tests/system/cli.h"
 
-TestSuite(faults, .timeout = 120);
+TestSuite(faults, .timeout = 400);
 
 #define SKIPPED 77
 
@@ -13,7 +13,7 @@ static void run(const char *name)
 {
 	const struct command command = {
 		.argv = (const char *const[]){EP_PROGRAMS "/self_faults", name, NULL},
-		.timeout = 100,
+		.timeout = 400,
 	};
 	struct command_result result = command_run(&command);
 	bool skipped = result.status == SKIPPED;

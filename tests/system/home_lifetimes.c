@@ -2,7 +2,7 @@
 /* Code that goes away under its probes, and how programs use the library while it does. */
 #include "tests/system/home.h"
 
-TestSuite(home_lifetimes, .timeout = 120);
+TestSuite(home_lifetimes, .timeout = 400);
 
 static void run(const char *program)
 {

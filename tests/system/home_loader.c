@@ -2,7 +2,7 @@
 /* Objects come and go: probes stand before constructors run, and are forgotten in time. */
 #include "tests/system/home.h"
 
-TestSuite(home_loader, .timeout = 120);
+TestSuite(home_loader, .timeout = 400);
 
 Test(home_loader, programs_that_probe_themselves)
 {

@@ -2,7 +2,7 @@
 /* Threads in every way there is, with exact counts: programs/thread_lives.c. */
 #include "tests/system/home.h"
 
-TestSuite(home_threads, .timeout = 120);
+TestSuite(home_threads, .timeout = 400);
 
 #define THREADS EP_PROGRAMS "/thread_lives"
 

@@ -120,7 +120,7 @@ static struct command_result run_probed(const char *plan, const char *const *arg
 	command[used++] = "--";
 	while (*argv)
 		command[used++] = *argv++;
-	return command_run(&(struct command){.argv = command, .timeout = 120});
+	return command_run(&(struct command){.argv = command, .timeout = 400});
 }
 
 static uint64_t hits_in(const char *text, size_t index)

@@ -22,7 +22,7 @@
 #include "include/emuprobe.h"
 #include "tests/unit/probe/functions.h"
 
-TestSuite(unwind, .timeout = 60);
+TestSuite(unwind, .timeout = 400);
 
 /* ---- libgcc's _Unwind_Backtrace(), and libunwind behind dlopen() so that it replaces nothing ---
  */

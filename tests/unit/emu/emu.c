@@ -37,7 +37,7 @@ static void init(void)
 	munmap(page + 0x1000, 0x1000);
 }
 
-TestSuite(emu, .init = init, .timeout = 30);
+TestSuite(emu, .init = init, .timeout = 400);
 
 #define AT 0x123456000u
 

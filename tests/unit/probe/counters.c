@@ -12,7 +12,7 @@
 
 #include "tests/unit/probe/functions.h"
 
-TestSuite(counters, .timeout = 60);
+TestSuite(counters, .timeout = 400);
 
 static struct ep_probe *count(sum_function function)
 {

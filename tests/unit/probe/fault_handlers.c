@@ -21,7 +21,7 @@
 #include "tests/unit/probe/faults.h"
 #include "tests/unit/probe/functions.h"
 
-TestSuite(fault_handlers, .timeout = 60);
+TestSuite(fault_handlers, .timeout = 400);
 
 /* In @run, in a process of its own. @return wait status. */
 static int in_child(void (*run)(const void *), const void *data)

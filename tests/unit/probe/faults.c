@@ -20,7 +20,7 @@
 #include "tests/unit/probe/functions.h"
 #include "x86/insn.h"
 
-TestSuite(faults, .timeout = 60);
+TestSuite(faults, .timeout = 400);
 
 #define PAGE 4096u
 

@@ -26,7 +26,7 @@ static void interrupted(struct ep_probe *probe, struct ep_regs *regs, void *cook
 		raise(SIGUSR1);
 }
 
-Test(left, a_handler_left_by_a_jump_is_called_again, .timeout = 30)
+Test(left, a_handler_left_by_a_jump_is_called_again, .timeout = 400)
 {
 	struct ep_options options = {.size = sizeof(options), .handler = interrupted};
 	struct ep_info info = {.size = sizeof(info)};

@@ -16,7 +16,7 @@
 #include "probe/trap.h"
 #include "tests/unit/probe/functions.h"
 
-TestSuite(probe, .timeout = 60);
+TestSuite(probe, .timeout = 400);
 
 static uint64_t hits_of(struct ep_probe *probe)
 {

@@ -21,7 +21,7 @@
 #include "include/emuprobe.h"
 #include "tests/unit/probe/functions.h"
 
-TestSuite(refusals, .timeout = 60);
+TestSuite(refusals, .timeout = 400);
 
 extern const char restartable[], rseq_begin[], rseq_end[], over_iret[];
 

@@ -7,7 +7,7 @@
 #include "trace/args.h"
 #include "trace/registers.h"
 
-TestSuite(trace_args, .timeout = 30);
+TestSuite(trace_args, .timeout = 400);
 
 static const struct ep_regs regs = {
 	.rax = 0x1122334455667788,

@@ -8,7 +8,7 @@
 
 #include "trace/counts.h"
 
-TestSuite(trace_counts, .timeout = 60);
+TestSuite(trace_counts, .timeout = 400);
 
 #define CALLS 10000
 

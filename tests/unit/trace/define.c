@@ -7,7 +7,7 @@
 
 #include "include/emuprobe.h"
 
-TestSuite(trace_define, .timeout = 30);
+TestSuite(trace_define, .timeout = 400);
 
 uint64_t define_target_one(uint64_t number);
 uint64_t define_target_two(uint64_t number);

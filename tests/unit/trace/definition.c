@@ -7,7 +7,7 @@
 
 #include "trace/definition.h"
 
-TestSuite(trace_definition, .timeout = 30);
+TestSuite(trace_definition, .timeout = 400);
 
 static struct trace_arena arena;
 

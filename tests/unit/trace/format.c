@@ -5,7 +5,7 @@
 
 #include "trace/format.h"
 
-TestSuite(trace_format, .timeout = 30);
+TestSuite(trace_format, .timeout = 400);
 
 static char buffer[8192];
 

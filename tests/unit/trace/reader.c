@@ -9,7 +9,7 @@
 
 #include "trace/reader.h"
 
-TestSuite(trace_reader, .timeout = 30);
+TestSuite(trace_reader, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 8, .ring_size = 4096, .heap_size = 1 << 16};

@@ -10,7 +10,7 @@
 #include "trace/reader.h"
 #include "trace/record.h"
 
-TestSuite(trace_record, .timeout = 60);
+TestSuite(trace_record, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16};

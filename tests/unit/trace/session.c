@@ -10,7 +10,7 @@
 #include "trace/publish.h"
 #include "trace/session.h"
 
-TestSuite(trace_session, .timeout = 30);
+TestSuite(trace_session, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16};

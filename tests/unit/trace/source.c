@@ -8,7 +8,7 @@
 
 #include "trace/source.h"
 
-TestSuite(trace_source, .timeout = 30);
+TestSuite(trace_source, .timeout = 400);
 
 static struct trace_arena arena;
 static struct trace_source source;

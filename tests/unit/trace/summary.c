@@ -9,7 +9,7 @@
 #include "trace/names.h"
 #include "trace/summary.h"
 
-TestSuite(trace_summary, .timeout = 30);
+TestSuite(trace_summary, .timeout = 400);
 
 static struct trace_arena arena;
 static char out[1 << 16];

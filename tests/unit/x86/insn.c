@@ -11,7 +11,7 @@
 
 #include "include/emuprobe.h"
 
-TestSuite(insn, .timeout = 60);
+TestSuite(insn, .timeout = 400);
 
 static struct x86_insn decoded(const uint8_t *bytes, size_t size, uint64_t address)
 {
