@@ -5,7 +5,7 @@
  */
 #include "tests/system/cli.h"
 
-TestSuite(faults, .timeout = 400);
+TestSuite(injected_faults, .timeout = 400);
 
 #define SKIPPED 77
 
@@ -27,47 +27,52 @@ static void run(const char *name)
 		cr_skip_test("no seccomp notifications");
 }
 
-Test(faults, while_the_engine_starts)
+Test(injected_faults, while_the_engine_starts)
 {
 	run("making");
 }
 
-Test(faults, while_probes_are_made)
+Test(injected_faults, while_probes_are_made)
 {
 	run("making_later");
 }
 
-Test(faults, beside_a_thread_that_runs_through_it_all)
+Test(injected_faults, beside_a_thread_that_runs_through_it_all)
 {
 	run("making_beside_a_thread");
 }
 
-Test(faults, while_probes_are_removed)
+Test(injected_faults, while_probes_are_removed)
 {
 	run("removing");
 }
 
-Test(faults, while_places_are_looked_up)
+Test(injected_faults, while_places_are_looked_up)
 {
 	run("looking");
 }
 
-Test(faults, while_definitions_are_read)
+Test(injected_faults, while_definitions_are_read)
 {
 	run("defining");
 }
 
-Test(faults, while_an_object_is_loaded)
+Test(injected_faults, while_an_object_is_loaded)
 {
 	run("loading");
 }
 
-Test(faults, take_nothing_for_ever)
+Test(injected_faults, take_nothing_for_ever)
 {
 	run("leaking");
 }
 
-Test(faults, signals_at_each_step)
+Test(injected_faults, limits_that_are_reached)
+{
+	run("limits");
+}
+
+Test(injected_faults, signals_at_each_step)
 {
 	run("signals");
 }

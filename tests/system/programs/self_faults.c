@@ -423,6 +423,60 @@ static int leak(void)
 	return verdict();
 }
 
+/* ---- limits -------------------------------------------------------------------------------- */
+
+static uint64_t address_space(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	unsigned long pages = 0;
+
+	CHECK(file && fscanf(file, "%lu", &pages) == 1);
+	fclose(file);
+	return pages * 4096;
+}
+
+/* The program has used up what it may, or nearly so. */
+static void make_within(int resource, rlim_t soft)
+{
+	struct rlimit limit, old;
+	pid_t pid = fork();
+	int status = -1;
+
+	if (pid) {
+		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+		return;
+	}
+	alarm(10);
+	check_failures = 0;
+	getrlimit(resource, &old);
+	limit = (struct rlimit){soft, old.rlim_max};
+	fill_requests();
+	CHECK(setrlimit(resource, &limit) == 0);
+	ep_probe_create_batch(requests, PROBES);
+	call_all();
+	CHECK(setrlimit(resource, &old) == 0);
+	for (int i = 0; i < PROBES; i++)
+		CHECK(!requests[i].error || is_right_error(requests[i].error));
+	remove_requests();
+	CHECK(is_original());
+	check_retry();
+	_exit(verdict());
+}
+
+static void limits(void)
+{
+	uint64_t now = address_space() + (1 << 20);
+
+	for (rlim_t files = 0; files < 6; files++)
+		make_within(RLIMIT_NOFILE, files);
+	make_within(RLIMIT_FSIZE, 0);
+	for (uint64_t more = 0; more < 16 << 20; more += 512 << 10)
+		make_within(RLIMIT_AS, now + more);
+	make_within(RLIMIT_DATA, 0);
+	make_within(RLIMIT_MEMLOCK, 0);
+	make_within(RLIMIT_SIGPENDING, 0);
+}
+
 /* ---- signals ------------------------------------------------------------------------------- */
 
 static void on_signal(int sig)
@@ -436,8 +490,10 @@ static void walk_by(enum inject_kind kind, int (*run)(void), int stride)
 {
 	int n = 1, failed = 0, before = check_failures;
 
-	if (getenv("EP_ALL_FAULTS"))
+	if (getenv("EP_ALL_FAULTS")) {
 		stride = 1;
+		alarm(120);
+	}
 
 	check_failures = 0; /* children inherit it */
 	for (int done = 1; done && n < STEPS_MAX && failed < 5; n += stride) {
@@ -537,6 +593,7 @@ static const struct check_case cases[] = {
 	{"defining", defining},
 	{"loading", loading},
 	{"leaking", leaking},
+	{"limits", limits},
 	{"signals", signals},
 	{NULL, NULL},
 };

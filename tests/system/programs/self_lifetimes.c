@@ -201,7 +201,7 @@ static void *generate_for_ever(void *data)
 	for (long i = 0; !stop; i++) {
 		generate(i % 2 ? add_one : push_one, sizeof(add_one), PROT_READ | PROT_EXEC);
 		CHECK(run(i) == i + 1);
-		if (i % 5 == 0)
+		if (i % 2 == 0)
 			munmap(at, PAGE);
 	}
 	return NULL;
@@ -216,11 +216,10 @@ static void code_comes_and_goes_while_it_is_probed(void)
 
 	probe = make((const void *)getppid, EP_PLAN_AUTO);
 	pthread_create(&thread, NULL, generate_for_ever, NULL);
-	for (int i = 0; i < 3000; i++) {
+	for (int i = 0; i < 15000; i++) {
 		struct ep_info info = {.size = sizeof(info)};
 
 		ep_check(at, NULL, &info);
-		ep_check(at + 4090, NULL, &info);
 	}
 	stop = true;
 	pthread_join(thread, NULL);
@@ -368,10 +367,12 @@ static void *load_for_ever(void *path)
 	return NULL;
 }
 
-static int count_match(const struct ep_match *match, void *data)
+static int look_at_match(const struct ep_match *match, void *data)
 {
-	(void)data;
-	CHECK(match->symbol[0]);
+	++*(int *)data;
+	if (*(int *)data % 16 == 0)
+		usleep(200); /* time for the others to unload it, if they could */
+	CHECK(match->symbol[0] && *(const volatile unsigned char *)match->addr);
 	return 0;
 }
 
@@ -381,14 +382,15 @@ static void libraries_that_vanish_while_they_are_read(void)
 	const struct ep_place all = {.object = "plugin*", .symbol = "*"};
 	struct ep_probe *probe = make((const void *)getppid, EP_PLAN_AUTO);
 	pthread_t threads[2];
+	int matches = 0;
 
 	pthread_create(&threads[0], NULL, load_for_ever, plugin_path);
 	pthread_create(&threads[1], NULL, load_for_ever, twin_path);
-	for (int i = 0; i < 3000; i++) {
+	while (matches < 8000) {
 		struct ep_probe **probes;
 		size_t count;
 
-		ep_resolve(&all, count_match, NULL);
+		ep_resolve(&all, look_at_match, &matches);
 		if (ep_define("p plugin*:plugin_*", NULL, &probes, &count, NULL) == 0) {
 			ep_probe_remove_batch(probes, count);
 			free(probes);
