@@ -27,12 +27,6 @@ static bool finish_in_destructor;
 
 /* ---- complaints ---------------------------------------------------------------------------- */
 
-static void say(const char *text, size_t size)
-{
-	if (write(STDERR_FILENO, text, size) < 0)
-		return; /* nobody listens */
-}
-
 static int complain(const struct alone *alone, int error, const struct ep_error_at *at)
 {
 	struct ep_error_at plain = {.error = -error, .column = SIZE_MAX};
@@ -42,9 +36,9 @@ static int complain(const struct alone *alone, int error, const struct ep_error_
 
 	snprintf(plain.message, sizeof(plain.message), "%s", ep_strerror(error));
 	size = trace_source_explain(&alone->source, at->error ? at : &plain, text, sizeof(text));
-	say(prefix, sizeof(prefix) - 1);
-	say(text, size);
-	say(suffix, sizeof(suffix) - 1);
+	trace_private_say(prefix, sizeof(prefix) - 1);
+	trace_private_say(text, size);
+	trace_private_say(suffix, sizeof(suffix) - 1);
 	return error;
 }
 
@@ -54,7 +48,7 @@ static void complain_about_output(const char *path, int error)
 	int size = snprintf(text, sizeof(text), "emuprobe: %.400s: %s; what is recorded is lost\n",
 			    path, strerrordesc_np(-error));
 
-	say(text, (size_t)size);
+	trace_private_say(text, (size_t)size);
 }
 
 /* ---- the end ------------------------------------------------------------------------------- */

@@ -22,8 +22,7 @@ static void complain(const char *variable)
 	char text[128];
 	int size = snprintf(text, sizeof(text), "emuprobe: %s: no such value\n", variable);
 
-	if (write(STDERR_FILENO, text, (size_t)size) < 0)
-		return;
+	trace_private_say(text, (size_t)size);
 }
 
 void start_say_unprobed(int error)
@@ -34,8 +33,10 @@ void start_say_unprobed(int error)
 	prctl(PR_GET_NAME, comm);
 	size = snprintf(text, sizeof(text), "emuprobe: %s runs unprobed: %s\n", comm,
 			ep_strerror(error));
-	if (write(STDERR_FILENO, text, (size_t)size) < 0)
-		return; /* nobody listens */
+	if (error != -EP_SANDBOXED)
+		trace_private_say(text, (size_t)size);
+	else if (write(STDERR_FILENO, text, (size_t)size) < 0)
+		return; /* nobody listens; anything but this may be forbidden */
 }
 
 static bool is_about_process(int reason)

@@ -87,17 +87,21 @@ EP_TRAP_PATH static bool write_all(int fd, const char *text, size_t size)
 	return true;
 }
 
-/* A pipe that nobody reads raises SIGPIPE: ours, so the program must not see it. It is blocked. */
+/*
+ * A pipe that nobody reads raises SIGPIPE, a limit on file sizes SIGXFSZ: by our doing, so the
+ * program must not see them. They are blocked.
+ */
 EP_TRAP_PATH static bool write_without_signal(int fd, const char *text, size_t size)
 {
 	static const struct timespec now;
-	uint64_t pipe = BIT(SIGPIPE), pending = 0;
+	uint64_t raised = BIT(SIGPIPE) | BIT(SIGXFSZ), pending = 0;
 	bool ret;
 
 	raw_syscall(SYS_rt_sigpending, (long)&pending, KERNEL_SIZE, 0, 0, 0, 0);
 	ret = write_all(fd, text, size);
-	if (!ret && !(pending & pipe))
-		raw_syscall(SYS_rt_sigtimedwait, (long)&pipe, 0, (long)&now, KERNEL_SIZE, 0, 0);
+	raised &= ~pending;
+	if (!ret && raised)
+		raw_syscall(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&now, KERNEL_SIZE, 0, 0);
 	return ret;
 }
 
@@ -164,6 +168,14 @@ EP_TRAP_PATH void trace_private_write(bool reap)
 	write_events();
 	if (reap)
 		trace_reader_reap(&own.reader);
+	unlock(signals);
+}
+
+void trace_private_say(const char *text, size_t size)
+{
+	uint64_t signals = lock();
+
+	write_without_signal(STDERR_FILENO, text, size);
 	unlock(signals);
 }
 

@@ -24,6 +24,9 @@ int trace_private_init(const struct trace_session *session, const struct trace_p
 		       struct ep_counts *counts, const struct trace_private_options *options,
 		       struct trace_arena *arena);
 
+/** A message on standard error, which may raise no signal. Context: thread context, at any time. */
+void trace_private_say(const char *text, size_t size);
+
 /**
  * Can the output be opened? A FIFO that has no reader yet counts as one that can.
  *
