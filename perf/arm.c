@@ -16,8 +16,9 @@
 #include "perf/many.h"
 #include "perf/shapes.h"
 
-#define BURSTS 40
-#define HITS   50 /* of a burst */
+#define BURSTS	  40
+#define TRAP_HITS 50 /* of a burst */
+#define JUMP_HITS 5000
 
 /* name, column, unit, the figure of the same run that it is compared with */
 #define FIGURES(X)                                                                                 \
@@ -123,16 +124,16 @@ static int by_value(const void *a, const void *b)
 }
 
 /* Hits @spread probes in turn, in short bursts; the quartile. */
-static double hit(size_t spread)
+static double hit(size_t spread, size_t hits)
 {
 	double bursts[BURSTS];
 
 	for (size_t i = 0; i < BURSTS; i++) {
 		uint64_t start = perf_now_ns();
 
-		for (size_t j = 0; j < HITS; j++)
-			((void (*)(void))address_of(scattered(i * HITS + j, spread)))();
-		bursts[i] = (double)(perf_now_ns() - start) / HITS;
+		for (size_t j = 0; j < hits; j++)
+			((void (*)(void))address_of(scattered(i * hits + j, spread)))();
+		bursts[i] = (double)(perf_now_ns() - start) / (double)hits;
 	}
 	qsort(bursts, BURSTS, sizeof(*bursts), by_value);
 	return bursts[BURSTS / 4];
@@ -154,12 +155,18 @@ static double start_engine(void)
 	return since(start, 1);
 }
 
-static double hit_alone(bool batched)
+static double hit_one(enum way way)
 {
+	return hit(1, way == JUMPS ? JUMP_HITS : TRAP_HITS);
+}
+
+static double hit_alone(enum way way)
+{
+	bool batched = way != ONE_BY_ONE;
 	double ret;
 
 	create(1, batched);
-	ret = hit(1);
+	ret = hit_one(way);
 	remove_all(1, batched);
 	return ret;
 }
@@ -182,8 +189,8 @@ static void measure(size_t count, enum way way, double *figures)
 	figures[ARM_ALL] = since(start, 1) / 1e6;
 	figures[ARM] = figures[ARM_ALL] * 1e6 / (double)count;
 	figures[MEMORY] = (private_bytes() - before) / (double)count;
-	figures[HIT_ONE] = hit(1);
-	figures[HIT_ANY] = hit(count);
+	figures[HIT_ONE] = hit_one(way);
+	figures[HIT_ANY] = hit(count, TRAP_HITS);
 	start = perf_now_ns();
 	remove_all(count, batched);
 	figures[REMOVE] = since(start, count);
@@ -191,7 +198,7 @@ static void measure(size_t count, enum way way, double *figures)
 	create(count, batched);
 	figures[ARM_AGAIN] = since(start, count);
 	remove_all(count, batched);
-	figures[HIT_ALONE] = hit_alone(batched);
+	figures[HIT_ALONE] = hit_alone(way);
 }
 
 /* ---- in the parent ------------------------------------------------------------------------- */
@@ -263,16 +270,19 @@ static void add_run(struct perf_table *table, size_t count, enum way way, bool q
 	run->count = count;
 	run->way = way;
 	snprintf(run->row, sizeof(run->row), "%zu%s", count, way_names[way]);
-	for (int i = 0; i < NONE; i++)
+	for (int i = 0; i < NONE; i++) {
+		enum figure base = figures_of[i].base;
+
 		perf_add(table,
 			 (struct perf_case){.row = run->row,
 					    .column = figures_of[i].column,
 					    .unit = figures_of[i].unit,
+					    .begin = quick && is_long(count, way) ? refuse : NULL,
 					    .value = takes[i],
 					    .data = run,
-					    .against = figures_of[i].base == NONE
-							       ? -1
-							       : first + (int)figures_of[i].base});
+					    .rounds = is_long(count, way) ? 2 : 0,
+					    .against = base == NONE ? -1 : first + (int)base});
+	}
 }
 
 static const struct perf_aim aims[] = {{"hit one, all armed", true, NAN, 1.05}, {NULL}};

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "perf/shapes.h"
+#include "perf/symbol.h"
 
 /* As the kernel has it: the C library would put another sa_restorer in the engine's place. */
 struct kernel_sigaction {
@@ -100,34 +101,39 @@ static const char *refusal(int error)
 	return error == ENOSYS ? "no perf_event_open()" : "perf_event_open() failed";
 }
 
-static const char *open_event(struct baseline_uprobe *uprobe, uint64_t address, int pid,
-			      struct perf_event_attr attr)
+static const char *open_event(struct baseline_uprobe *uprobe, const char *path, uint64_t offset,
+			      int pid, struct perf_event_attr attr)
 {
-	struct search search = {.address = address};
 	int type = uprobe_type();
 
 	if (type < 0)
 		return "the kernel has no uprobes";
-	if (dl_iterate_phdr(find_offset, &search) != 1)
-		return "the function is in no file";
 	attr.size = sizeof(attr);
 	attr.type = (uint32_t)type;
-	attr.uprobe_path = (uint64_t)search.path;
-	attr.probe_offset = search.offset;
+	attr.uprobe_path = (uint64_t)path;
+	attr.probe_offset = offset;
 	uprobe->fd = (int)syscall(SYS_perf_event_open, &attr, pid, -1, -1, PERF_FLAG_FD_CLOEXEC);
 	return uprobe->fd < 0 ? refusal(errno) : NULL;
 }
 
 const char *baseline_uprobe_begin(struct baseline_uprobe *uprobe, void (*function)(void))
 {
-	return open_event(uprobe, (uint64_t)function, 0, (struct perf_event_attr){0});
+	struct search search = {.address = (uint64_t)function};
+
+	if (dl_iterate_phdr(find_offset, &search) != 1)
+		return "the function is in no file";
+	return open_event(uprobe, search.path, search.offset, 0, (struct perf_event_attr){0});
 }
 
-const char *baseline_uprobe_begin_at_exec(struct baseline_uprobe *uprobe, void *function, int pid)
+const char *baseline_uprobe_begin_at_exec(struct baseline_uprobe *uprobe, const char *path,
+					  const char *symbol, int pid)
 {
-	struct perf_event_attr attr = {.disabled = 1, .enable_on_exec = 1, .inherit = 1};
+	struct perf_event_attr attr = {.disabled = 1, .enable_on_exec = 1};
+	uint64_t offset;
 
-	return open_event(uprobe, (uint64_t)function, pid, attr);
+	if (!symbol_offset(path, symbol, &offset))
+		return "the library or the function is not there";
+	return open_event(uprobe, path, offset, pid, attr);
 }
 
 uint64_t baseline_uprobe_end(struct baseline_uprobe *uprobe)

@@ -25,10 +25,11 @@ struct baseline_uprobe {
 const char *baseline_uprobe_begin(struct baseline_uprobe *uprobe, void (*function)(void));
 
 /**
- * The same for @function of any object that is loaded here, the C library say, in process @pid and
- * from its next execve(2) on.
+ * The same for @symbol of the library @path, in process @pid and from its next execve(2) on. Hits of
+ * its first thread are counted: with an event that is to be inherited, pthread_create() fails.
  */
-const char *baseline_uprobe_begin_at_exec(struct baseline_uprobe *uprobe, void *function, int pid);
+const char *baseline_uprobe_begin_at_exec(struct baseline_uprobe *uprobe, const char *path,
+					  const char *symbol, int pid);
 
 /** Remove it; returns how often it was hit. */
 uint64_t baseline_uprobe_end(struct baseline_uprobe *uprobe);

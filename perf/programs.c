@@ -1,162 +1,137 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Whole programs with every malloc and free counted, and with every function of libc counted,
- * against the same programs unprobed and against the kernel counting malloc and free: wall time
- * from fork to exit, one after the other in each round. The launcher does the probing, as a user
- * would; its own start is part of the price. How often probes were hit comes from its summary.
+ * Whole programs: with every malloc and free counted, with every function of libc counted, with
+ * each call of a hot function recorded (and the events written to /dev/null), with malloc and free
+ * counted by the kernel; against the same program unprobed, one after the other in each round.
+ *
+ * The launcher does the probing, as a user would. Of programs that run once, all is counted from
+ * their start to their end, so the launcher's own start is part of the price: the last row shows
+ * it alone. Of redis it is the throughput that redis-benchmark sees.
  */
 #include <fcntl.h>
-#include <libgen.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
-#include "perf/baseline.h"
 #include "perf/harness.h"
+#include "perf/launch.h"
+#include "perf/redis.h"
 
-#define MAX_ARGS 16
+#define LIBC	 "/lib/x86_64-linux-gnu/libc.so.6"
+#define JEMALLOC "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
+#define FEW_HITS 10000 /* too few for a cost of each: they drown in the noise of whole programs */
 
 struct program {
-	const char *name;
-	const char *args[MAX_ARGS];
+	const char *name, *unit;
+	const char *allocator; /* where its malloc is */
+	const char *hot;       /* definition of the probe that records */
+	const char *args[8];   /* "%u" in the last one: work, or the descriptor of the input */
+	unsigned work, requests_at_once;
+	double units;	   /* in one work, for the unit; 0: only the start is of interest */
+	const char *input; /* file of which work kilobytes are the input */
 };
 
 static const struct program programs[] = {
-	{"sqlite3",
-	 {"/usr/bin/sqlite3", ":memory:",
-	  "create table t(a integer primary key, b text);"
-	  "with recursive n(x) as (select 1 union all select x + 1 from n where x < 500000)"
-	  "insert into t select x, 'row ' || x from n; select sum(length(b)) from t;"}},
-	{"xz", {"/usr/bin/xz", "-2", "-T1", "-c", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3"}},
-	{"python3.11",
-	 {"/usr/bin/python3.11", "-S", "-c",
-	  "import json\n"
-	  "for i in range(60): json.loads(json.dumps([{str(k): 'x' * k} for k in range(1000)]))"}},
-	{"perl",
-	 {"/usr/bin/perl", "-e",
-	  "my %h; $h{$_ % 5000} .= 'x' x ($_ % 50) for 1..1000000; print scalar(keys %h)"}},
+	{.name = "sqlite3",
+	 .unit = "krow/s",
+	 .allocator = LIBC,
+	 .hot = "p:malloc libc.so.6:malloc size=%di:u64",
+	 .args = {"/usr/bin/sqlite3", ":memory:",
+		  "create table t(a integer primary key, b text);"
+		  "with recursive n(x) as (select 1 union all select x + 1 from n where x < %u)"
+		  "insert into t select x, 'row ' || x from n; select sum(length(b)) from t;"},
+	 .work = 2000000,
+	 .units = 1e-3},
+	{.name = "redis-server, one by one",
+	 .unit = "kreq/s",
+	 .allocator = JEMALLOC,
+	 .hot = "p:command processCommand client=%di:x64",
+	 .args = {REDIS_SERVER},
+	 .work = 80000,
+	 .requests_at_once = 1,
+	 .units = 1e-3},
+	{.name = "redis-server, 16 at once",
+	 .unit = "kreq/s",
+	 .allocator = JEMALLOC,
+	 .hot = "p:command processCommand client=%di:x64",
+	 .args = {REDIS_SERVER},
+	 .work = 1000000,
+	 .requests_at_once = 16,
+	 .units = 1e-3},
+	{.name = "python3.11",
+	 .unit = "loop/s",
+	 .allocator = LIBC,
+	 .hot = "p:new PyUnicode_New size=%di:u64",
+	 .args = {"/usr/bin/python3.11", "-S", "-c",
+		  "import json\n"
+		  "for i in range(%u):\n"
+		  " json.loads(json.dumps([{str(k): 'x' * k} for k in range(1000)]))"},
+	 .work = 400,
+	 .units = 1},
+	{.name = "xz",
+	 .unit = "KB/s",
+	 .allocator = LIBC,
+	 .hot = "p:code liblzma.so.5:lzma_code stream=%di:x64 action=%si:u32",
+	 .args = {"/usr/bin/xz", "-6", "-f", "-T1", "-c", "/proc/self/fd/%u"},
+	 .work = 4000,
+	 .units = 1,
+	 .input = "/usr/lib/x86_64-linux-gnu/libcrypto.so.3"},
+	{.name = "sqlite3 -version",
+	 .unit = "ms",
+	 .allocator = LIBC,
+	 .hot = "p:malloc libc.so.6:malloc size=%di:u64",
+	 .args = {"/usr/bin/sqlite3", "-version"},
+	 .work = 1},
 };
 
-/* How a program is probed: options of the launcher; none: by the kernel, or not at all. */
-static const struct way {
-	const char *column;
-	const char *args[8];
-	bool kernel;
-} ways[] = {
-	{"unprobed", {NULL}, false},
-	{"malloc, free", {"-e", "p:malloc libc.so.6:malloc", "-e", "p:free libc.so.6:free"}, false},
-	{"kernel uprobes", {NULL}, true},
-	{"all of libc", {"-e", "p libc.so.6:*"}, false},
-};
+/* How a program is probed. */
+enum way { UNPROBED, COUNTED, ALL_COUNTED, RECORDED, KERNEL, WAYS };
+
+static const char *const columns[WAYS] = {"unprobed", "malloc, free", "all of libc",
+					  "hot one recorded", "kernel uprobes"};
 
 struct subject {
 	const struct program *program;
-	const struct way *way;
-	const char *args[2 * MAX_ARGS];
+	enum way way;
+	unsigned work;
+	struct launch launch;
 	const struct subject *bare;
-	double ms, hits;
+	double seconds, hits;
 };
 
 /* ---- running ------------------------------------------------------------------------------- */
 
-/* build/perf/programs -> build/emuprobe */
-static const char *launcher_path(void)
+static double run_redis(struct subject *subject)
 {
-	static char path[PATH_MAX + 16];
-	ssize_t length = readlink("/proc/self/exe", path, PATH_MAX);
-
-	if (length < 0)
-		abort();
-	path[length] = '\0';
-	dirname(dirname(path));
-	return strcat(path, "/emuprobe");
+	return subject->work /
+	       redis_run(&subject->launch, subject->work, subject->program->requests_at_once);
 }
 
-/* Runs once @go can be read; its stdout is dropped, its stderr goes to @errors. */
-static void execute(const char *const *args, int errors, int go)
+static double run_once(struct subject *subject)
 {
-	int null = open("/dev/null", O_WRONLY);
-	char byte;
+	uint64_t start;
 
-	dup2(null, STDOUT_FILENO);
-	dup2(errors, STDERR_FILENO);
-	if (read(go, &byte, 1) == 1)
-		execv(args[0], (char *const *)args);
-	_exit(127);
-}
-
-static uint64_t count_hits(FILE *summary)
-{
-	char line[4096];
-	uint64_t ret = 0;
-
-	rewind(summary);
-	while (fgets(line, sizeof(line), summary)) {
-		const char *hits = strstr(line, "\"hits\":");
-
-		if (hits)
-			ret += strtoull(hits + strlen("\"hits\":"), NULL, 10);
-	}
-	return ret;
-}
-
-/* From the moment that the child may go on. */
-static double wait_for(pid_t child, int go)
-{
-	uint64_t start = perf_now_ns();
-	int status;
-
-	if (write(go, "", 1) != 1 || waitpid(child, &status, 0) != child || status != 0)
+	if (!launch_begin(&subject->launch))
 		return NAN;
-	return (double)(perf_now_ns() - start) / 1e6;
-}
-
-static double wait_under_uprobes(pid_t child, int go, double *hits)
-{
-	struct baseline_uprobe on_malloc, on_free;
-	double ret;
-
-	if (baseline_uprobe_begin_at_exec(&on_malloc, (void *)malloc, child) ||
-	    baseline_uprobe_begin_at_exec(&on_free, (void *)free, child)) {
-		close(go);
-		waitpid(child, NULL, 0);
+	start = perf_now_ns();
+	if (!launch_wait(&subject->launch))
 		return NAN;
-	}
-	ret = wait_for(child, go);
-	*hits = (double)(baseline_uprobe_end(&on_malloc) + baseline_uprobe_end(&on_free));
-	return ret;
+	return (double)(perf_now_ns() - start) / 1e9;
 }
 
 static double run(void *data)
 {
 	struct subject *subject = data;
-	FILE *errors = tmpfile();
-	int go[2];
-	pid_t child;
 
-	if (!errors || pipe2(go, O_CLOEXEC) != 0)
-		abort();
-	child = fork();
-	if (child < 0)
-		abort();
-	if (child == 0) {
-		close(go[1]);
-		execute(subject->args, fileno(errors), go[0]);
-	}
-	close(go[0]);
-	if (subject->way->kernel) {
-		subject->ms = wait_under_uprobes(child, go[1], &subject->hits);
-	} else {
-		subject->ms = wait_for(child, go[1]);
-		subject->hits = (double)count_hits(errors);
-	}
-	close(go[1]);
-	fclose(errors);
-	return subject->ms;
+	subject->seconds =
+		subject->program->requests_at_once ? run_redis(subject) : run_once(subject);
+	subject->hits = subject->launch.failed ? NAN : (double)launch_end(&subject->launch);
+	return subject->program->units > 0
+		       ? subject->work * subject->program->units / subject->seconds
+		       : subject->seconds * 1e3;
 }
 
 /* ---- cases --------------------------------------------------------------------------------- */
@@ -164,8 +139,11 @@ static double run(void *data)
 static const char *find(void *data)
 {
 	const struct subject *subject = data;
+	const struct program *program = subject->program;
 
-	return access(subject->program->args[0], X_OK) == 0 ? NULL : "not installed";
+	if (program->requests_at_once)
+		return redis_find();
+	return access(program->args[0], X_OK) == 0 ? subject->launch.failed : "not installed";
 }
 
 static double take_hits(void *data)
@@ -175,14 +153,21 @@ static double take_hits(void *data)
 	return subject->hits > 0 ? subject->hits : NAN;
 }
 
-/* Too few hits drown in the noise of whole programs. */
 static double take_hit_cost(void *data)
 {
 	const struct subject *subject = data;
 
-	if (subject->hits < 10000)
+	if (!(subject->hits >= FEW_HITS))
 		return NAN;
-	return (subject->ms - subject->bare->ms) * 1e6 / take_hits(data);
+	return (subject->seconds - subject->bare->seconds * subject->work / subject->bare->work) *
+	       1e9 / subject->hits;
+}
+
+static const char *allocator_probes(const struct program *program)
+{
+	return strcmp(program->allocator, LIBC) == 0
+		       ? "p:malloc libc.so.6:malloc; p:free libc.so.6:free"
+		       : "p:malloc libjemalloc.so.2:malloc; p:free libjemalloc.so.2:free";
 }
 
 static size_t append(const char **to, size_t at, const char *const *args)
@@ -192,74 +177,150 @@ static size_t append(const char **to, size_t at, const char *const *args)
 	return at;
 }
 
-static struct subject *subject_create(const struct program *program, const struct way *way,
-				      const struct subject *bare)
+/* The launcher and its options. */
+static size_t add_launcher(struct subject *subject)
 {
-	static const char *const count_only[] = {"-c", "--format=json", NULL};
-	static const char *const end[] = {"--", NULL};
+	const struct program *program = subject->program;
+	const char *const counting[] = {launch_path(),
+					"-c",
+					"--format=json",
+					"-e",
+					subject->way == COUNTED ? allocator_probes(program)
+								: "p libc.so.6:*",
+					"--",
+					NULL};
+	const char *const recording[] = {launch_path(), "-o", "/dev/null", "-e",
+					 program->hot,	"--", NULL};
+
+	if (subject->way == UNPROBED || subject->way == KERNEL)
+		return 0;
+	return append(subject->launch.args, 0, subject->way == RECORDED ? recording : counting);
+}
+
+/* The first kilobytes of a file, for all who execute something; never closed. */
+static unsigned input_of(const char *path, unsigned kilobytes)
+{
+	int from = open(path, O_RDONLY | O_CLOEXEC), to = memfd_create("input", 0);
+	char block[1000];
+	ssize_t size;
+
+	while (kilobytes-- > 0 && (size = read(from, block, sizeof(block))) > 0)
+		if (write(to, block, (size_t)size) != size)
+			abort();
+	close(from);
+	return (unsigned)to;
+}
+
+static void set_work(struct subject *subject, size_t last)
+{
+	const char *text = subject->launch.args[last], *mark = strstr(text, "%u");
+	const char *input = subject->program->input;
+	unsigned number = input ? input_of(input, subject->work) : subject->work;
+	char *ret;
+
+	if (!mark)
+		return;
+	if (asprintf(&ret, "%.*s%u%s", (int)(mark - text), text, number, mark + 2) < 0)
+		abort();
+	subject->launch.args[last] = ret;
+}
+
+/* Seconds, where a uprobe takes 10 us. */
+static unsigned work_of(const struct program *program, enum way way, bool quick)
+{
+	unsigned ret = program->work;
+
+	if (program->units > 0 && quick)
+		ret /= 20;
+	if (program->units > 0 && way == KERNEL && !program->input)
+		ret /= 10;
+	return ret;
+}
+
+static struct subject *subject_create(const struct program *program, enum way way,
+				      const struct subject *bare, bool quick)
+{
 	struct subject *ret = calloc(1, sizeof(*ret));
-	size_t at = 0;
+	size_t at;
 
 	if (!ret)
 		abort();
 	ret->program = program;
 	ret->way = way;
 	ret->bare = bare;
-	if (way->args[0]) {
-		ret->args[at++] = launcher_path();
-		at = append(ret->args, at, count_only);
-		at = append(ret->args, at, way->args);
-		at = append(ret->args, at, end);
-	}
-	append(ret->args, at, program->args);
+	ret->work = work_of(program, way, quick);
+	ret->launch.uprobes = way == KERNEL ? program->allocator : NULL;
+	at = append(ret->launch.args, add_launcher(ret), program->args);
+	set_work(ret, at - 1);
 	return ret;
 }
 
-static void add_column(struct perf_table *table, struct perf_case one, const char *suffix,
-		       const char *unit, double (*value)(void *))
+static const char *join(const char *a, const char *b)
 {
-	char *column;
+	char *ret;
 
-	if (asprintf(&column, "%s: %s", one.column, suffix) < 0)
+	if (asprintf(&ret, "%s: %s", a, b) < 0)
 		abort();
-	one.column = column;
-	one.unit = unit;
-	one.value = value;
+	return ret;
+}
+
+static void add_hits(struct perf_table *table, struct perf_case one)
+{
+	const char *column = one.column;
+
+	one.rate = false;
 	one.against = -1;
+	one.column = join(column, "hits");
+	one.unit = "hits";
+	one.value = take_hits;
+	perf_add(table, one);
+	one.column = join(column, "each");
+	one.unit = "ns";
+	one.value = take_hit_cost;
 	perf_add(table, one);
 }
 
-static void add_program(struct perf_table *table, const struct program *program)
+static void add_program(struct perf_table *table, const struct program *program, bool quick)
 {
-	struct subject *bare = subject_create(program, &ways[0], NULL);
-	struct perf_case one = {.row = program->name, .unit = "ms", .begin = find, .value = run};
+	struct subject *bare = subject_create(program, UNPROBED, NULL, quick);
+	bool only_start = program->units == 0;
+	struct perf_case one = {.row = program->name,
+				.unit = program->unit,
+				.begin = find,
+				.value = run,
+				.rate = !only_start};
 	int first = (int)table->count;
 
-	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
-		one.column = ways[i].column;
-		one.data = i == 0 ? bare : subject_create(program, &ways[i], bare);
-		one.against = i == 0 ? -1 : first;
+	for (enum way way = 0; way < WAYS; way++) {
+		one.column = only_start ? join(columns[way], "start") : columns[way];
+		one.data = way == UNPROBED ? bare : subject_create(program, way, bare, quick);
+		one.against = way == UNPROBED ? -1 : first;
+		one.rounds = way == KERNEL ? 3 : 0;
 		perf_add(table, one);
-		if (i == 0)
-			continue;
-		add_column(table, one, "hits", "hits", take_hits);
-		add_column(table, one, "each", "ns", take_hit_cost);
+		if (way != UNPROBED && !only_start)
+			add_hits(table, one);
 	}
 }
 
 int main(int argc, char **argv)
 {
+	static const struct perf_aim aims[] = {{"malloc, free", true, NAN, 0.98},
+					       {"all of libc", true, NAN, NAN},
+					       {"hot one recorded", true, NAN, NAN},
+					       {"kernel uprobes", true, NAN, NAN},
+					       {NULL}};
 	struct perf_table table = {
 		.program = "programs",
-		.question = "How much slower is a whole program with its functions counted?"};
+		.question = "How much slower is a whole program with its functions probed?",
+		.aims = aims};
 	struct perf_options options;
 
 	perf_parse(argc, argv, &options);
-	if (options.repetitions > 5)
-		options.repetitions = 5; /* minutes, where a uprobe takes 10 us */
-	if (options.quick)
-		options.repetitions = 1;
+	if (options.repetitions > 7)
+		options.repetitions = 7;
+	if (options.quick && options.repetitions > 2)
+		options.repetitions = 2;
 	for (size_t i = 0; i < sizeof(programs) / sizeof(*programs); i++)
-		add_program(&table, &programs[i]);
+		add_program(&table, &programs[i], options.quick);
 	return perf_run(&table, &options);
 }
