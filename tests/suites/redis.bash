@@ -23,7 +23,7 @@ redis_load()
 	local port=$1 end=$((SECONDS + $2)) failed=0
 
 	while [ "$SECONDS" -lt "$end" ]; do
-		nice -n 5 timeout 120 redis-benchmark -p "$port" -c 16 -n 20000 -r 10000 -q \
+		nice -n 5 timeout 600 redis-benchmark -p "$port" -c 16 -n 10000 -r 10000 -q \
 			>>benchmark.out 2>&1 || failed=$((failed + 1))
 		redis-cli -p "$port" bgsave >/dev/null
 	done
