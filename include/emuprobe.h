@@ -205,8 +205,8 @@ struct ep_options {
  * @ret      The new probe.
  *
  * @return   0, -EP_INVALID (options), -EP_NO_MEMORY, -EP_IO (the object's file cannot be read just
- *           now), -EP_UNSUPPORTED, or one of the refusals. Whatever fails, no byte has changed,
- *           and the next call may succeed.
+ *           now), -EP_UNSUPPORTED, -EP_OTHER_ENGINE, -EP_IN_HANDLER, or one of the refusals.
+ *           Whatever fails, no byte has changed, and the next call may succeed.
  * Context:  any thread; takes the registry lock. A few microseconds; more for an address in the
  *           middle of a long function, which is decoded from its start.
  */
