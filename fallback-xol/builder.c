@@ -143,12 +143,19 @@ static bool is_exact(const struct xol_step *step)
  * A part in which something is out of place is done again from the last exact part, if there was
  * no effect yet; or else what is left is done from the next exact part on.
  */
+static bool is_further(const struct xol_step *step, const struct xol_step *than)
+{
+	if (!is_ahead(than))
+		return is_ahead(step);
+	return (step->state & XOL_STATE_EXECUTED) && !(than->state & XOL_STATE_EXECUTED);
+}
+
 static void find_resume(struct xol_step *steps, unsigned int count, unsigned int i)
 {
 	bool ahead = is_ahead(&steps[i]);
 	unsigned int at = i;
 
-	while (!is_exact(&steps[at]) || (!ahead && is_ahead(&steps[at]))) {
+	while (!is_exact(&steps[at]) || is_further(&steps[at], &steps[i])) {
 		if (ahead ? at + 1 == count : at == 0)
 			break;
 		at = ahead ? at + 1 : at - 1;

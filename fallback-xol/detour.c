@@ -124,7 +124,14 @@ static void build_restore(struct xol_builder *to, uint64_t address, struct scrat
 	xol_build_step(to, address, SAVED_RCX | scratch.handled);
 	xol_build_pop(to, RCX);
 	xol_build_step(to, address, XOL_STATE_BELOW | scratch.handled);
-	xol_build_add_rsp(to, XOL_RED_ZONE);
+}
+
+/* The return address is still where the call has put it. */
+static void build_call_on(struct xol_builder *to, uint64_t callee)
+{
+	xol_build_add_rsp(to, XOL_RED_ZONE - RETURN_ADDRESS);
+	xol_build_step(to, callee, XOL_STATE_EXECUTED);
+	xol_build_jmp(to, callee);
 }
 
 /*
@@ -142,7 +149,7 @@ static void build_restore(struct xol_builder *to, uint64_t address, struct scrat
  * makes the thread begin again, so that another addition in its handler is not lost.
  */
 static uint64_t build_count(struct xol_builder *to, uint64_t address,
-			    const struct xol_detour *detour, bool called)
+			    const struct xol_detour *detour, uint64_t callee)
 {
 	struct scratch scratch = {.rax = !detour->flags_are_dead};
 	uint64_t call = build_call(to, address, detour, false), slow, code;
@@ -153,10 +160,11 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	xol_build_jmp(to, xol_build_here(to)); /* the target is filled in below */
 	slow = xol_build_here(to);
 	build_restore(to, address, scratch);
+	xol_build_add_rsp(to, XOL_RED_ZONE);
 	xol_build_step(to, address, XOL_STATE_EXACT);
 	xol_build_jmp(to, call);
 	code = xol_build_here(to);
-	build_begin(to, address, called);
+	build_begin(to, address, callee);
 	build_save(to, address, scratch);
 	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, detour->thread_offset));
 	x86_put_jrcxz(bytes, (int8_t)(slow - xol_build_here(to) - 2));
@@ -167,13 +175,18 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 		xol_build_bytes(to, bytes, x86_put_add_one_rcx_rax(bytes, detour->offset));
 	scratch.handled = XOL_STATE_HANDLED;
 	build_restore(to, address, scratch);
+	if (callee)
+		build_call_on(to, callee);
+	else
+		xol_build_add_rsp(to, XOL_RED_ZONE);
 	if (!to->error)
 		x86_put_jmp(to->bytes + jump, to->rx + jump, xol_build_here(to));
 	return code;
 }
 
 uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
-			  bool called)
+			  uint64_t callee)
 {
-	return (detour->only_counts ? build_count : build_call)(to, address, detour, called);
+	return detour->only_counts ? build_count(to, address, detour, callee)
+				   : build_call(to, address, detour, callee);
 }

@@ -51,12 +51,12 @@ static inline uint64_t xol_place(int32_t thread_offset, int32_t offset)
 /**
  * Append a detour for @address, of which the displaced instructions follow.
  *
- * @called  What goes there is a call: its return address is taken from the stack first.
+ * @callee  Not 0: what goes there is a call, in place of one to @callee.
  *
  * @return   Where its code begins, behind its data.
  */
 uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
-			  bool called);
+			  uint64_t callee);
 
 /* Parts of detour.S. */
 extern const uint8_t xol_detour_general[], xol_detour_sse[];

@@ -135,11 +135,13 @@ static void time_stamps_in_order(void *data, uint64_t loops)
 
 static uint64_t handled;
 
+/* The engine would see by itself that it uses general registers only. */
 static void handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
 	(void)probe;
 	(void)cookie;
 	handled += regs->rip != 0;
+	__asm__ volatile("pxor %%xmm0, %%xmm0" : : : "xmm0");
 }
 
 __attribute__((target("general-regs-only"))) static void

@@ -10,6 +10,7 @@
 enum trace_clock {
 	TRACE_CLOCK_MONOTONIC, /* nanoseconds, by a system call */
 	TRACE_CLOCK_TSC,       /* time stamp counter, constant and the same on every processor */
+	TRACE_CLOCK_TSC_RDPID, /* the same, where the processor has rdpid */
 };
 
 /** The better of the two that this machine has. Context: any thread. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * A hit costs what this does: two loads to find the thread's ring, one rdtscp, a store for each
+ * A hit costs what this does: two loads to find the thread's ring, one time stamp, a store for each
  * argument. The thread is its ring's only producer, and probes do not nest, so nothing is locked.
  * Where a ring is full the thread waits for the reader, but only while that makes progress; one
  * that is stuck or gone is not waited for twice: the event is dropped, and counted.
