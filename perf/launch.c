@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,11 +83,20 @@ bool launch_begin(struct launch *launch)
 	return false;
 }
 
+static double seconds(struct timeval time)
+{
+	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
 bool launch_wait(struct launch *launch)
 {
+	struct rusage usage;
 	int status;
 
-	return waitpid(launch->pid, &status, 0) == launch->pid && status == 0;
+	if (wait4(launch->pid, &status, 0, &usage) != launch->pid || status != 0)
+		return false;
+	launch->cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+	return true;
 }
 
 /* The launcher's summary: as JSON when it counts, as a table when it records. */

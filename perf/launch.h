@@ -19,6 +19,7 @@ struct launch {
 	/* of one run */
 	pid_t pid;
 	FILE *errors;
+	double cpu_seconds; /* of the program and, where there is one, of the launcher */
 	struct baseline_uprobe on_malloc, on_free;
 	const char *failed; /* why it could not be started: a string that stays */
 };
