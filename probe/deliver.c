@@ -68,6 +68,7 @@ call_program(const struct signals_action *action, int sig, siginfo_t *info, ucon
 	*mask |= masks_blocked();
 	during = *mask | action->mask | (action->flags & SA_NODEFER ? 0 : SIGNALS_BIT(sig));
 	masks_set_blocked(during);
+	masks_note_delivery();
 	call_translated(action, during, sig, info, context);
 	masks_set_blocked(*mask);
 	*mask &= ~SIGNALS_OWNED;
@@ -112,7 +113,7 @@ EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *conte
 	if (blocked && raised && masks_forget_adopted(sig))
 		blocked = false;
 	if (masks_is_hint(info)) {
-		masks_redeliver();
+		masks_take_hint();
 		return;
 	}
 	signals_get(sig, &action);

@@ -22,7 +22,8 @@
 #define KERNEL_SIZE 8u
 #define EAGAIN_	    (-11L)
 #define EINTR_	    (-4L)
-#define FOREVER	    (1l << 40) /* seconds */
+#define SECOND	    1000000000l
+#define FOREVER	    (1l << 32) /* seconds */
 
 static _Atomic uint64_t process_pending;
 static siginfo_t process_info[SIGNALS_OWNED_COUNT];
@@ -122,6 +123,23 @@ EP_TRAP_PATH static bool hint_to(struct probe_thread *thread, void *data)
 	info.si_value.sival_ptr = (void *)&hint;
 	return sys4(SYS_rt_tgsigqueueinfo, sys0(SYS_getpid), thread->tid, info.si_signo, &info) ==
 	       0;
+}
+
+EP_TRAP_PATH void masks_take_hint(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	masks_redeliver();
+	if (thread && thread->wait_timeout && (masks_pending() & thread->waiting))
+		*thread->wait_timeout = (struct timespec){0, 0};
+}
+
+EP_TRAP_PATH void masks_note_delivery(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread)
+		thread->delivered++;
 }
 
 EP_TRAP_PATH bool masks_is_hint(const siginfo_t *info)
@@ -226,19 +244,25 @@ EP_TRAP_PATH void masks_discard(int sig)
 
 /* ---- waiting ------------------------------------------------------------------------------- */
 
+EP_TRAP_PATH static int64_t now(void)
+{
+	struct timespec time = {0, 0};
+
+	sys2(SYS_clock_gettime, CLOCK_MONOTONIC, &time);
+	return time.tv_sec * SECOND + time.tv_nsec;
+}
+
 /*
  * The kernel takes a signal of @set that comes while it waits, blocked or not. One that comes
  * between our look at what is kept and the call goes to our handler, which then sets the timeout,
  * which the kernel has not yet read, to zero.
  */
 EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, siginfo_t *info,
-				   const struct timespec *timeout)
+				   int64_t nanoseconds)
 {
-	volatile struct timespec left = {FOREVER, 0};
+	volatile struct timespec left = {nanoseconds / SECOND, nanoseconds % SECOND};
 	long ret;
 
-	if (timeout)
-		left = *timeout;
 	thread->wait_timeout = &left;
 	thread->waiting = set & SIGNALS_OWNED;
 	ret = masks_take(set & SIGNALS_OWNED, info);
@@ -246,15 +270,40 @@ EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, si
 		ret = sys4(SYS_rt_sigtimedwait, &set, info, &left, KERNEL_SIZE);
 	thread->wait_timeout = NULL;
 	thread->waiting = 0;
-	if ((ret > 0 && masks_is_hint(info)) || ret == EAGAIN_) {
-		bool woken = ret > 0 || left.tv_sec + left.tv_nsec == 0;
-
-		ret = masks_take(set & SIGNALS_OWNED, info);
-		ret = ret							  ? ret
-		      : woken && (!timeout || timeout->tv_sec + timeout->tv_nsec) ? EINTR_
-										  : EAGAIN_;
-	}
+	if (ret > 0 && masks_is_hint(info))
+		return EINTR_;
 	return ret;
+}
+
+/*
+ * What another thread got first, and has kept or is about to keep, interrupts us, too: that is not
+ * for the program to see, but what one of its handlers interrupted is.
+ */
+EP_TRAP_PATH static long wait_until(struct probe_thread *thread, uint64_t set, siginfo_t *info,
+				    int64_t deadline)
+{
+	uint32_t delivered = thread->delivered;
+
+	for (;;) {
+		int64_t left = deadline - now();
+		long ret = wait_once(thread, set, info, left > 0 ? left : 0);
+
+		if (ret != EINTR_ && ret != EAGAIN_)
+			return ret;
+		if (masks_pending() & set & SIGNALS_OWNED)
+			continue;
+		if (ret == EINTR_ && thread->delivered != delivered)
+			return EINTR_;
+		if (left <= 0)
+			return EAGAIN_;
+	}
+}
+
+EP_TRAP_PATH static int64_t deadline_of(const struct timespec *timeout)
+{
+	if (!timeout || timeout->tv_sec >= FOREVER)
+		return INT64_MAX;
+	return now() + timeout->tv_sec * SECOND + timeout->tv_nsec;
 }
 
 EP_TRAP_PATH long masks_wait(uint64_t set, uint64_t mask, siginfo_t *info,
@@ -267,7 +316,7 @@ EP_TRAP_PATH long masks_wait(uint64_t set, uint64_t mask, siginfo_t *info,
 	if (!thread)
 		return EAGAIN_;
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, KERNEL_SIZE);
-	ret = wait_once(thread, set, info, timeout);
+	ret = wait_until(thread, set, info, deadline_of(timeout));
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, KERNEL_SIZE);
 	return ret;
 }

@@ -40,6 +40,12 @@ EP_TRAP_PATH void masks_keep(int sig, const siginfo_t *info);
 /** Was this sent by masks_keep() in another thread, to have something kept looked at? */
 EP_TRAP_PATH bool masks_is_hint(const siginfo_t *info);
 
+/** Then look at it. Context: TRAP_PATH; as masks_redeliver(). */
+EP_TRAP_PATH void masks_take_hint(void);
+
+/** A handler of the program's is about to be called. Context: TRAP_PATH. */
+EP_TRAP_PATH void masks_note_delivery(void);
+
 /** What is kept for this thread and for the process. Context: TRAP_PATH. */
 EP_TRAP_PATH uint64_t masks_pending(void);
 

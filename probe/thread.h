@@ -29,6 +29,7 @@ struct probe_thread {
 	_Atomic uint64_t waiting; /* what it waits for in sigwait() */
 	_Atomic uint64_t pending; /* what was sent to it while it blocked it */
 	volatile struct timespec *wait_timeout;
+	uint32_t delivered; /* signals for which a handler of the program's was called */
 	siginfo_t kept[SIGNALS_OWNED_COUNT]; /* of .pending */
 	int32_t guest_pid; /* the child of a vfork() that runs as this thread just now */
 	uint64_t guest_blocked;
