@@ -251,16 +251,23 @@ static double (*const takes[NONE])(void *) = {
 static const char *refuse(void *data)
 {
 	(void)data;
-	return "takes too long for --quick";
+	return "takes too long for a quick run";
 }
 
-/* Seconds, where one by one each has to wait for every processor. */
+/* Seconds: one by one, each has to wait for every processor. */
 static bool is_long(size_t count, enum way way)
 {
 	return way == ONE_BY_ONE && count > 10000;
 }
 
-static void add_run(struct perf_table *table, size_t count, enum way way, bool quick)
+static bool is_too_long(size_t count, enum way way, const struct perf_options *perf_options)
+{
+	return (perf_options->quick && is_long(count, way)) ||
+	       (perf_options->smoke && count > 1000);
+}
+
+static void add_run(struct perf_table *table, size_t count, enum way way,
+		    const struct perf_options *perf_options)
 {
 	struct run *run = calloc(1, sizeof(*run));
 	int first = (int)table->count;
@@ -277,7 +284,8 @@ static void add_run(struct perf_table *table, size_t count, enum way way, bool q
 			 (struct perf_case){.row = run->row,
 					    .column = figures_of[i].column,
 					    .unit = figures_of[i].unit,
-					    .begin = quick && is_long(count, way) ? refuse : NULL,
+					    .begin = is_too_long(count, way, perf_options) ? refuse
+											   : NULL,
 					    .value = takes[i],
 					    .data = run,
 					    .rounds = is_long(count, way) ? 2 : 0,
@@ -301,6 +309,6 @@ int main(int argc, char **argv)
 	perf_pin(0);
 	for (enum way way = 0; way < WAYS; way++)
 		for (size_t count = 1; count <= MANY; count *= 10)
-			add_run(&table, count, way, perf_options.quick);
+			add_run(&table, count, way, &perf_options);
 	return perf_run(&table, &perf_options);
 }

@@ -63,17 +63,29 @@ static const char *argument_of(int *i, int argc, char **argv)
 	exit(2);
 }
 
+static void be_quick(struct perf_options *options)
+{
+	options->repetitions = 5;
+	options->bursts = 4;
+	options->burst_ns = 30000;
+	options->quick = true;
+}
+
+static void be_brief(struct perf_options *options)
+{
+	be_quick(options);
+	options->repetitions = options->bursts = 1;
+	options->smoke = true;
+}
+
 void perf_parse(int argc, char **argv, struct perf_options *ret)
 {
 	*ret = (struct perf_options){.repetitions = 51, .bursts = 8, .burst_ns = 100000};
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--quick") == 0) {
-			*ret = (struct perf_options){.repetitions = 5,
-						     .bursts = 4,
-						     .burst_ns = 30000,
-						     .json = ret->json,
-						     .only = ret->only,
-						     .quick = true};
+			be_quick(ret);
+		} else if (strcmp(argv[i], "--smoke") == 0) {
+			be_brief(ret);
 		} else if (strcmp(argv[i], "--repetitions") == 0) {
 			ret->repetitions = (unsigned)atoi(argument_of(&i, argc, argv));
 		} else if (strcmp(argv[i], "--json") == 0) {

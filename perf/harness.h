@@ -63,9 +63,13 @@ struct perf_options {
 	const char *json;  /* file to write, NULL: none */
 	const char *only;  /* measure only rows or columns that contain this, and baselines */
 	bool quick;
+	bool smoke; /* figures do not matter: leave out what takes long */
 };
 
-/* "--quick --repetitions N --json FILE --only TEXT"; exits with a message on anything else. */
+/*
+ * "--quick --smoke --repetitions N --json FILE --only TEXT"; exits with a message on anything
+ * else.
+ */
 void perf_parse(int argc, char **argv, struct perf_options *ret);
 
 /** Append a case; returns its index, for .against. */

@@ -19,6 +19,7 @@
 #include "perf/harness.h"
 #include "perf/launch.h"
 #include "perf/redis.h"
+#include "perf/shapes.h"
 
 #define LIBC	 "/lib/x86_64-linux-gnu/libc.so.6"
 #define JEMALLOC "/usr/lib/x86_64-linux-gnu/libjemalloc.so.2"
@@ -136,14 +137,30 @@ static double run(void *data)
 
 /* ---- cases --------------------------------------------------------------------------------- */
 
+/* Asked of a function of our own. */
+static const char *find_uprobes(void)
+{
+	struct baseline_uprobe uprobe;
+	const char *failed = baseline_uprobe_begin(&uprobe, shape_push);
+
+	if (!failed)
+		baseline_uprobe_end(&uprobe);
+	return failed;
+}
+
 static const char *find(void *data)
 {
 	const struct subject *subject = data;
 	const struct program *program = subject->program;
+	const char *failed;
 
 	if (program->requests_at_once)
-		return redis_find();
-	return access(program->args[0], X_OK) == 0 ? subject->launch.failed : "not installed";
+		failed = redis_find();
+	else
+		failed = access(program->args[0], X_OK) == 0 ? NULL : "not installed";
+	if (!failed && subject->way == KERNEL)
+		failed = find_uprobes();
+	return failed;
 }
 
 static double take_hits(void *data)

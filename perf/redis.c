@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
+ * The server is the same binary as redis-check-rdb, and looks at its name: with a link of that name
+ * the package redis-server is not needed, which would start a server on the machine's behalf.
+ *
  * The benchmark's own figure is taken, which begins when all clients are connected. The server is
  * asked to shut down, so that the launcher comes to its summary.
  */
@@ -16,19 +19,19 @@
 #include <unistd.h>
 
 #define BENCHMARK "/usr/bin/redis-benchmark"
+#define BINARY	  "/usr/bin/redis-check-rdb"
 #define START_MS  10000
 
 struct server {
-	char directory[32];
+	char directory[32], program[64];
 	struct sockaddr_un address;
 };
 
 const char *redis_find(void)
 {
-	if (access(REDIS_SERVER, X_OK) != 0)
-		return "redis-server is not installed";
-	return access(BENCHMARK, X_OK) == 0 ? NULL
-					    : "redis-benchmark (redis-tools) is not installed";
+	return access(BINARY, X_OK) == 0 && access(BENCHMARK, X_OK) == 0
+		       ? NULL
+		       : "redis-tools is not installed";
 }
 
 static bool make_place(struct server *server)
@@ -36,15 +39,17 @@ static bool make_place(struct server *server)
 	strcpy(server->directory, "/tmp/emuprobe-perf-XXXXXX");
 	if (!mkdtemp(server->directory))
 		return false;
+	snprintf(server->program, sizeof(server->program), "%s/" REDIS_SERVER, server->directory);
 	server->address.sun_family = AF_UNIX;
 	snprintf(server->address.sun_path, sizeof(server->address.sun_path), "%s/socket",
 		 server->directory);
-	return true;
+	return symlink(BINARY, server->program) == 0;
 }
 
 static void remove_place(const struct server *server)
 {
 	unlink(server->address.sun_path);
+	unlink(server->program);
 	rmdir(server->directory);
 }
 
@@ -104,36 +109,55 @@ static double benchmark(const struct server *server, unsigned requests, unsigned
 	return ret;
 }
 
-static void add_arguments(struct launch *launch, const struct server *server)
+/* Returns where they begin. */
+static const char **add_arguments(struct launch *launch, const struct server *server)
 {
-	const char *more[] = {
-		"--port", "0", "--unixsocket", server->address.sun_path, "--daemonize", "no",
-		"--save", "",  "--dir",	       server->directory};
-	size_t at = 0;
+	const char *arguments[] = {server->program,
+				   "--port",
+				   "0",
+				   "--unixsocket",
+				   server->address.sun_path,
+				   "--daemonize",
+				   "no",
+				   "--save",
+				   "",
+				   "--dir",
+				   server->directory,
+				   NULL};
+	const char **at = launch->args;
 
-	while (strcmp(launch->args[at], REDIS_SERVER) != 0)
+	while (strcmp(*at, REDIS_SERVER) != 0)
 		at++;
-	for (size_t i = 0; i < sizeof(more) / sizeof(*more); i++)
-		launch->args[++at] = more[i];
-	launch->args[++at] = NULL;
+	memcpy(at, arguments, sizeof(arguments));
+	return at;
+}
+
+static double serve(struct launch *launch, const struct server *server, unsigned requests,
+		    unsigned pipeline)
+{
+	double ret = NAN;
+
+	if (!launch_begin(launch))
+		return NAN;
+	if (wait_for_start(server))
+		ret = benchmark(server, requests, pipeline);
+	if (!shut_down(server))
+		kill(launch->pid, SIGTERM);
+	return launch_wait(launch) ? ret : NAN;
 }
 
 double redis_run(struct launch *launch, unsigned requests, unsigned pipeline)
 {
 	struct server server = {0};
-	double ret = NAN;
+	const char **arguments;
+	double ret;
 
 	if (!make_place(&server))
 		return NAN;
-	add_arguments(launch, &server);
-	if (launch_begin(launch)) {
-		if (wait_for_start(&server))
-			ret = benchmark(&server, requests, pipeline);
-		if (!shut_down(&server))
-			kill(launch->pid, SIGTERM);
-		if (!launch_wait(launch))
-			ret = NAN;
-	}
+	arguments = add_arguments(launch, &server);
+	ret = serve(launch, &server, requests, pipeline);
+	arguments[0] = REDIS_SERVER;
+	arguments[1] = NULL;
 	remove_place(&server);
 	return ret;
 }
