@@ -293,7 +293,7 @@ static void add_run(struct perf_table *table, size_t count, enum way way,
 	}
 }
 
-static const struct perf_aim aims[] = {{"hit one, all armed", true, NAN, 1.05}, {NULL}};
+static const struct perf_aim aims[] = {{"hit one, all armed", true, NAN, 1.05}, {.column = NULL}};
 
 int main(int argc, char **argv)
 {

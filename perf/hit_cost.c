@@ -182,7 +182,7 @@ static const struct perf_aim aims[] = {
 	{"boost, count", true, 1.03, NAN},
 	{"boost, handler", true, 1.03, NAN},
 	{"kernel uprobe", true, NAN, NAN},
-	{NULL},
+	{.column = NULL},
 };
 
 static struct ep_options options_of(enum ep_plan plan, enum action action)

@@ -345,7 +345,7 @@ int main(int argc, char **argv)
 	static const struct perf_aim aims[] = {
 		{"malloc, free", true, NAN, 0.98},  {"malloc, free: CPU", true, NAN, NAN},
 		{"all of libc", true, NAN, NAN},    {"hot one recorded", true, NAN, NAN},
-		{"kernel uprobes", true, NAN, NAN}, {NULL}};
+		{"kernel uprobes", true, NAN, NAN}, {.column = NULL}};
 	struct perf_table table = {
 		.program = "programs",
 		.question = "How much slower is a whole program with its functions probed?",

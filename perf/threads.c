@@ -192,7 +192,7 @@ static const struct perf_aim aims[] = {
 	{"emulate, count", true, NAN, NAN},
 	{"emulate, handler", true, NAN, NAN},
 	{"boost, count", true, NAN, NAN},
-	{NULL},
+	{.column = NULL},
 };
 
 static struct ep_options options_of(enum ep_plan plan, enum action action)
