@@ -12,8 +12,6 @@
 #include "probe/counters.h"
 #include "probe/thread.h"
 
-#define SAME_STACK 0x100000u /* farther apart, two addresses may be of different stacks */
-
 static long errno_offset; /* of errno from the thread pointer: the same in every thread */
 
 EP_TRAP_PATH static inline uint64_t load_fs(int64_t offset)
@@ -127,24 +125,13 @@ EP_TRAP_PATH static void pass(struct probe_site *site, struct probe_thread *thre
 	atomic_store_explicit(&thread->passing, outer, memory_order_release);
 }
 
-/*
- * Is the thread in a handler? Not if that one was left by a jump, out of a signal handler that
- * interrupted it, say: then the stack has shrunk to where the handler's frame cannot be any more.
- */
-EP_TRAP_PATH static bool is_in_handler(const struct probe_thread *thread,
-				       const struct ep_regs *regs)
-{
-	return atomic_load_explicit(&thread->running, memory_order_relaxed) &&
-	       regs->rsp - thread->running_rsp >= SAME_STACK;
-}
-
 EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bool trapped)
 {
 	struct probe_thread *thread = probe_thread_self();
 
 	if (!thread || thread->engine_depth)
 		return;
-	if (is_in_handler(thread, regs))
+	if (probe_thread_runs_handler(thread, regs->rsp))
 		pass(site, thread, trapped);
 	else
 		call_handlers(site, regs, thread, trapped);

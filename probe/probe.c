@@ -404,13 +404,6 @@ static void bury(void)
 	engine_unlock();
 }
 
-static bool in_handler(void)
-{
-	struct probe_thread *thread = probe_thread_self();
-
-	return thread && atomic_load(&thread->running);
-}
-
 struct removal {
 	struct ep_probe *const *probes;
 	size_t count;
@@ -449,7 +442,7 @@ int ep_probe_remove_batch(struct ep_probe *const *probes, size_t count)
 	engine_lock();
 	engine_hold_objects(remove_all, &removal);
 	engine_unlock();
-	if (!in_handler())
+	if (!probe_thread_in_handler())
 		bury();
 	return 0;
 }

@@ -19,7 +19,8 @@
 
 #define POOL_SIZE   65536u
 #define RETRIES_MAX 1000u
-#define SEARCH_MAX  64u /* records that one thread looks at */
+#define SAME_STACK  0x100000u /* farther apart, two addresses may be of different stacks */
+#define SEARCH_MAX  64u	      /* records that one thread looks at */
 
 /* One wiped mapping. */
 struct pool {
@@ -118,14 +119,33 @@ EP_TRAP_PATH struct probe_thread *probe_thread_find(void)
 	return probe_thread_known;
 }
 
-/* As hit.c sees it: not if the handler was left by a jump, to a frame above it. */
+EP_TRAP_PATH static bool is_in(const stack_t *stack, uint64_t rsp)
+{
+	return !(stack->ss_flags & SS_DISABLE) && rsp - (uint64_t)stack->ss_sp < stack->ss_size;
+}
+
+/* A signal's stack may lie right above the one on which the handler runs. */
+EP_TRAP_PATH static bool is_on_signal_stack(uint64_t rsp, uint64_t interrupted)
+{
+	stack_t stack = {.ss_flags = SS_DISABLE};
+
+	sys2(SYS_sigaltstack, NULL, &stack);
+	return is_in(&stack, rsp) && !is_in(&stack, interrupted);
+}
+
+EP_TRAP_PATH bool probe_thread_runs_handler(const struct probe_thread *thread, uint64_t rsp)
+{
+	if (!atomic_load_explicit(&thread->running, memory_order_relaxed))
+		return false;
+	return rsp - thread->running_rsp >= SAME_STACK ||
+	       is_on_signal_stack(rsp, thread->running_rsp);
+}
+
 bool probe_thread_in_handler(void)
 {
-	const uint64_t same_stack = 0x100000;
 	struct probe_thread *thread = probe_thread_self();
 
-	return thread && atomic_load(&thread->running) &&
-	       (uint64_t)__builtin_frame_address(0) - thread->running_rsp >= same_stack;
+	return thread && probe_thread_runs_handler(thread, (uint64_t)__builtin_frame_address(0));
 }
 
 EP_TRAP_PATH void probe_thread_block(struct probe_thread *thread, uint64_t blocked)

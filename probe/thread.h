@@ -54,7 +54,15 @@ static inline __attribute__((always_inline)) struct probe_thread *probe_thread_s
 	return probe_thread_find();
 }
 
-/** Is the calling thread inside a probe's handler? Context: any. */
+/**
+ * Is the calling thread, of record @thread and with the stack pointer @rsp, inside a probe's
+ * handler? Not if that one was left by a jump, out of a signal handler that interrupted it, say:
+ * then the stack has shrunk to where the handler's frame cannot be any more.
+ * Context:  TRAP_PATH. A system call, where it is not obvious.
+ */
+EP_TRAP_PATH bool probe_thread_runs_handler(const struct probe_thread *thread, uint64_t rsp);
+
+/** The same, of the caller. Context: any thread, not in a trap. */
 bool probe_thread_in_handler(void);
 
 /** Set .blocked of the calling thread's record; a child of fork() inherits it. Context: TRAP_PATH.
