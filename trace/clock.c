@@ -72,8 +72,8 @@ EP_TRAP_PATH static uint64_t monotonic(void)
 
 EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu)
 {
-	uint32_t low, high, aux;
-	uint64_t pid;
+	uint32_t low = 0, high = 0, aux = 0;
+	uint64_t pid = 0;
 
 	if (clock == TRACE_CLOCK_TSC_RDPID) {
 		__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");

@@ -41,14 +41,18 @@ static void *allocate(size_t size)
 {
 	void *memory = malloc(size);
 
-	return memory ? memory : take_reserve(size);
+	if (memory)
+		return memory;
+	return take_reserve(size);
 }
 
 static void *allocate_zeroed(size_t count, size_t size)
 {
 	void *memory = calloc(count, size);
 
-	return memory ? memory : take_reserve(count * size); /* never used before: zero */
+	if (memory)
+		return memory;
+	return take_reserve(count * size); /* never used before: zero */
 }
 
 /* Nothing grows what is in the reserve: tables of a fixed size. */

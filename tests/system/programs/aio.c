@@ -61,9 +61,10 @@ static void leaves_the_mask_alone(void)
 
 static void tells_by_a_signal(void)
 {
+	static char byte[] = "x";
 	struct sigaction action = {.sa_sigaction = on_signal, .sa_flags = SA_SIGINFO};
 	struct aiocb request = {
-		.aio_fildes = open("/dev/null", O_WRONLY), .aio_buf = "x", .aio_nbytes = 1};
+		.aio_fildes = open("/dev/null", O_WRONLY), .aio_buf = byte, .aio_nbytes = 1};
 
 	request.aio_sigevent.sigev_notify = SIGEV_SIGNAL;
 	request.aio_sigevent.sigev_signo = SIGUSR1;

@@ -18,13 +18,15 @@ static char folder[4000];
 long target(long number);
 long other_target(long number);
 
-EP_API __attribute__((noipa)) long target(long number)
+EP_API __attribute__((noinline)) long target(long number)
 {
+	__asm__ volatile("" : "+r"(number));
 	return number * 2 + 1;
 }
 
-__attribute__((noipa)) long other_target(long number)
+__attribute__((noinline)) long other_target(long number)
 {
+	__asm__ volatile("" : "+r"(number));
 	return number * 3 + 2;
 }
 

@@ -9,8 +9,9 @@
 
 long target(long number);
 
-__attribute__((noipa)) long target(long number)
+__attribute__((noinline)) long target(long number)
 {
+	__asm__ volatile("" : "+r"(number));
 	return number * 2 + 1;
 }
 
