@@ -153,8 +153,8 @@ void engine_hold_objects(void (*run)(void *data), void *data)
 }
 
 /* Not there in static programs, from which nothing is unloaded. */
-extern __typeof__(dlopen) dlopen __attribute__((weak));
-extern __typeof__(dladdr) dladdr __attribute__((weak));
+#pragma weak dlopen
+#pragma weak dladdr
 extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
 
 static bool in_executable(void)
