@@ -304,8 +304,8 @@ int main(int argc, char **argv)
 	struct perf_options perf_options;
 
 	perf_parse(argc, argv, &perf_options);
-	if (perf_options.repetitions > 7)
-		perf_options.repetitions = 7;
+	if (perf_options.repetitions > 11)
+		perf_options.repetitions = 11;
 	perf_pin(0);
 	for (enum way way = 0; way < WAYS; way++)
 		for (size_t count = 1; count <= MANY; count *= 10)

@@ -256,7 +256,7 @@ static void add_shape(struct perf_table *table, const char *name, void (*functio
 					   .end = disarm_uprobe,
 					   .loop = call,
 					   .data = subject_create(function),
-					   .rounds = 11, /* milliseconds each to register */
+					   .rounds = 3, /* a tenth of a second each to register */
 					   .against = floor});
 }
 

@@ -15,6 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "perf/harness.h"
+
 #define DEADLINE 300 /* seconds */
 
 /* build/perf/programs -> build/emuprobe */
@@ -73,6 +75,7 @@ bool launch_begin(struct launch *launch)
 	}
 	close(go[0]);
 	launch->failed = launch->uprobes ? begin_uprobes(launch) : NULL;
+	launch->started = perf_now_ns();
 	if (!launch->failed && write(go[1], "", 1) != 1)
 		launch->failed = "the program did not start";
 	close(go[1]);
@@ -83,7 +86,7 @@ bool launch_begin(struct launch *launch)
 	return false;
 }
 
-static double seconds(struct timeval time)
+static double seconds_of(struct timeval time)
 {
 	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
@@ -95,7 +98,8 @@ bool launch_wait(struct launch *launch)
 
 	if (wait4(launch->pid, &status, 0, &usage) != launch->pid || status != 0)
 		return false;
-	launch->cpu_seconds = seconds(usage.ru_utime) + seconds(usage.ru_stime);
+	launch->seconds = (double)(perf_now_ns() - launch->started) / 1e9;
+	launch->cpu_seconds = seconds_of(usage.ru_utime) + seconds_of(usage.ru_stime);
 	return true;
 }
 

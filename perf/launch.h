@@ -19,7 +19,8 @@ struct launch {
 	/* of one run */
 	pid_t pid;
 	FILE *errors;
-	double cpu_seconds; /* of the program and, where there is one, of the launcher */
+	uint64_t started;
+	double seconds, cpu_seconds; /* of the program and, where there is one, of the launcher */
 	struct baseline_uprobe on_malloc, on_free;
 	const char *failed; /* why it could not be started: a string that stays */
 };
@@ -30,7 +31,7 @@ const char *launch_path(void);
 /** From here on the program runs; its standard output is dropped. false: see .failed */
 bool launch_begin(struct launch *launch);
 
-/** Wait for its end. Returns whether that was a good one. */
+/** Wait for its end; says how long it took. Returns whether that was a good one. */
 bool launch_wait(struct launch *launch);
 
 /** Frees what is left of the run; returns how often probes were hit. */

@@ -184,6 +184,7 @@ static void add_making(struct perf_table *table, const char *row, struct making 
 						   .unit = columns[i].unit,
 						   .value = make_in_child,
 						   .data = &makings[i],
+						   .rounds = 11,
 						   .against = -1});
 	}
 }

@@ -257,6 +257,8 @@ int main(int argc, char **argv)
 	int error;
 
 	perf_parse(argc, argv, &options);
+	if (!options.smoke)
+		options.repetitions *= 4; /* they are short */
 	cpus = cpus > MAX_THREADS ? MAX_THREADS : cpus;
 	error = recording_init(RECORDING_NO_READER, cpus, RING_SIZE);
 	if (error) {
