@@ -31,6 +31,7 @@ struct perf_case {
 	int against;	    /* index of the baseline, -1: none */
 	double scale;	    /* what one loop counts for; 0: 1 */
 	uint64_t max_loops; /* in one burst; 0: as many as take options.burst_ns */
+	bool all_pairs;	    /* compare all, and not only the quietest */
 	unsigned rounds;    /* measure it in the first so many rounds only; 0: in all */
 
 	/* the harness's own */

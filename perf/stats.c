@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ENOUGH 7 /* the median of fewer pairs is chance: all are taken */
+
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;
@@ -49,13 +51,12 @@ static int by_sum(const void *a, const void *b)
 	return (first > second) - (first < second);
 }
 
-/* Never of less than three pairs, if there are three. */
 static size_t quietest(const struct perf_case *one, const struct perf_pair **ret)
 {
-	size_t count = one->pair_count / 4;
+	size_t count = one->all_pairs ? one->pair_count : one->pair_count / 4;
 
-	if (count < 3)
-		count = one->pair_count < 3 ? one->pair_count : 3;
+	if (count < ENOUGH)
+		count = one->pair_count < ENOUGH ? one->pair_count : ENOUGH;
 	qsort(one->pairs, one->pair_count, sizeof(*one->pairs), by_sum);
 	*ret = one->pairs + (one->rate ? one->pair_count - count : 0);
 	return count;

@@ -15,15 +15,15 @@ static struct perf_case baseline(double *samples, unsigned count)
 
 Test(perf_stats, comparison_is_that_of_the_quietest_pairs)
 {
-	struct perf_pair pairs[12];
+	struct perf_pair pairs[28];
 	struct perf_case cases[2] = {baseline((double[]){1}, 1), {.against = 0}};
 	struct perf_table table = {.cases = cases, .count = 2};
 	struct perf_comparison ret;
 
-	for (int i = 0; i < 12; i++) /* nine of them beside a busy neighbour */
+	for (int i = 0; i < 28; i++) /* 21 of them beside a busy neighbour */
 		pairs[i] = i % 4 ? (struct perf_pair){30 + i, 10} : (struct perf_pair){3, 2};
 	cases[1].pairs = pairs;
-	cases[1].pair_count = 12;
+	cases[1].pair_count = 28;
 	cr_assert(perf_compare(&table, &cases[1], &ret));
 	cr_expect_float_eq(ret.difference, 1, 1e-9);
 	cr_expect_float_eq(ret.ratio, 1.5, 1e-9);
@@ -44,14 +44,30 @@ Test(perf_stats, comparison_does_not_choose_the_smallest_difference)
 
 Test(perf_stats, quiet_is_high_where_more_is_better)
 {
-	struct perf_pair pairs[4] = {{10, 20}, {90, 100}, {90, 100}, {90, 100}};
+	struct perf_pair pairs[28];
+	struct perf_case cases[2] = {
+		baseline((double[]){1}, 1),
+		{.against = 0, .rate = true, .pairs = pairs, .pair_count = 28}};
+	struct perf_table table = {.cases = cases, .count = 2};
+	struct perf_comparison ret;
+
+	for (int i = 0; i < 28; i++)
+		pairs[i] = i % 4 ? (struct perf_pair){10, 20} : (struct perf_pair){90, 100};
+	cr_assert(perf_compare(&table, &cases[1], &ret));
+	cr_expect_float_eq(ret.ratio, 0.9, 1e-9);
+}
+
+/* The quarter of four would be one, and that one chance. */
+Test(perf_stats, few_pairs_count_all)
+{
+	struct perf_pair pairs[5] = {{1, 1}, {4, 2}, {8, 4}, {12, 6}, {16, 8}};
 	struct perf_case cases[2] = {baseline((double[]){1}, 1),
-				     {.against = 0, .rate = true, .pairs = pairs, .pair_count = 4}};
+				     {.against = 0, .pairs = pairs, .pair_count = 5}};
 	struct perf_table table = {.cases = cases, .count = 2};
 	struct perf_comparison ret;
 
 	cr_assert(perf_compare(&table, &cases[1], &ret));
-	cr_expect_float_eq(ret.ratio, 0.9, 1e-9);
+	cr_expect_float_eq(ret.difference, 4, 1e-9);
 }
 
 Test(perf_stats, nothing_is_compared_with_what_was_skipped)
