@@ -60,9 +60,9 @@ const char *settings_read(char **envp, struct settings *ret)
 	ret->inherited =
 		ret->definitions && strncmp(ret->definitions, INHERITED, strlen(INHERITED)) == 0;
 	if (!read_plan(find(envp, "EMUPROBE_PLAN"), &ret->plan))
-		return "EMUPROBE_PLAN";
+		return "EMUPROBE_PLAN: auto, trap, emulate, boost or jump";
 	if (!read_format(find(envp, "EMUPROBE_FORMAT"), &ret->format))
-		return "EMUPROBE_FORMAT";
+		return "EMUPROBE_FORMAT: text or json";
 	return NULL;
 }
 

@@ -23,7 +23,7 @@ struct settings {
 /**
  * Read @envp: environ is not there yet.
  *
- * @return   NULL, or the name of the first variable with a value that makes no sense.
+ * @return   NULL, or the first variable with a value that makes no sense, and what would.
  */
 const char *settings_read(char **envp, struct settings *ret);
 

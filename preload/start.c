@@ -17,10 +17,11 @@
 
 static struct trace_arena arena;
 
-static void complain(const char *variable)
+static void complain(const char *expected)
 {
 	char text[128];
-	int size = snprintf(text, sizeof(text), "emuprobe: %s: no such value\n", variable);
+	int size =
+		snprintf(text, sizeof(text), "emuprobe: %s; the program runs unprobed\n", expected);
 
 	trace_private_say(text, (size_t)size);
 }

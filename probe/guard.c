@@ -385,12 +385,12 @@ static int consider(const uint8_t *at, const uint8_t *start, bool is_libc)
 
 static int scan(const uint8_t *start, size_t size, bool is_libc)
 {
-	static const uint8_t system_call[] = {0x0f, 0x05};
 	const uint8_t *at = start, *end = start + size;
 	int error = 0;
 
-	while ((at = memmem(at, (size_t)(end - at), system_call, sizeof(system_call)))) {
-		error = consider(at, start, is_libc);
+	while ((at = memchr(at, 0x05, (size_t)(end - at)))) { /* faster than memmem() */
+		if (at > start && at[-1] == 0x0f)	      /* syscall */
+			error = consider(at - 1, start, is_libc);
 		if (error == -EP_NO_MEMORY || error == -EP_OUT_OF_REACH)
 			return error; /* a gap in the guard kills; not so what is no instruction */
 		at++;

@@ -138,7 +138,8 @@ static int add_object(struct dl_phdr_info *info, size_t size, void *data)
 	object = object_create(info, first);
 	if (!object)
 		return -EP_NO_MEMORY;
-	object->is_new = object->is_there = true;
+	object->is_new = is_watched;
+	object->is_there = true;
 	object->is_foreign = data != NULL;
 	objects[object_count++] = object;
 	return 0;

@@ -123,11 +123,12 @@ static int report_missing(const struct trace_definition *definition, int error,
 	if (!ret)
 		return error;
 	ret->error = -error;
-	ret->column = definition->place_column;
+	ret->column = error == -EP_NO_OBJECT ? definition->place_column : definition->loc_column;
 	if (!object)
 		object = executable(name, sizeof(name));
 	if (error == -EP_NO_OBJECT)
-		snprintf(ret->message, sizeof(ret->message), "%.60s: %s", object,
+		snprintf(ret->message, sizeof(ret->message),
+			 "%.60s: %s (a '?' behind the place waits for it)", object,
 			 ep_strerror(error));
 	else if (symbol)
 		snprintf(ret->message, sizeof(ret->message), "%.60s in %.60s: %s", symbol, object,

@@ -203,6 +203,7 @@ static int parse_place(struct parser *parser, struct trace_definition *definitio
 	if (!colon && word.at[0] == '/')
 		return trace_syntax(&parser->scanner, word.at + word.size,
 				    "no ':' and symbol or offset behind the path");
+	definition->loc_column = (size_t)(word.at - parser->scanner.text);
 	return parse_loc(parser, word, &definition->place);
 }
 

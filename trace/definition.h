@@ -47,6 +47,7 @@ struct trace_definition {
 	const char *text;    /* the definition as it was written */
 	size_t column;	     /* of it, in the list */
 	size_t place_column; /* of the place, in the list */
+	size_t loc_column;   /* of what comes behind the object there */
 	const char *group;   /* "uprobes" where none was given */
 	const char *event;   /* NULL where none was given */
 	struct ep_place place;

@@ -24,16 +24,18 @@ Test(cli_bad_input, unknown_symbol)
 	expect_rejected("p:x libc.so.6:no_such_symbol",
 			"emuprobe: no_such_symbol in libc.so.6: no such symbol\n"
 			"  p:x libc.so.6:no_such_symbol\n"
-			"      ^\n");
+			"                ^\n");
 	expect_rejected("p no_such_symbol",
 			"no_such_symbol in the executable (work): no such symbol\n");
 }
 
 Test(cli_bad_input, unknown_object)
 {
-	expect_rejected("p libnothing.so.1:malloc", "libnothing.so.1: no such object is loaded\n"
-						    "  p libnothing.so.1:malloc\n"
-						    "    ^\n");
+	expect_rejected(
+		"p libnothing.so.1:malloc",
+		"libnothing.so.1: no such object is loaded (a '?' behind the place waits for it)\n"
+		"  p libnothing.so.1:malloc\n"
+		"    ^\n");
 }
 
 Test(cli_bad_input, pattern_without_match)

@@ -188,6 +188,24 @@ Test(cli_launcher, more_threads_than_ever_run_at_once_are_counted)
 	command_result_deinit(&result);
 }
 
+/* What an indirect function chose, found by its name, by the launcher's first look at libc. */
+Test(cli_launcher, indirect_functions_by_name)
+{
+	static const char *const names[] = {"memcpy", "strlen", "memset"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		char definition[64];
+		struct command_result result;
+
+		snprintf(definition, sizeof(definition), "p:f libc.so.6:%s", names[i]);
+		result = RUN(EMUPROBE, "-c", "-e", definition, "--", "/bin/ls", "-l", "/");
+		expect_status(result, 0);
+		cr_expect_gt(strtol(strstr(result.error, "place\n") + 6, NULL, 10), 0, "%s",
+			     command_describe(&result));
+		command_result_deinit(&result);
+	}
+}
+
 Test(cli_launcher, share_of_trapped_hits)
 {
 	struct command_result result =
