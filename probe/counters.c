@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 
 #include "probe/syscall.h"
+#include "probe/thread.h"
 
 #define TRIES_MAX 8u /* other threads' blocks that are looked at before a new one is made */
 
@@ -78,7 +79,7 @@ static struct counters_block *next_of_group(struct counters_block *block, uint32
 	return block;
 }
 
-void counters_clear(uint32_t counter)
+static void clear(uint32_t counter)
 {
 	uint32_t group = counter / EP_COUNTERS_PER_BLOCK, i = counter % EP_COUNTERS_PER_BLOCK;
 	struct counters_block *block = next_of_group(atomic_load(&blocks), group);
@@ -89,7 +90,7 @@ void counters_clear(uint32_t counter)
 
 void counters_free(uint32_t counter)
 {
-	counters_clear(counter);
+	clear(counter);
 	free_next[counter] = free_head;
 	free_head = counter;
 }
@@ -166,7 +167,8 @@ EP_TRAP_PATH static struct counters_block *own_block(uint32_t group)
 	if (block)
 		return block;
 	tid = (uint32_t)sys0(SYS_gettid);
-	block = take_over(group, tid);
+	/* The child of vfork() takes its parent's threads for dead. */
+	block = probe_thread_is_guest() ? NULL : take_over(group, tid);
 	if (!block)
 		block = create(group, tid);
 	counters_table[group] = block;

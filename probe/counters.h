@@ -20,10 +20,10 @@
  */
 uint32_t counters_alloc(void);
 
-/** Make it zero in all threads. Context: as counters_free(). */
-void counters_clear(uint32_t counter);
-
-/** Give it back. Context: engine lock held; nobody counts with it any more. */
+/**
+ * Give it back.
+ * Context:  engine lock held; nobody counts with it any more, or is just adding to it.
+ */
 void counters_free(uint32_t counter);
 
 #define COUNTERS_GROUPS 32u

@@ -17,6 +17,11 @@
 #define FUNCTION_MAX 0x100000u /* bytes that are decoded in search of branches */
 #define STRAIGHT_MAX 16	       /* instructions that are decoded in search of what they do */
 
+static bool is_nop(const struct x86_insn *insn)
+{
+	return insn->map == X86_MAP_0F && insn->opcode >= 0x18 && insn->opcode <= 0x1f;
+}
+
 static bool is_padding(const struct x86_insn *insn)
 {
 	if (insn->encoding != X86_LEGACY)
@@ -78,6 +83,16 @@ bool flow_is_entry(const struct flow_region *region, uint64_t address)
 	return false;
 }
 
+/* A fault shows the flags to a handler, which may go on elsewhere. Of the stack nobody expects one. */
+static bool may_fault(const struct x86_insn *insn)
+{
+	bool is_address = insn->encoding == X86_LEGACY &&
+			  ((insn->map == X86_MAP_1B && insn->opcode == 0x8d) || is_nop(insn));
+	bool is_absolute = insn->map == X86_MAP_1B && (insn->opcode & 0xfc) == 0xa0;
+
+	return is_absolute || (insn->modrm_offset && insn->modrm < 0xc0 && !is_address);
+}
+
 bool flow_flags_are_dead(const struct flow_region *region)
 {
 	struct x86_insn insn = region->insns[0];
@@ -85,6 +100,8 @@ bool flow_flags_are_dead(const struct flow_region *region)
 	for (int i = 0; i < STRAIGHT_MAX; i++) {
 		enum x86_flags_use use = x86_insn_flags_use(&insn);
 
+		if (may_fault(&insn))
+			return false;
 		if (use != X86_FLAGS_IGNORED)
 			return use == X86_FLAGS_REPLACED;
 		if (place_decode(x86_insn_end(&insn), &insn) || !is_known_code(region, &insn))

@@ -66,8 +66,84 @@ static bool goes_on(struct walk *walk, const struct x86_insn *insn, bool *ret_ok
 	}
 }
 
+/*
+ * A `ret` goes anywhere, if its address was put there by something else than a call (retpolines).
+ * So RSP may only move as compilers move it, nothing is stored at the top of the stack, and no push
+ * comes before a ret.
+ */
+
+enum { RSP = 4, RBP = 5 };
+
+static bool has_rsp(const struct x86_insn *insn)
+{
+	return insn->modrm_offset && !(insn->rex & X86_REX_R) && (insn->modrm >> 3 & 7) == RSP;
+}
+
+static bool changes_rm_rsp(const struct x86_insn *insn)
+{
+	return insn->modrm_offset && insn->modrm >= 0xc0 && !(insn->rex & X86_REX_B) &&
+	       (insn->modrm & 7) == RSP;
+}
+
+static bool is_on_stack(const struct x86_insn *insn)
+{
+	return insn->sib_offset && insn->modrm < 0xc0 && !(insn->rex & X86_REX_B) &&
+	       (insn->sib & 7) == RSP;
+}
+
+/* add, and, sub rsp, imm; mov rsp, rbp; what only reads it. */
+static bool moves_rsp_plainly(const struct x86_insn *insn)
+{
+	unsigned int reg = insn->modrm >> 3 & 7;
+
+	if (insn->opcode == 0x81 || insn->opcode == 0x83)
+		return reg == 0 || reg == 4 || reg == 5;
+	return insn->opcode == 0x89 && reg == RBP && !(insn->rex & X86_REX_R);
+}
+
+static bool only_loads(const struct x86_insn *insn)
+{
+	return insn->opcode == 0x8b || insn->opcode == 0x8d || insn->opcode == 0x3b ||
+	       insn->opcode == 0x63;
+}
+
+/* Which general instructions of the one-byte map have a register in ModRM.reg, and change it. */
+static bool changes_reg(const struct x86_insn *insn)
+{
+	uint8_t opcode = insn->opcode;
+
+	if (opcode < 0x40)
+		return (opcode & 7) == 2 || (opcode & 7) == 3;
+	return opcode == 0x63 || opcode == 0x69 || opcode == 0x6b || opcode == 0x86 ||
+	       opcode == 0x87 || opcode == 0x8a || opcode == 0x8b || opcode == 0x8d;
+}
+
+static bool keeps_stack(const struct x86_insn *insn)
+{
+	if (insn->map != X86_MAP_1B)
+		return !has_rsp(insn) && !changes_rm_rsp(insn) && !is_on_stack(insn);
+	if (insn->opcode == 0x94 || insn->opcode == 0x5c || insn->opcode == 0xbc ||
+	    insn->opcode == 0xc2 || insn->opcode == 0xc8) /* xchg, pop, mov rsp; ret imm; enter */
+		return false;
+	if (changes_rm_rsp(insn))
+		return moves_rsp_plainly(insn);
+	if (has_rsp(insn) && changes_reg(insn))
+		return insn->opcode == 0x8d && is_on_stack(insn);
+	return !is_on_stack(insn) || only_loads(insn);
+}
+
+static bool is_push(const struct x86_insn *insn)
+{
+	uint8_t opcode = insn->opcode;
+
+	return insn->map == X86_MAP_1B &&
+	       ((opcode & 0xf8) == 0x50 || opcode == 0x68 || opcode == 0x6a ||
+		(opcode == 0xff && (insn->modrm >> 3 & 7) == 6) || opcode == 0x9c);
+}
+
 static bool follow(struct walk *walk, uint64_t at)
 {
+	bool pushed = false;
 	bool ok = true;
 
 	while (enter(walk, at)) {
@@ -75,8 +151,10 @@ static bool follow(struct walk *walk, uint64_t at)
 
 		if (walk->insn_count > INSNS_MAX / 2 || at < walk->object->start ||
 		    at >= walk->object->end || place_decode(at, &insn) ||
-		    !x86_insn_is_general(&insn))
+		    !x86_insn_is_general(&insn) || !keeps_stack(&insn) ||
+		    (pushed && x86_insn_flow(&insn) == X86_FLOW_RET))
 			return false;
+		pushed = is_push(&insn);
 		if (!goes_on(walk, &insn, &ok) || !ok)
 			return ok;
 		at = x86_insn_end(&insn);

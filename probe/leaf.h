@@ -9,7 +9,7 @@
 /**
  * Is @function, with all that it calls, sure to leave alone everything but general registers? Only
  * what calls nothing outside of its own object can be seen through: no calls through pointers, and
- * so none by way of a PLT; 256 instructions at most.
+ * so none by way of a PLT, no stores where return addresses are; 256 instructions at most.
  *
  * Context:  engine lock held. Some 50 ns an instruction; the last answer is remembered.
  */

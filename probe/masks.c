@@ -275,6 +275,16 @@ EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, si
 	return ret;
 }
 
+/* We may have been hinted at something in vain, having another signal already. */
+EP_TRAP_PATH static void pass_on(void)
+{
+	for (uint64_t left = process_pending; left; left &= left - 1) {
+		uint64_t bit = left & -left;
+
+		probe_thread_each(hint_to, &bit);
+	}
+}
+
 /*
  * What another thread got first, and has kept or is about to keep, interrupts us, too: that is not
  * for the program to see, but what one of its handlers interrupted is.
@@ -288,8 +298,10 @@ EP_TRAP_PATH static long wait_until(struct probe_thread *thread, uint64_t set, s
 		int64_t left = deadline - now();
 		long ret = wait_once(thread, set, info, left > 0 ? left : 0);
 
-		if (ret != EINTR_ && ret != EAGAIN_)
+		if (ret != EINTR_ && ret != EAGAIN_) {
+			pass_on();
 			return ret;
+		}
 		if (masks_pending() & set & SIGNALS_OWNED)
 			continue;
 		if (ret == EINTR_ && thread->delivered != delivered)

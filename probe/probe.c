@@ -143,8 +143,8 @@ static void borrow_counter(struct ep_probe *probe, bool own_counts)
 	}
 	if (site->counter == COUNTERS_NONE)
 		site->counter = counters_alloc();
-	else
-		counters_clear(site->counter);
+	else /* not cleared: a thread may be in the middle of adding to it */
+		probe->skipped = probe->frozen = counters_sum(site->counter);
 	probe->counter = site->counter;
 	site->counter_lent = site->counter != COUNTERS_NONE;
 }
@@ -456,15 +456,15 @@ int ep_probe_remove(struct ep_probe *probe)
 
 void ep_probe_enable(struct ep_probe *probe)
 {
-	if (atomic_exchange(&probe->enabled, true))
+	/* A detour that only counts does not ask; who calls a handler does. */
+	if (atomic_exchange(&probe->enabled, true) || probe->handler)
 		return;
-	/* A detour that only counts does not ask. */
 	probe->skipped += counters_sum(probe->counter) - probe->frozen;
 }
 
 void ep_probe_disable(struct ep_probe *probe)
 {
-	if (atomic_exchange(&probe->enabled, false))
+	if (atomic_exchange(&probe->enabled, false) && !probe->handler)
 		probe->frozen = counters_sum(probe->counter);
 }
 
@@ -488,9 +488,8 @@ void ep_use_counter_memory(ep_counter_memory alloc, void *data)
 static uint64_t hits_of(const struct ep_probe *probe)
 {
 	const struct ep_counts *counts = atomic_load(&((struct ep_probe *)probe)->counts);
-	uint64_t counted = atomic_load(&((struct ep_probe *)probe)->enabled)
-				   ? counters_sum(probe->counter)
-				   : probe->frozen;
+	bool frozen = !probe->handler && !atomic_load(&((struct ep_probe *)probe)->enabled);
+	uint64_t counted = frozen ? probe->frozen : counters_sum(probe->counter);
 
 	return __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + counted - probe->skipped;
 }

@@ -91,6 +91,8 @@ EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, u
 
 EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 {
+	bool is_guest = probe_thread_is_guest(); /* to whom its parent's threads look dead */
+
 	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
 		struct probe_thread *record = &pool->records[(tid + i * i) % POOL_SIZE];
 		uint32_t owner = record->tid;
@@ -103,7 +105,7 @@ EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 		struct probe_thread *record = &pool->records[(tid + i * i) % POOL_SIZE];
 		uint32_t owner = record->tid;
 
-		if (owner && is_dead(owner) && claim(record, owner, tid))
+		if (owner && !is_guest && is_dead(owner) && claim(record, owner, tid))
 			return record;
 	}
 	return NULL;

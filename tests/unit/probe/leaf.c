@@ -35,6 +35,28 @@ FUNCTION(leaf_xrstor, "xrstor (%rdi); ret");
 FUNCTION(leaf_pointer, "call *%rax; ret");
 FUNCTION(leaf_tail, "jmp *(%rdi)");
 FUNCTION(leaf_crc, "crc32b %al, %ecx; ret"); /* general, but not known to be */
+FUNCTION(leaf_frame, "push %rbp; mov %rsp, %rbp; and $-16, %rsp; sub $32, %rsp; lea 8(%rsp), %rdi; "
+		     "mov %rdi, -8(%rbp); mov 8(%rsp), %rax; mov %rsp, %rcx; lea -8(%rbp), %rax; "
+		     "mov %rbp, %rsp; pop %rbp; ret");
+FUNCTION(leaf_leaves, "push %rbp; mov %rsp, %rbp; sub $32, %rsp; add $8, %rsp; leave; ret");
+FUNCTION(leaf_retpoline, "call 1f; 2: pause; jmp 2b; 1: mov %rax, (%rsp); ret");
+FUNCTION(leaf_push_ret, "push %rax; ret");
+FUNCTION(leaf_pushf_ret, "pushf; ret");
+FUNCTION(leaf_push_mem_ret, "pushq (%rdi); ret");
+FUNCTION(leaf_switch, "mov %rdi, %rsp; ret");
+FUNCTION(leaf_load_stack, "mov (%rdi), %rsp; ret");
+FUNCTION(leaf_exchange, "xchg %rax, %rsp; ret");
+FUNCTION(leaf_exchange_memory, "xchg %rsp, (%rdi); ret");
+FUNCTION(leaf_pop_stack, "pop %rsp; ret");
+FUNCTION(leaf_constant_stack, "mov $0x1000, %esp; ret");
+FUNCTION(leaf_add_stack, "add %rdi, %rsp; ret");
+FUNCTION(leaf_add_to_stack, "add (%rdi), %rsp; ret");
+FUNCTION(leaf_cmov_stack, "cmovz %rdi, %rsp; ret");
+FUNCTION(leaf_lea_stack, "lea (%rdi), %rsp; ret");
+FUNCTION(leaf_ret_imm, "ret $8");
+FUNCTION(leaf_add_at_stack, "addq $8, (%rsp); ret");
+FUNCTION(leaf_xadd_at_stack, "xadd %rax, (%rsp); ret");
+FUNCTION(leaf_pop_at_stack, "popq (%rsp); ret");
 FUNCTION(leaf_long, ".rept 1000; inc %eax; .endr; ret");
 FUNCTION(leaf_many_roads, ".rept 100; jz leaf_empty; .endr; ret");
 
@@ -54,6 +76,8 @@ Test(leaf, sees_general_registers)
 	cr_expect(is_general(leaf_plain));
 	cr_expect(is_general(leaf_loops));
 	cr_expect(is_general(leaf_recurses));
+	cr_expect(is_general(leaf_frame));
+	cr_expect(is_general(leaf_leaves));
 	cr_expect(is_general(leaf_calls));
 	cr_expect(is_general(leaf_calls), "the last answer is remembered");
 }
@@ -82,6 +106,28 @@ Test(leaf, doubts_what_it_cannot_follow)
 	cr_expect_not(is_general(leaf_long));
 	cr_expect_not(is_general(leaf_many_roads));
 	cr_expect_not(is_general((const uint8_t *)strlen), "of another object, by way of a PLT");
+}
+
+Test(leaf, doubts_a_return_that_nobody_called)
+{
+	cr_expect_not(is_general(leaf_retpoline));
+	cr_expect_not(is_general(leaf_push_ret));
+	cr_expect_not(is_general(leaf_pushf_ret));
+	cr_expect_not(is_general(leaf_push_mem_ret));
+	cr_expect_not(is_general(leaf_switch));
+	cr_expect_not(is_general(leaf_load_stack));
+	cr_expect_not(is_general(leaf_exchange));
+	cr_expect_not(is_general(leaf_exchange_memory));
+	cr_expect_not(is_general(leaf_pop_stack));
+	cr_expect_not(is_general(leaf_constant_stack));
+	cr_expect_not(is_general(leaf_add_stack));
+	cr_expect_not(is_general(leaf_add_to_stack));
+	cr_expect_not(is_general(leaf_cmov_stack));
+	cr_expect_not(is_general(leaf_lea_stack));
+	cr_expect_not(is_general(leaf_ret_imm));
+	cr_expect_not(is_general(leaf_add_at_stack));
+	cr_expect_not(is_general(leaf_xadd_at_stack));
+	cr_expect_not(is_general(leaf_pop_at_stack));
 }
 
 Test(leaf, does_not_believe_generated_code)
