@@ -19,7 +19,8 @@
 #include "probe/syscall.h"
 #include "probe/thread.h"
 
-#define TRIES_MAX 8u /* other threads' blocks that are looked at before a new one is made */
+#define NOBODY	  UINT32_MAX /* no thread has this ID, and so none is dead */
+#define TRIES_MAX 8u	     /* other threads' blocks that are looked at before a new one is made */
 
 _Static_assert(EP_COUNTERS_PER_BLOCK *COUNTERS_GROUPS == 131072, "as documented");
 
@@ -166,11 +167,16 @@ EP_TRAP_PATH static struct counters_block *own_block(uint32_t group)
 
 	if (block)
 		return block;
-	tid = (uint32_t)sys0(SYS_gettid);
-	/* The child of vfork() takes its parent's threads for dead. */
-	block = probe_thread_is_guest() ? NULL : take_over(group, tid);
-	if (!block)
-		block = create(group, tid);
+	if (probe_thread_is_guest()) {
+		/* It takes its parent's threads for dead; and the one whose place it has goes on in
+		   the block when it is dead itself. */
+		block = create(group, NOBODY);
+	} else {
+		tid = (uint32_t)sys0(SYS_gettid);
+		block = take_over(group, tid);
+		if (!block)
+			block = create(group, tid);
+	}
 	counters_table[group] = block;
 	return block;
 }

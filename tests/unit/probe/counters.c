@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -173,4 +174,114 @@ Test(counters, a_forked_child_counts_for_itself)
 	waitpid(child, &status, 0);
 	cr_assert_eq(status, 0);
 	cr_assert_eq(hits_of(probe), 2);
+}
+
+/* ---- while threads are in the middle of it --------------------------------------------------- */
+
+static atomic_bool stop;
+static atomic_uint_fast64_t handled;
+
+static void *call_until_stopped(void *data)
+{
+	uint64_t *calls = data;
+
+	while (!atomic_load(&stop)) {
+		if (starts_with_push(*calls, 1) != *calls + 1)
+			abort();
+		++*(volatile uint64_t *)calls;
+	}
+	return NULL;
+}
+
+static void handle(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	atomic_fetch_add(&handled, 1);
+}
+
+enum { CALLERS = 3 };
+
+static uint64_t call_counts[CALLERS];
+static pthread_t callers[CALLERS];
+
+static void start_callers(void)
+{
+	for (int i = 0; i < CALLERS; i++)
+		pthread_create(&callers[i], NULL, call_until_stopped, &call_counts[i]);
+}
+
+static void stop_callers(void)
+{
+	atomic_store(&stop, true);
+	for (int i = 0; i < CALLERS; i++)
+		pthread_join(callers[i], NULL);
+}
+
+Test(counters, disabling_loses_no_hit_of_a_handler)
+{
+	struct ep_options options = {.size = sizeof(options), .handler = handle};
+	struct ep_probe *probe;
+
+	cr_assert_eq(ep_probe_create((const void *)starts_with_push, &options, &probe), 0);
+	start_callers();
+	for (int i = 0; i < 20000 || handled < 1000; i++) {
+		ep_probe_disable(probe);
+		ep_probe_enable(probe);
+	}
+	stop_callers();
+	cr_expect_gt(handled, 0);
+	cr_expect_eq(hits_of(probe), handled);
+}
+
+static uint64_t calls_so_far(void)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < CALLERS; i++)
+		sum += __atomic_load_n(&call_counts[i], __ATOMIC_RELAXED);
+	return sum;
+}
+
+/* A thread may be preempted in front of its addition: not more than one hit each is late. */
+Test(counters, what_the_last_probe_of_an_address_counted_never_comes_back)
+{
+	start_callers();
+	for (int i = 0; i < 2000; i++) {
+		struct ep_info info = {.size = sizeof(info)};
+		uint64_t before = calls_so_far();
+		struct ep_probe *probe = count(starts_with_push);
+
+		sched_yield();
+		ep_probe_info(probe, &info);
+		ep_probe_remove(probe);
+		cr_assert_leq(info.hits, calls_so_far() - before + 3 * CALLERS, "round %d", i);
+	}
+	stop_callers();
+}
+
+/* In the memory of its parent, whose threads it cannot see. */
+Test(counters, a_child_of_vfork_takes_no_thread_for_dead)
+{
+	struct ep_probe *probe = count(starts_with_push);
+	uint64_t of_children = 0;
+
+	start_callers();
+	while (calls_so_far() < 1000)
+		sched_yield();
+	for (int i = 0; i < 20; i++) {
+		pid_t child = vfork();
+
+		if (child == 0) {
+			for (int j = 0; j < 1000; j++)
+				starts_with_push(1, 1);
+			_exit(0);
+		}
+		cr_assert_gt(child, 0);
+		waitpid(child, NULL, 0);
+		of_children += 1000;
+	}
+	stop_callers();
+	cr_expect_eq(hits_of(probe), calls_so_far() + of_children);
 }
