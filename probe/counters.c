@@ -146,7 +146,7 @@ EP_TRAP_PATH static void *allocate(uint32_t group)
 	return memory < 0 ? NULL : (void *)memory;
 }
 
-EP_TRAP_PATH static struct counters_block *create(uint32_t group, uint32_t tid)
+EP_TRAP_PATH static struct counters_block *create_block(uint32_t group, uint32_t tid)
 {
 	struct counters_block *block = allocate(group);
 
@@ -170,12 +170,12 @@ EP_TRAP_PATH static struct counters_block *own_block(uint32_t group)
 	if (probe_thread_is_guest()) {
 		/* It takes its parent's threads for dead; and the one whose place it has goes on in
 		   the block when it is dead itself. */
-		block = create(group, NOBODY);
+		block = create_block(group, NOBODY);
 	} else {
 		tid = (uint32_t)sys0(SYS_gettid);
 		block = take_over(group, tid);
 		if (!block)
-			block = create(group, tid);
+			block = create_block(group, tid);
 	}
 	counters_table[group] = block;
 	return block;

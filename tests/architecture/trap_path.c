@@ -29,6 +29,7 @@ static const struct {
 	{"xol_detour_avx512", "likewise"},
 	{"call_program", "the program's own handler, as the kernel would have called it"},
 	{"counters_add_slow", "who gives memory for counters: documented as EP_TRAP_PATH"},
+	{"create_block", "likewise"},
 	{"probe_thread_each", "a visitor: EP_TRAP_PATH, all of them in masks.c and thread.c"},
 	{"registry_each", "a visitor: EP_TRAP_PATH, where it is called on the trap path"},
 };
