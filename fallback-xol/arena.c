@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "fallback-xol/system_call.h"
+#include "fallback-xol/mapping.h"
 
 #define PIECE ((size_t)256 << 10)
 

@@ -24,7 +24,7 @@
 #include <sys/resource.h>
 
 #include "fallback-xol/arena.h"
-#include "fallback-xol/system_call.h"
+#include "fallback-xol/mapping.h"
 #include "include/emuprobe.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -63,13 +63,13 @@ static struct owner *owner_create(void)
 
 	if (at < 0)
 		return NULL;
-	xol_system_call(SYS_madvise, at, PAGE, MADV_WIPEONFORK, 0, 0, 0); /* else .pid differs */
+	x86_syscall(SYS_madvise, at, PAGE, MADV_WIPEONFORK, 0, 0, 0); /* else .pid differs */
 	return (struct owner *)at;
 }
 
 uint64_t xol_code_generation(void)
 {
-	long pid = xol_system_call(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	long pid = x86_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 
 	if (!owner)
 		owner = owner_create();
@@ -93,31 +93,31 @@ static bool set_size(long fd, size_t size)
 	struct rlimit old = {0}, lifted;
 	bool limited, done = false;
 
-	xol_system_call(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&old, 0, 0);
+	x86_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&old, 0, 0);
 	limited = old.rlim_cur < size;
 	if (old.rlim_max < size)
 		return false;
 	lifted = (struct rlimit){old.rlim_max, old.rlim_max};
 	if (limited)
-		xol_system_call(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&lifted, 0, 0, 0);
-	done = xol_system_call(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0) >= 0;
+		x86_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&lifted, 0, 0, 0);
+	done = x86_syscall(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0) >= 0;
 	if (limited)
-		xol_system_call(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&old, 0, 0, 0);
+		x86_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&old, 0, 0, 0);
 	return done;
 }
 
 static int memfd_create_sized(size_t size)
 {
 	const char *name = "emuprobe";
-	long fd = xol_system_call(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_NOEXEC_SEAL, 0, 0,
-				  0, 0);
+	long fd = x86_syscall(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_NOEXEC_SEAL, 0, 0, 0,
+			      0);
 
 	if (fd == -EINVAL)
-		fd = xol_system_call(SYS_memfd_create, (long)name, MFD_CLOEXEC, 0, 0, 0, 0);
+		fd = x86_syscall(SYS_memfd_create, (long)name, MFD_CLOEXEC, 0, 0, 0, 0);
 	if (fd < 0)
 		return -EP_NO_MEMORY;
 	if (!set_size(fd, size)) {
-		xol_system_call(SYS_close, fd, 0, 0, 0, 0, 0);
+		x86_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 		return -EP_NO_MEMORY;
 	}
 	return (int)fd;
@@ -182,7 +182,7 @@ static int map_near(struct xol_window window, uint64_t near, size_t size, int fd
 
 static int memfd_close(int fd, int error)
 {
-	xol_system_call(SYS_close, fd, 0, 0, 0, 0, 0);
+	x86_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 	return error;
 }
 

@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 
-#include "fallback-xol/system_call.h"
+#include "fallback-xol/mapping.h"
 #include "include/emuprobe.h"
 
 #define HEAP_ROOM  ((uint64_t)1 << 30)
@@ -83,12 +83,12 @@ int xol_maps_each(void (*visit)(const struct xol_mapping *mapping, void *data), 
 {
 	char buf[2048];
 	struct line line = {0};
-	long size, fd = xol_system_call(SYS_openat, AT_FDCWD, (long)"/proc/self/maps",
-					O_RDONLY | O_CLOEXEC, 0, 0, 0);
+	long size, fd = x86_syscall(SYS_openat, AT_FDCWD, (long)"/proc/self/maps",
+				    O_RDONLY | O_CLOEXEC, 0, 0, 0);
 
 	if (fd < 0)
 		return -EP_UNSUPPORTED;
-	while ((size = xol_system_call(SYS_read, fd, (long)buf, sizeof(buf), 0, 0, 0)) > 0) {
+	while ((size = x86_syscall(SYS_read, fd, (long)buf, sizeof(buf), 0, 0, 0)) > 0) {
 		for (long i = 0; i < size; i++) {
 			if (buf[i] != '\n') {
 				line_add(&line, buf[i]);
@@ -100,7 +100,7 @@ int xol_maps_each(void (*visit)(const struct xol_mapping *mapping, void *data), 
 			line = (struct line){0};
 		}
 	}
-	xol_system_call(SYS_close, fd, 0, 0, 0, 0, 0);
+	x86_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 	return size < 0 ? -EP_UNSUPPORTED : 0;
 }
 

@@ -17,18 +17,16 @@
 #define FUNCTION_MAX 0x100000u /* bytes that are decoded in search of branches */
 #define STRAIGHT_MAX 16	       /* instructions that are decoded in search of what they do */
 
-static bool is_nop(const struct x86_insn *insn)
+static bool is_wide_nop(const struct x86_insn *insn)
 {
-	return insn->map == X86_MAP_0F && insn->opcode >= 0x18 && insn->opcode <= 0x1f;
+	return insn->encoding == X86_LEGACY && insn->map == X86_MAP_0F && insn->opcode == 0x1f;
 }
 
 static bool is_padding(const struct x86_insn *insn)
 {
-	if (insn->encoding != X86_LEGACY)
-		return false;
-	if (insn->map == X86_MAP_1B)
+	if (insn->encoding == X86_LEGACY && insn->map == X86_MAP_1B)
 		return insn->opcode == 0xcc || (insn->opcode == 0x90 && !(insn->rex & X86_REX_B));
-	return insn->map == X86_MAP_0F && insn->opcode == 0x1f; /* nop r/m */
+	return is_wide_nop(insn);
 }
 
 static bool is_known_code(const struct flow_region *region, const struct x86_insn *insn)
@@ -86,11 +84,11 @@ bool flow_is_entry(const struct flow_region *region, uint64_t address)
 /* A fault shows the flags to a handler, which may go on elsewhere. Of the stack nobody expects one. */
 static bool may_fault(const struct x86_insn *insn)
 {
-	bool is_address = insn->encoding == X86_LEGACY &&
-			  ((insn->map == X86_MAP_1B && insn->opcode == 0x8d) || is_nop(insn));
+	bool is_lea = insn->map == X86_MAP_1B && insn->opcode == 0x8d;
 	bool is_absolute = insn->map == X86_MAP_1B && (insn->opcode & 0xfc) == 0xa0;
+	bool is_memory = insn->modrm_offset && insn->modrm < 0xc0;
 
-	return is_absolute || (insn->modrm_offset && insn->modrm < 0xc0 && !is_address);
+	return is_absolute || (is_memory && !is_lea && !is_wide_nop(insn));
 }
 
 bool flow_flags_are_dead(const struct flow_region *region)

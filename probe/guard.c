@@ -122,6 +122,12 @@ EP_TRAP_PATH static bool wait_unblocked(struct ep_regs *regs, ucontext_t *contex
 	return true;
 }
 
+/* Of any other the kernel says EINVAL. */
+EP_TRAP_PATH static bool is_valid(const struct timespec *timeout)
+{
+	return timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000;
+}
+
 EP_TRAP_PATH static bool wait_for_signal(struct ep_regs *regs, ucontext_t *context)
 {
 	struct timespec timeout;
@@ -132,7 +138,8 @@ EP_TRAP_PATH static bool wait_for_signal(struct ep_regs *regs, ucontext_t *conte
 	if (regs->r10 != sizeof(set) || !emu_read_memory(&set, regs->rdi, sizeof(set)) ||
 	    !(set & SIGNALS_OWNED))
 		return false;
-	if (regs->rdx && !emu_read_memory(&timeout, regs->rdx, sizeof(timeout)))
+	if (regs->rdx &&
+	    (!emu_read_memory(&timeout, regs->rdx, sizeof(timeout)) || !is_valid(&timeout)))
 		return false;
 	ret = masks_wait(set, *signals_mask(context), &info, regs->rdx ? &timeout : NULL);
 	if (ret > 0 && regs->rsi && !emu_write_memory(regs->rsi, &info, sizeof(info)))

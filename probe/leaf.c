@@ -12,51 +12,150 @@
 #include "probe/place.h"
 #include "x86/vector.h"
 
-#define INSNS_MAX 512
+#define INSNS_MAX 256
+#define TABLE	  512
 #define ROADS_MAX 64
 
+/* Where a road leads, and by how much the stack has grown since its function was called. */
+struct point {
+	uint64_t address; /* 0: none */
+	int64_t depth;
+};
+
 struct walk {
-	uint64_t seen[INSNS_MAX]; /* a hash table; 0: free */
-	uint64_t roads[ROADS_MAX];
+	struct point seen[TABLE]; /* hashed */
+	struct point roads[ROADS_MAX];
 	size_t insn_count, road_count;
 	const struct objects_object *object;
 };
 
-/* False: it has been there already. */
-static bool enter(struct walk *walk, uint64_t address)
+static struct point *find(struct walk *walk, uint64_t address)
 {
 	size_t i = address * 0x9e3779b97f4a7c15u >> 55;
 
-	while (walk->seen[i] && walk->seen[i] != address)
-		i = (i + 1) % INSNS_MAX;
-	if (walk->seen[i])
-		return false;
-	walk->seen[i] = address;
-	walk->insn_count++;
-	return true;
+	while (walk->seen[i].address && walk->seen[i].address != address)
+		i = (i + 1) % TABLE;
+	return &walk->seen[i];
 }
 
-static bool add_road(struct walk *walk, uint64_t address)
+static bool add_road(struct walk *walk, uint64_t address, int64_t depth)
 {
 	if (walk->road_count == ROADS_MAX)
 		return false;
-	walk->roads[walk->road_count++] = address;
+	walk->roads[walk->road_count++] = (struct point){address, depth};
 	return true;
 }
 
+/* ---- the stack ------------------------------------------------------------------------------- */
+
+/*
+ * A `ret` goes anywhere, if something else than a call has put its address there, as retpolines
+ * do. So RSP may be moved by constants only, by which it is known at each ret, and may not be
+ * copied, so that nothing else leads to what lies there.
+ */
+
+enum { RSP = 4, WORD = 8 };
+
+static bool is_group(const struct x86_insn *insn)
+{
+	uint8_t opcode = insn->opcode;
+
+	if (insn->map == X86_MAP_1B)
+		return (opcode & 0xfc) == 0x80 || opcode == 0x8f || (opcode & 0xee) == 0xc0 ||
+		       (opcode & 0xfe) == 0xc6 || (opcode & 0xfc) == 0xd0 ||
+		       (opcode & 0xf6) == 0xf6;
+	return (opcode & 0xf8) == 0x18 || opcode == 0x01 || opcode == 0xae || opcode == 0xba ||
+	       opcode == 0xc7 || (opcode & 0xf0) == 0x90;
+}
+
+/* Does the opcode byte itself name a register: push, pop, xchg, mov, bswap? */
+static bool names_register(const struct x86_insn *insn)
+{
+	uint8_t high = insn->opcode & 0xf8;
+
+	if (insn->map != X86_MAP_1B)
+		return high == 0xc8;
+	return high == 0x50 || high == 0x58 || high == 0x90 || (high & 0xf0) == 0xb0;
+}
+
+static bool is_rsp(unsigned int number, unsigned int extended)
+{
+	return (number & 7) == RSP && !extended;
+}
+
+static bool mentions_rsp(const struct x86_insn *insn)
+{
+	if (!insn->modrm_offset)
+		return names_register(insn) && is_rsp(insn->opcode, insn->rex & X86_REX_B);
+	return (insn->modrm >= 0xc0 && is_rsp(insn->modrm, insn->rex & X86_REX_B)) ||
+	       (!is_group(insn) && is_rsp(insn->modrm >> 3, insn->rex & X86_REX_R));
+}
+
+static bool is_on_stack(const struct x86_insn *insn)
+{
+	return insn->sib_offset && insn->modrm < 0xc0 && is_rsp(insn->sib, insn->rex & X86_REX_B);
+}
+
+static bool only_loads(const struct x86_insn *insn)
+{
+	return insn->map == X86_MAP_1B &&
+	       (insn->opcode == 0x8b || insn->opcode == 0x3b || insn->opcode == 0x63);
+}
+
+/* add rsp, imm and sub rsp, imm. */
+static bool is_adjustment(const struct x86_insn *insn)
+{
+	unsigned int digit = insn->modrm >> 3 & 7;
+
+	return insn->map == X86_MAP_1B && (insn->opcode == 0x81 || insn->opcode == 0x83) &&
+	       (insn->rex & X86_REX_W) && insn->modrm >= 0xc0 &&
+	       is_rsp(insn->modrm, insn->rex & X86_REX_B) && (digit == 0 || digit == 5);
+}
+
+/* What other one-byte opcodes move RSP: pop m, pushf, popf, ret imm, enter, leave. */
+static bool moves_stack(const struct x86_insn *insn)
+{
+	uint8_t opcode = insn->opcode;
+
+	return insn->map == X86_MAP_1B &&
+	       (opcode == 0x8f || opcode == 0x9c || opcode == 0x9d || opcode == 0xc2 ||
+		opcode == 0xc8 || opcode == 0xc9 || opcode == 0x68 || opcode == 0x6a ||
+		(opcode == 0xff && (insn->modrm >> 3 & 7) == 6));
+}
+
+/* False: nobody knows where it is now. */
+static bool follow_stack(const struct x86_insn *insn, int64_t *depth)
+{
+	if (is_adjustment(insn)) {
+		*depth += (insn->modrm >> 3 & 7) == 5 ? insn->imm : -insn->imm;
+		return *depth >= 0;
+	}
+	if (mentions_rsp(insn) || moves_stack(insn) || (is_on_stack(insn) && !only_loads(insn)))
+		return false;
+	if (insn->map == X86_MAP_1B && (insn->opcode & 0xf0) == 0x50) {
+		*depth += insn->opcode & 8 ? -WORD : WORD;
+		return *depth >= 0 && !(insn->prefixes & X86_PREFIX_66);
+	}
+	return x86_insn_flow(insn) != X86_FLOW_RET || *depth == 0;
+}
+
+/* ---- the roads ------------------------------------------------------------------------------- */
+
 /* Does the road go on behind @insn? @ret_ok: false if it may lead anywhere. */
-static bool goes_on(struct walk *walk, const struct x86_insn *insn, bool *ret_ok)
+static bool goes_on(struct walk *walk, const struct x86_insn *insn, int64_t depth, bool *ret_ok)
 {
 	switch (x86_insn_flow(insn)) {
 	case X86_FLOW_NONE:
 	case X86_FLOW_SYSCALL:
 		return true;
 	case X86_FLOW_JCC:
+		*ret_ok = add_road(walk, x86_insn_target(insn), depth);
+		return true;
 	case X86_FLOW_CALL:
-		*ret_ok = add_road(walk, x86_insn_target(insn));
+		*ret_ok = add_road(walk, x86_insn_target(insn), 0);
 		return true;
 	case X86_FLOW_JMP:
-		*ret_ok = add_road(walk, x86_insn_target(insn));
+		*ret_ok = add_road(walk, x86_insn_target(insn), depth);
 		return false;
 	case X86_FLOW_RET:
 		return false;
@@ -66,107 +165,36 @@ static bool goes_on(struct walk *walk, const struct x86_insn *insn, bool *ret_ok
 	}
 }
 
-/*
- * A `ret` goes anywhere, if its address was put there by something else than a call (retpolines).
- * So RSP may only move as compilers move it, nothing is stored at the top of the stack, and no push
- * comes before a ret.
- */
-
-enum { RSP = 4, RBP = 5 };
-
-static bool has_rsp(const struct x86_insn *insn)
+static bool is_known(struct walk *walk, struct point at, struct x86_insn *ret)
 {
-	return insn->modrm_offset && !(insn->rex & X86_REX_R) && (insn->modrm >> 3 & 7) == RSP;
+	return walk->insn_count++ < INSNS_MAX && at.address >= walk->object->start &&
+	       at.address < walk->object->end && place_decode(at.address, ret) == 0 &&
+	       x86_insn_is_general(ret);
 }
 
-static bool changes_rm_rsp(const struct x86_insn *insn)
+static bool follow(struct walk *walk, struct point at)
 {
-	return insn->modrm_offset && insn->modrm >= 0xc0 && !(insn->rex & X86_REX_B) &&
-	       (insn->modrm & 7) == RSP;
-}
-
-static bool is_on_stack(const struct x86_insn *insn)
-{
-	return insn->sib_offset && insn->modrm < 0xc0 && !(insn->rex & X86_REX_B) &&
-	       (insn->sib & 7) == RSP;
-}
-
-/* add, and, sub rsp, imm; mov rsp, rbp; what only reads it. */
-static bool moves_rsp_plainly(const struct x86_insn *insn)
-{
-	unsigned int reg = insn->modrm >> 3 & 7;
-
-	if (insn->opcode == 0x81 || insn->opcode == 0x83)
-		return reg == 0 || reg == 4 || reg == 5;
-	return insn->opcode == 0x89 && reg == RBP && !(insn->rex & X86_REX_R);
-}
-
-static bool only_loads(const struct x86_insn *insn)
-{
-	return insn->opcode == 0x8b || insn->opcode == 0x8d || insn->opcode == 0x3b ||
-	       insn->opcode == 0x63;
-}
-
-/* Which general instructions of the one-byte map have a register in ModRM.reg, and change it. */
-static bool changes_reg(const struct x86_insn *insn)
-{
-	uint8_t opcode = insn->opcode;
-
-	if (opcode < 0x40)
-		return (opcode & 7) == 2 || (opcode & 7) == 3;
-	return opcode == 0x63 || opcode == 0x69 || opcode == 0x6b || opcode == 0x86 ||
-	       opcode == 0x87 || opcode == 0x8a || opcode == 0x8b || opcode == 0x8d;
-}
-
-static bool keeps_stack(const struct x86_insn *insn)
-{
-	if (insn->map != X86_MAP_1B)
-		return !has_rsp(insn) && !changes_rm_rsp(insn) && !is_on_stack(insn);
-	if (insn->opcode == 0x94 || insn->opcode == 0x5c || insn->opcode == 0xbc ||
-	    insn->opcode == 0xc2 || insn->opcode == 0xc8) /* xchg, pop, mov rsp; ret imm; enter */
-		return false;
-	if (changes_rm_rsp(insn))
-		return moves_rsp_plainly(insn);
-	if (has_rsp(insn) && changes_reg(insn))
-		return insn->opcode == 0x8d && is_on_stack(insn);
-	return !is_on_stack(insn) || only_loads(insn);
-}
-
-static bool is_push(const struct x86_insn *insn)
-{
-	uint8_t opcode = insn->opcode;
-
-	return insn->map == X86_MAP_1B &&
-	       ((opcode & 0xf8) == 0x50 || opcode == 0x68 || opcode == 0x6a ||
-		(opcode == 0xff && (insn->modrm >> 3 & 7) == 6) || opcode == 0x9c);
-}
-
-static bool follow(struct walk *walk, uint64_t at)
-{
-	bool pushed = false;
+	struct point *seen;
 	bool ok = true;
 
-	while (enter(walk, at)) {
+	while (!(seen = find(walk, at.address))->address) {
 		struct x86_insn insn;
 
-		if (walk->insn_count > INSNS_MAX / 2 || at < walk->object->start ||
-		    at >= walk->object->end || place_decode(at, &insn) ||
-		    !x86_insn_is_general(&insn) || !keeps_stack(&insn) ||
-		    (pushed && x86_insn_flow(&insn) == X86_FLOW_RET))
+		*seen = at;
+		if (!is_known(walk, at, &insn) || !follow_stack(&insn, &at.depth))
 			return false;
-		pushed = is_push(&insn);
-		if (!goes_on(walk, &insn, &ok) || !ok)
+		if (!goes_on(walk, &insn, at.depth, &ok) || !ok)
 			return ok;
-		at = x86_insn_end(&insn);
+		at.address = x86_insn_end(&insn);
 	}
-	return true;
+	return seen->depth == at.depth;
 }
 
 static bool look(uint64_t function)
 {
 	struct walk walk = {.object = objects_find(function)};
 
-	if (!walk.object || !add_road(&walk, function))
+	if (!walk.object || !add_road(&walk, function, 0))
 		return false;
 	while (walk.road_count)
 		if (!follow(&walk, walk.roads[--walk.road_count]))

@@ -9,7 +9,8 @@
 /**
  * Is @function, with all that it calls, sure to leave alone everything but general registers? Only
  * what calls nothing outside of its own object can be seen through: no calls through pointers, and
- * so none by way of a PLT, no stores where return addresses are; 256 instructions at most.
+ * so none by way of a PLT, nothing but push, pop, add and sub of
+ * constants on the stack pointer; 256 instructions at most.
  *
  * Context:  engine lock held. Some 50 ns an instruction; the last answer is remembered.
  */

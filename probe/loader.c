@@ -62,7 +62,8 @@ static void changed(void)
 	errno = error;
 }
 
-static uint64_t to_changed; /* where it is */
+/* Where it is; the trap path only passes this on, and a compiler that knew would refer to it. */
+static _Atomic uint64_t to_changed;
 
 EP_TRAP_PATH static bool intercept(const struct probe_site *site, struct ep_regs *regs,
 				   void *ucontext)

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "trace/raw.h"
+#include "x86/syscall.h"
 
 #define LEAF_STRUCTURED 7
 #define RDPID_BIT	(1u << 22) /* of ECX */
@@ -66,7 +66,7 @@ EP_TRAP_PATH static uint64_t monotonic(void)
 {
 	struct timespec now = {0, 0};
 
-	raw_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+	x86_syscall(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
@@ -83,7 +83,7 @@ EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu
 		__asm__ volatile("rdtscp" : "=a"(low), "=d"(high), "=c"(aux) : : "memory");
 	} else {
 		*ret_cpu = 0;
-		raw_syscall(SYS_getcpu, (long)ret_cpu, 0, 0, 0, 0, 0);
+		x86_syscall(SYS_getcpu, (long)ret_cpu, 0, 0, 0, 0, 0);
 		return monotonic();
 	}
 	*ret_cpu = aux & 0xfff; /* as Linux fills IA32_TSC_AUX: node << 12 | cpu */

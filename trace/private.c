@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "trace/counts.h"
-#include "trace/raw.h"
 #include "trace/reader.h"
 #include "trace/summary.h"
+#include "x86/syscall.h"
 
 #define BUFFER_SIZE	(128ul << 10)
 #define HIGH_DESCRIPTOR 1000 /* out of the program's way */
@@ -51,14 +51,14 @@ EP_TRAP_PATH static bool is_same_file(int fd)
 {
 	struct stat now;
 
-	return raw_syscall(SYS_fstat, fd, (long)&now, 0, 0, 0, 0) == 0 &&
+	return x86_syscall(SYS_fstat, fd, (long)&now, 0, 0, 0, 0) == 0 &&
 	       now.st_dev == own.error_file.st_dev && now.st_ino == own.error_file.st_ino;
 }
 
 EP_TRAP_PATH static int open_output(void)
 {
 	if (own.options.output)
-		return (int)raw_syscall(SYS_openat, AT_FDCWD, (long)own.options.output,
+		return (int)x86_syscall(SYS_openat, AT_FDCWD, (long)own.options.output,
 					OUTPUT_FLAGS, 0666, 0, 0);
 	if (own.kept > 0 && is_same_file(own.kept))
 		return own.kept;
@@ -69,13 +69,13 @@ EP_TRAP_PATH static bool wait_for_room(int fd)
 {
 	struct pollfd poll = {.fd = fd, .events = POLLOUT};
 
-	return raw_syscall(SYS_poll, (long)&poll, 1, PATIENCE, 0, 0, 0) > 0;
+	return x86_syscall(SYS_poll, (long)&poll, 1, PATIENCE, 0, 0, 0) > 0;
 }
 
 EP_TRAP_PATH static bool write_all(int fd, const char *text, size_t size)
 {
 	while (size) {
-		long written = raw_syscall(SYS_write, fd, (long)text, (long)size, 0, 0, 0);
+		long written = x86_syscall(SYS_write, fd, (long)text, (long)size, 0, 0, 0);
 
 		if (written == -EINTR || (written == -EAGAIN && wait_for_room(fd)))
 			continue;
@@ -97,11 +97,11 @@ EP_TRAP_PATH static bool write_without_signal(int fd, const char *text, size_t s
 	uint64_t raised = BIT(SIGPIPE) | BIT(SIGXFSZ), pending = 0;
 	bool ret;
 
-	raw_syscall(SYS_rt_sigpending, (long)&pending, KERNEL_SIZE, 0, 0, 0, 0);
+	x86_syscall(SYS_rt_sigpending, (long)&pending, KERNEL_SIZE, 0, 0, 0, 0);
 	ret = write_all(fd, text, size);
 	raised &= ~pending;
 	if (!ret && raised)
-		raw_syscall(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&now, KERNEL_SIZE, 0, 0);
+		x86_syscall(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&now, KERNEL_SIZE, 0, 0);
 	return ret;
 }
 
@@ -124,7 +124,7 @@ EP_TRAP_PATH static void put_out(const char *text, size_t size)
 	if (!write_without_signal(fd, text, size))
 		give_up();
 	if (own.options.output)
-		raw_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+		x86_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 /* ---- events -------------------------------------------------------------------------------- */
@@ -138,16 +138,16 @@ EP_TRAP_PATH static uint64_t lock(void)
 	uint64_t all = ~(BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE));
 	uint64_t old = 0;
 
-	raw_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, KERNEL_SIZE, 0, 0);
+	x86_syscall(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, KERNEL_SIZE, 0, 0);
 	while (atomic_exchange_explicit(&own.busy, 1, memory_order_acquire))
-		raw_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		x86_syscall(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 	return old;
 }
 
 EP_TRAP_PATH static void unlock(uint64_t old)
 {
 	atomic_store_explicit(&own.busy, 0, memory_order_release);
-	raw_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, KERNEL_SIZE, 0, 0);
+	x86_syscall(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, KERNEL_SIZE, 0, 0);
 }
 
 EP_TRAP_PATH static void write_events(void)
@@ -245,7 +245,7 @@ EP_TRAP_PATH void trace_private_follow_fork(void)
 {
 	uint64_t rings = trace_session_ring_count(&own.reader.session);
 
-	own.pid = (int)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	own.pid = (int)x86_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
 	trace_session_process(&own.reader.session, 0)->pid = own.pid;
 	own.reader.processes[0].pid = own.pid;
 	for (uint64_t i = 0; i < rings; i++) {
@@ -305,7 +305,7 @@ static void stop_counting(void)
 
 static bool is_guest(void)
 {
-	return raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0) != own.pid;
+	return x86_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0) != own.pid;
 }
 
 void trace_private_keep_output(void)
@@ -313,7 +313,7 @@ void trace_private_keep_output(void)
 	if (is_guest() || own.options.output || own.kept > 0 || !is_same_file(STDERR_FILENO))
 		return;
 	for (int at = HIGH_DESCRIPTOR; at > 0 && own.kept <= 0; at /= 4)
-		own.kept = (int)raw_syscall(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC, at, 0, 0, 0);
+		own.kept = (int)x86_syscall(SYS_fcntl, STDERR_FILENO, F_DUPFD_CLOEXEC, at, 0, 0, 0);
 }
 
 void trace_private_write_before_exec(void)

@@ -11,7 +11,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 
-#include "trace/raw.h"
+#include "x86/syscall.h"
 
 #define HEADER_WORDS (sizeof(struct trace_record) / 8)
 
@@ -192,7 +192,7 @@ EP_TRAP_PATH static void wake_waiting(struct trace_shared *shared)
 {
 	atomic_fetch_add(&shared->drained, 1);
 	if (atomic_load(&shared->waiting))
-		raw_syscall(SYS_futex, (long)&shared->drained, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+		x86_syscall(SYS_futex, (long)&shared->drained, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
 }
 
 EP_TRAP_PATH static void publish_tails(struct trace_reader *reader)
@@ -245,7 +245,7 @@ EP_TRAP_PATH static bool is_gone(const struct trace_reader *reader, const struct
 
 	if (!process || process->foreign)
 		return false;
-	return raw_syscall(SYS_tgkill, process->pid, ring->tid, 0, 0, 0, 0) == -ESRCH;
+	return x86_syscall(SYS_tgkill, process->pid, ring->tid, 0, 0, 0, 0) == -ESRCH;
 }
 
 EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)

@@ -18,7 +18,7 @@
 #include "trace/args.h"
 #include "trace/clock.h"
 #include "trace/private.h"
-#include "trace/raw.h"
+#include "x86/syscall.h"
 
 #define WAIT_NANOSECONDS 10000000
 #define WAIT_TRIES	 10 /* of that length, without progress */
@@ -76,8 +76,8 @@ EP_TRAP_PATH static void inherit(struct trace_process *process, const struct tra
 
 EP_TRAP_PATH static void follow_shared(void)
 {
-	int pid = (int)raw_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
-	int parent = (int)raw_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0);
+	int pid = (int)x86_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	int parent = (int)x86_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0);
 	long index = trace_session_add_process(&local.session, pid, parent);
 
 	if (index < 0)
@@ -108,7 +108,7 @@ EP_TRAP_PATH static void note_comm(struct trace_ring *ring)
 {
 	uint64_t comm[TRACE_COMM_SIZE / 8] = {0};
 
-	raw_syscall(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
+	x86_syscall(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
 	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
 		atomic_store_explicit(&ring->comm[i], comm[i], memory_order_relaxed);
 }
@@ -129,7 +129,7 @@ EP_TRAP_PATH static bool take(uint32_t index)
 
 	if (!atomic_compare_exchange_strong(&ring->state, &expected, TRACE_RING_OWNED))
 		return false;
-	ring->tid = (int32_t)raw_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	ring->tid = (int32_t)x86_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	ring->process = local.process;
 	ring->tail_seen = atomic_load(&ring->tail);
 	note_comm(ring);
@@ -173,7 +173,7 @@ EP_TRAP_PATH static void wake_reader(void)
 
 	atomic_fetch_add(&shared->wake, 1);
 	if (atomic_load(&shared->sleeping))
-		raw_syscall(SYS_futex, (long)&shared->wake, FUTEX_WAKE, 1, 0, 0, 0);
+		x86_syscall(SYS_futex, (long)&shared->wake, FUTEX_WAKE, 1, 0, 0, 0);
 }
 
 /* Until the reader has made room, or has not moved for a while: not again before it has. */
@@ -191,7 +191,7 @@ EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head,
 		if (has_room(ring, head, size))
 			break;
 		wake_reader();
-		raw_syscall(SYS_futex, (long)&shared->drained, FUTEX_WAIT, seen, (long)&timeout, 0,
+		x86_syscall(SYS_futex, (long)&shared->drained, FUTEX_WAIT, seen, (long)&timeout, 0,
 			    0);
 		if (atomic_load(&shared->drained) != seen) /* it is busy, with other rings maybe */
 			tries = -1;

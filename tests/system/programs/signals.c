@@ -459,6 +459,9 @@ static void sigwait_takes_a_pending_trap(void)
 	CHECK(sigwaitinfo(&set, &info) == SIGTRAP && info.si_code == SI_QUEUE &&
 	      info.si_value.sival_int == 7);
 	CHECK(sigtimedwait(&set, &info, &(struct timespec){0}) == -1 && errno == EAGAIN);
+	CHECK(sigtimedwait(&set, &info, &(struct timespec){.tv_nsec = -1}) == -1 &&
+	      errno == EINVAL);
+	CHECK(sigtimedwait(&set, &info, &(struct timespec){.tv_sec = -1}) == -1 && errno == EINVAL);
 }
 
 static void *send_trap(void *to)

@@ -35,10 +35,21 @@ FUNCTION(leaf_xrstor, "xrstor (%rdi); ret");
 FUNCTION(leaf_pointer, "call *%rax; ret");
 FUNCTION(leaf_tail, "jmp *(%rdi)");
 FUNCTION(leaf_crc, "crc32b %al, %ecx; ret"); /* general, but not known to be */
-FUNCTION(leaf_frame, "push %rbp; mov %rsp, %rbp; and $-16, %rsp; sub $32, %rsp; lea 8(%rsp), %rdi; "
-		     "mov %rdi, -8(%rbp); mov 8(%rsp), %rax; mov %rsp, %rcx; lea -8(%rbp), %rax; "
-		     "mov %rbp, %rsp; pop %rbp; ret");
-FUNCTION(leaf_leaves, "push %rbp; mov %rsp, %rbp; sub $32, %rsp; add $8, %rsp; leave; ret");
+FUNCTION(leaf_frame, "push %rbx; push %r12; sub $24, %rsp; mov 8(%rsp), %rax; test %eax, %eax; "
+		     "jz 1f; xor %ebx, %ebx; 1: add $24, %rsp; pop %r12; pop %rbx; ret");
+FUNCTION(leaf_r12, "mov %r12, %rax; mov (%r12), %rcx; xchg %rax, %r12; mov %rcx, (%r12); ret");
+FUNCTION(leaf_frame_pointer, "push %rbp; mov %rsp, %rbp; pop %rbp; ret"); /* copies RSP */
+FUNCTION(leaf_leaves, "push %rbp; leave; ret");
+FUNCTION(leaf_push_later_ret, "push %rax; xor %ecx, %ecx; ret");
+FUNCTION(leaf_push_one_way, "test %eax, %eax; jz 1f; push %rbx; 1: pop %rbx; ret");
+FUNCTION(leaf_pops_return, "pop %rax; push %rcx; ret");
+FUNCTION(leaf_adds_past, "add $8, %rsp; ret");
+FUNCTION(leaf_subtracts_less, "sub $16, %rsp; add $8, %rsp; ret");
+FUNCTION(leaf_push_word, "pushw %ax; pop %rax; ret");
+FUNCTION(leaf_copies, "mov %rsp, %rax; mov %rcx, (%rax); ret");
+FUNCTION(leaf_copies_by_push, "push %rsp; pop %rax; mov %rcx, (%rax); ret");
+FUNCTION(leaf_copies_by_lea, "lea 8(%rsp), %rax; mov %rcx, -8(%rax); ret");
+FUNCTION(leaf_subtracts_half, "push %rbx; sub $8, %esp; ret");
 FUNCTION(leaf_retpoline, "call 1f; 2: pause; jmp 2b; 1: mov %rax, (%rsp); ret");
 FUNCTION(leaf_push_ret, "push %rax; ret");
 FUNCTION(leaf_pushf_ret, "pushf; ret");
@@ -77,7 +88,7 @@ Test(leaf, sees_general_registers)
 	cr_expect(is_general(leaf_loops));
 	cr_expect(is_general(leaf_recurses));
 	cr_expect(is_general(leaf_frame));
-	cr_expect(is_general(leaf_leaves));
+	cr_expect(is_general(leaf_r12));
 	cr_expect(is_general(leaf_calls));
 	cr_expect(is_general(leaf_calls), "the last answer is remembered");
 }
@@ -111,6 +122,18 @@ Test(leaf, doubts_what_it_cannot_follow)
 Test(leaf, doubts_a_return_that_nobody_called)
 {
 	cr_expect_not(is_general(leaf_retpoline));
+	cr_expect_not(is_general(leaf_frame_pointer));
+	cr_expect_not(is_general(leaf_leaves));
+	cr_expect_not(is_general(leaf_push_later_ret));
+	cr_expect_not(is_general(leaf_push_one_way));
+	cr_expect_not(is_general(leaf_pops_return));
+	cr_expect_not(is_general(leaf_adds_past));
+	cr_expect_not(is_general(leaf_subtracts_less));
+	cr_expect_not(is_general(leaf_push_word));
+	cr_expect_not(is_general(leaf_copies));
+	cr_expect_not(is_general(leaf_copies_by_push));
+	cr_expect_not(is_general(leaf_copies_by_lea));
+	cr_expect_not(is_general(leaf_subtracts_half));
 	cr_expect_not(is_general(leaf_push_ret));
 	cr_expect_not(is_general(leaf_pushf_ret));
 	cr_expect_not(is_general(leaf_push_mem_ret));
