@@ -180,8 +180,7 @@
 
 	/*
 	 * Loading zeros into the upper halves would put them into use, and cost all SSE code from
-	 * then on. XGETBV can tell whether they are, but takes 12 ns where a look at the values
-	 * takes 2 (AMD Zen 5).
+	 * then on. XGETBV can tell whether they are, but is slower than a look at the values.
 	 */
 	function xol_detour_avx
 	save_registers

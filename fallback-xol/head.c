@@ -107,7 +107,7 @@ static void take(struct chunk *chunk, uint64_t at, struct xol_code *ret)
 /*
  * Branch predictors look at the low bits of addresses only: a head whose low bits are those of the
  * code around the probe is taken for a branch there, and the thread that comes back to that code is
- * mispredicted each time (12 ns a hit). Only where the lowest byte may be chosen.
+ * mispredicted each time. Only where the lowest byte may be chosen.
  */
 static bool confuses_predictor(struct xol_pattern pattern, uint64_t at)
 {

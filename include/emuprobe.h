@@ -166,8 +166,8 @@ enum ep_flags {
 	EP_DISABLED = 1 << 0, /* armed, but the handler is not called until ep_probe_enable() */
 	/* The handler, and all that it calls, is compiled without vector and x87 registers
 	   (-mgeneral-regs-only): under the jump plan these are then not saved around it. Where
-	   its code shows this by itself, a few instructions that call nothing elsewhere, the flag
-	   is not needed. */
+	   its code shows this by itself, a few instructions without a frame pointer that call
+	   nothing elsewhere, the flag is not needed. */
 	EP_GENERAL_REGS_ONLY = 1 << 1,
 };
 
