@@ -39,31 +39,35 @@ static int build_boost(const struct x86_insn *insn, struct xol_builder *to)
 
 /* The code at the original's own address is the shortest that it can be. */
 static size_t size_nearby(const struct x86_insn *insn,
-			  int (*build)(const struct x86_insn *insn, struct xol_builder *to))
+			  int (*build)(const struct x86_insn *insn, struct xol_builder *to),
+			  const struct xol_guard *guard)
 {
 	struct xol_builder builder;
 
 	xol_build_start(&builder, insn->address, insn->address);
+	builder.guard = guard;
 	build(insn, &builder);
 	return builder.size;
 }
 
 static int build_in(const struct x86_insn *insn, const struct xol_code *code,
-		    int (*build)(const struct x86_insn *insn, struct xol_builder *to))
+		    int (*build)(const struct x86_insn *insn, struct xol_builder *to),
+		    const struct xol_guard *guard)
 {
 	struct xol_builder builder;
 	int error;
 
 	xol_build_start(&builder, code->rx, insn->address);
+	builder.guard = guard;
 	error = build(insn, &builder);
 	return error ? error : xol_build_finish(&builder, code);
 }
 
 static int make_slot(const struct x86_insn *insn,
 		     int (*build)(const struct x86_insn *insn, struct xol_builder *to),
-		     uint64_t *ret)
+		     const struct xol_guard *guard, uint64_t *ret)
 {
-	size_t size = size_nearby(insn, build);
+	size_t size = size_nearby(insn, build, guard);
 	struct xol_code code;
 	int error;
 
@@ -72,7 +76,7 @@ static int make_slot(const struct x86_insn *insn,
 		error = xol_slot_alloc(XOL_ANYWHERE, insn->address,
 				       XOL_RELOCATED_MAX + X86_JMP_ABS64_SIZE, &code);
 	if (!error)
-		error = build_in(insn, &code, build);
+		error = build_in(insn, &code, build, guard);
 	if (!error)
 		*ret = code.rx;
 	return error;
@@ -80,9 +84,14 @@ static int make_slot(const struct x86_insn *insn,
 
 int xol_boost(const struct x86_insn *insn, uint64_t *ret)
 {
+	return xol_boost_guarded(insn, NULL, ret);
+}
+
+int xol_boost_guarded(const struct x86_insn *insn, const struct xol_guard *guard, uint64_t *ret)
+{
 	if (!xol_is_relocatable(insn))
 		return -EP_NOT_BOOSTED;
-	return make_slot(insn, build_boost, ret);
+	return make_slot(insn, build_boost, guard, ret);
 }
 
 /* ---- provoke ------------------------------------------------------------------------------- */
@@ -132,12 +141,12 @@ int xol_provoke(const struct x86_insn *insn, uint64_t *ret)
 {
 	switch (x86_insn_flow(insn)) {
 	case X86_FLOW_CALL:
-		return make_slot(insn, build_call, ret);
+		return make_slot(insn, build_call, NULL, ret);
 	case X86_FLOW_CALL_IND:
-		return make_slot(insn, build_call_indirect, ret);
+		return make_slot(insn, build_call_indirect, NULL, ret);
 	case X86_FLOW_JMP_IND:
 	case X86_FLOW_RET:
-		return make_slot(insn, build_plain, ret);
+		return make_slot(insn, build_plain, NULL, ret);
 	default:
 		return -EP_NOT_EMULATED;
 	}

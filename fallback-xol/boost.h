@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fallback-xol/guarded.h"
 #include "include/emuprobe.h"
 #include "x86/insn.h"
 
@@ -23,6 +24,9 @@
  * Context:  any thread that holds the registry lock.
  */
 int xol_boost(const struct x86_insn *insn, uint64_t *ret);
+
+/** The same for a syscall that @guard is shown first; NULL: none. */
+int xol_boost_guarded(const struct x86_insn *insn, const struct xol_guard *guard, uint64_t *ret);
 
 /**
  * A slot for control flow whose emulation met a fault: it makes the same accesses at the same

@@ -11,7 +11,7 @@
 #include "fallback-xol/arena.h"
 #include "x86/encode.h"
 
-#define PIECE_MAX 16 /* no more is written at once */
+#define PIECE_MAX 40 /* no more is written at once */
 
 void xol_build_start(struct xol_builder *to, uint64_t rx, uint64_t address)
 {
@@ -20,6 +20,7 @@ void xol_build_start(struct xol_builder *to, uint64_t rx, uint64_t address)
 	to->size = 0;
 	to->step_count = 0;
 	to->error = 0;
+	to->guard = NULL;
 }
 
 void xol_build_step(struct xol_builder *to, uint64_t rip, unsigned int state)

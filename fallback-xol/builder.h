@@ -3,6 +3,7 @@
 #ifndef EMUPROBE_FALLBACK_XOL_BUILDER_H
 #define EMUPROBE_FALLBACK_XOL_BUILDER_H
 
+#include "fallback-xol/guarded.h"
 #include "fallback-xol/slot.h"
 
 enum {
@@ -21,6 +22,7 @@ struct xol_builder {
 	size_t size;
 	uint16_t step_count;
 	int error;
+	const struct xol_guard *guard; /* of each syscall that is copied; NULL: none */
 	struct xol_step steps[XOL_STEPS_MAX];
 	uint8_t bytes[XOL_CODE_MAX];
 };

@@ -187,6 +187,8 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
 			  uint64_t callee)
 {
+	if (detour->silent)
+		return xol_build_here(to);
 	return detour->only_counts ? build_count(to, address, detour, callee)
 				   : build_call(to, address, detour, callee);
 }

@@ -34,6 +34,10 @@ struct xol_detour {
 	void (*hit)(struct ep_regs *regs, void *site, uint64_t place);
 	void *site;
 	enum xol_save save;
+	/* Do nothing but what is displaced: it is there for its @guard. */
+	bool silent;
+	/* Of the syscalls among what is displaced; NULL: none. */
+	const struct xol_guard *guard;
 	/* Instead of calling @hit add one to a uint64_t. */
 	bool only_counts;
 	/* Counting may change the status flags: the program is going to replace them unread. */

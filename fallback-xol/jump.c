@@ -79,6 +79,7 @@ static int build(const struct x86_insn *insns, const struct xol_detour *detour,
 {
 	int error = 0;
 
+	to->guard = detour->guard;
 	*ret_code = xol_build_detour(to, jump->address, detour,
 				     is_called(insns, jump) ? x86_insn_target(insns) : 0);
 	for (unsigned int i = 0; i < jump->count && !error; i++) {

@@ -240,6 +240,8 @@ static void relocate_syscall(const struct x86_insn *insn, struct xol_builder *to
 {
 	uint64_t end = x86_insn_end(insn);
 
+	if (to->guard)
+		xol_build_guard(to, to->guard, insn->address, insn->length);
 	xol_build_step(to, insn->address, XOL_STATE_SYSCALL);
 	xol_build_bytes(to, insn->bytes, insn->length);
 	xol_build_step(to, end, XOL_STATE_SYSCALL | XOL_STATE_EXECUTED);

@@ -7,7 +7,7 @@
 #include "x86/insn.h"
 
 /* No relocated instruction takes more code, the jump back not counted. */
-#define XOL_RELOCATED_MAX 56
+#define XOL_RELOCATED_MAX 96
 
 /** Does it go on behind itself, or fault, wherever it stands? */
 bool xol_is_relocatable(const struct x86_insn *insn);

@@ -181,6 +181,31 @@ size_t x86_put_inc_rcx(uint8_t *to, int32_t disp)
 	return sizeof(inc) + put32(to + sizeof(inc), (uint64_t)disp);
 }
 
+size_t x86_put_mov_rip(uint8_t *to, unsigned int reg, int32_t disp)
+{
+	to[0] = reg >= 8 ? 0x4c : 0x48; /* rex.W, rex.WR; mov r64, [rip+disp32] */
+	to[1] = 0x8b;
+	to[2] = (uint8_t)(0x05 | (reg & 7) << 3);
+	return 3 + put32(to + 3, (uint64_t)disp);
+}
+
+size_t x86_put_movzx_ecx_ax(uint8_t *to)
+{
+	static const uint8_t bytes[] = {0x0f, 0xb7, 0xc8}; /* movzx ecx, ax */
+
+	memcpy(to, bytes, sizeof(bytes));
+	return sizeof(bytes);
+}
+
+size_t x86_put_load_ecx_r11_rcx(uint8_t *to)
+{
+	static const uint8_t bytes[] = {0x41, 0x0f, 0xb6, 0x0c,
+					0x0b}; /* movzx ecx, byte [r11+rcx] */
+
+	memcpy(to, bytes, sizeof(bytes));
+	return sizeof(bytes);
+}
+
 size_t x86_put_jrcxz(uint8_t *to, int8_t disp)
 {
 	to[0] = 0xe3; /* jrcxz rel8 */

@@ -50,6 +50,9 @@ size_t x86_put_jrcxz(uint8_t *to, int8_t disp);				 /* jrcxz rel8 */
 /* mov rax, [rcx+disp]; lea rax, [rax+1]; mov [rcx+disp], rax: no flags */
 size_t x86_put_add_one_rcx_rax(uint8_t *to, int32_t disp);
 size_t x86_put_inc_rcx(uint8_t *to, int32_t disp); /* inc qword [rcx+disp]: flags */
+size_t x86_put_mov_rip(uint8_t *to, unsigned int reg, int32_t disp); /* mov r64, [rip+disp] */
+size_t x86_put_movzx_ecx_ax(uint8_t *to);			     /* movzx ecx, ax */
+size_t x86_put_load_ecx_r11_rcx(uint8_t *to);			     /* movzx ecx, byte [r11+rcx] */
 size_t x86_put_mov_imm32_rsp(uint8_t *to, int8_t disp,
 			     uint32_t imm); /* mov dword [rsp+disp], imm32 */
 
