@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Signals on their way to the program. One that arrives while a thread is in a slot or a detour
- * shows the original address and registers; if the program's handler leaves them as they are, the
- * thread goes on where it was, without a second hit. Nothing is held meanwhile: the handler may
- * jump away.
+ * Signals on their way to the program. One that arrives while a thread is in a slot, a detour or a
+ * guarded call shows the original address and registers; if the program's handler leaves them as
+ * they are, the thread goes on where it was, without a second hit. Nothing is held meanwhile: the
+ * handler may jump away.
+ *
+ * The mask of a handler is that which was in force, and what the action adds. For one that has
+ * ended a wait with a mask of its own that is the mask of the wait, while the kernel's frame holds
+ * the one of before.
  */
 #include "probe/deliver.h"
 
 #include <stddef.h>
 
 #include "fallback-xol/boost.h"
+#include "probe/guard_frame.h"
 #include "probe/masks.h"
 #include "probe/signals.h"
 #include "probe/sites.h"
@@ -18,18 +23,42 @@
 
 #define KERNEL_SIZE 8u
 
-/* Show the program the original address and registers of a thread in a slot or a detour. */
-EP_TRAP_PATH static bool translate(siginfo_t *info, struct ep_regs *regs, struct xol_origin *ret)
+/* What the program sees of the place where a thread is, and where it really goes on. */
+struct shown {
+	uint64_t address, resume;
+	struct guard_view guard;
+};
+
+EP_TRAP_PATH static bool translate_slot(struct ep_regs *regs, struct shown *ret)
+{
+	struct xol_origin origin;
+
+	if (!xol_origin(regs->rip, &origin))
+		return false;
+	xol_origin_restore(&origin, regs);
+	ret->address = origin.address;
+	ret->resume = origin.resume;
+	return true;
+}
+
+/* Show the program the original address and registers. */
+EP_TRAP_PATH static void translate(siginfo_t *info, struct ep_regs *regs, struct shown *ret)
 {
 	/* Raised by the instruction, with its address: SIGILL, SIGFPE. */
 	bool here = info->si_code > 0 && (uint64_t)info->si_addr == regs->rip;
 
-	if (!xol_origin(regs->rip, ret))
-		return false;
-	xol_origin_restore(ret, regs);
+	ret->guard.place = GUARD_NOWHERE;
+	ret->guard.frame = NULL;
+	if (!translate_slot(regs, ret) && !guard_view(regs, &ret->guard)) {
+		ret->address = ret->resume = regs->rip;
+		return;
+	}
+	if (ret->guard.place != GUARD_NOWHERE) {
+		ret->address = regs->rip;
+		ret->resume = ret->guard.resume;
+	}
 	if (here)
 		info->si_addr = (void *)regs->rip;
-	return true;
 }
 
 EP_TRAP_PATH static void set_mask(uint64_t mask)
@@ -37,20 +66,15 @@ EP_TRAP_PATH static void set_mask(uint64_t mask)
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIZE);
 }
 
-EP_TRAP_PATH static void call_translated(const struct signals_action *action, uint64_t during,
-					 int sig, siginfo_t *info, ucontext_t *context)
+/* The mask in force where the thread is; and in the frame, as the program should find it there. */
+EP_TRAP_PATH static uint64_t show_mask(const struct shown *shown, uint64_t *mask)
 {
-	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
-	struct xol_origin origin;
-	bool translated = translate(info, regs, &origin);
+	const struct guard_frame *frame = shown->guard.frame;
 
-	set_mask(during & ~SIGNALS_OWNED);
-	action->handler(sig, info, context);
-	if (!translated)
-		return;
-	set_mask(SIGNALS_HELD);
-	if (regs->rip == origin.address)
-		regs->rip = origin.resume;
+	if (frame && frame->state == GUARD_WORKING)
+		*mask = frame->mask;
+	*mask |= masks_blocked();
+	return shown->guard.place == GUARD_WAITED ? frame->wanted : *mask;
 }
 
 /*
@@ -58,18 +82,24 @@ EP_TRAP_PATH static void call_translated(const struct signals_action *action, ui
  * here with everything blocked: whoever interrupts us, and unwinds, must find the frame below
  * translated.
  */
-EP_TRAP_PATH static __attribute__((noinline)) void
-call_program(const struct signals_action *action, int sig, siginfo_t *info, ucontext_t *context)
+EP_TRAP_PATH static __attribute__((noinline)) void call_program(const struct signals_action *action,
+								int sig, siginfo_t *info,
+								ucontext_t *context,
+								const struct shown *shown)
 {
-	uint64_t *mask = signals_mask(context), during;
+	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
+	uint64_t *mask = signals_mask(context), during = show_mask(shown, mask);
 
 	if (action->flags & SA_RESETHAND)
 		signals_reset(sig);
-	*mask |= masks_blocked();
-	during = *mask | action->mask | (action->flags & SA_NODEFER ? 0 : SIGNALS_BIT(sig));
+	during |= action->mask | (action->flags & SA_NODEFER ? 0 : SIGNALS_BIT(sig));
 	masks_set_blocked(during);
 	masks_note_delivery();
-	call_translated(action, during, sig, info, context);
+	set_mask(during & ~SIGNALS_OWNED);
+	action->handler(sig, info, context);
+	set_mask(SIGNALS_HELD);
+	if (regs->rip == shown->address)
+		regs->rip = shown->resume;
 	masks_set_blocked(*mask);
 	*mask &= ~SIGNALS_OWNED;
 	masks_redeliver();
@@ -77,52 +107,101 @@ call_program(const struct signals_action *action, int sig, siginfo_t *info, ucon
 
 EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 {
+	ucontext_t *context = ucontext;
 	struct signals_action action;
+	struct shown shown;
 
 	signals_get(sig, &action);
 	if (!signals_is_handler(&action))
 		return; /* changed by another thread just now */
-	call_program(&action, sig, info, ucontext);
+	translate(info, x86_regs_of_frame(context->uc_mcontext.gregs), &shown);
+	call_program(&action, sig, info, context, &shown);
 }
 
 /*
  * Die of @sig with the registers and the text as they would be without us: send it again, blocked
  * until our handler has returned, and with nobody left to handle it.
  */
-EP_TRAP_PATH static void die(int sig, siginfo_t *info, ucontext_t *context)
+EP_TRAP_PATH static void die(int sig, siginfo_t *info)
 {
-	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
 	struct signals_action action = {.flags = 0};
-	struct xol_origin origin;
 	uint64_t bit = SIGNALS_BIT(sig);
 	long pid = sys0(SYS_getpid), tid = sys0(SYS_gettid);
 
-	translate(info, regs, &origin);
 	sites_restore_text();
 	sys4(SYS_rt_sigaction, sig, &action, NULL, KERNEL_SIZE);
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, KERNEL_SIZE);
 	sys4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info);
 }
 
-EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *context)
+/* The thread goes on as if the signal had not come, which may have ended a wait. */
+EP_TRAP_PATH static void go_on(struct ep_regs *regs, uint64_t *mask, const struct shown *shown)
 {
-	bool raised = info->si_code > 0; /* by an instruction of this thread */
+	if (shown->guard.place == GUARD_WAITED) {
+		guard_restart(regs, &shown->guard);
+		if (shown->guard.frame->state == GUARD_WORKING)
+			*mask = shown->guard.frame->mask;
+		*mask &= ~SIGNALS_OWNED;
+	} else {
+		regs->rip = shown->resume;
+	}
+}
+
+/* One that was sent, and has nothing to do with what the thread is doing. */
+EP_TRAP_PATH static void deliver_sent(int sig, siginfo_t *info, ucontext_t *context,
+				      const struct shown *shown)
+{
+	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
+	uint64_t *mask = signals_mask(context), blocked = masks_blocked();
+	struct signals_action action;
+
+	if (shown->guard.place == GUARD_WAITED)
+		blocked = shown->guard.frame->wanted;
+	signals_get_own(sig, &action);
+	if (blocked & SIGNALS_BIT(sig))
+		masks_keep(sig, info);
+	else if (signals_is_handler(&action)) {
+		call_program(&action, sig, info, context, shown);
+		return;
+	} else if ((uint64_t)action.handler == (uint64_t)SIG_DFL) {
+		die(sig, info);
+		return;
+	}
+	go_on(regs, mask, shown);
+}
+
+/* One that an instruction of this thread has raised. */
+EP_TRAP_PATH static void deliver_raised(int sig, siginfo_t *info, ucontext_t *context,
+					const struct shown *shown)
+{
 	bool blocked = masks_blocked() & SIGNALS_BIT(sig);
 	struct signals_action action;
 
-	if (blocked && raised && masks_forget_adopted(sig))
+	if (blocked && masks_forget_adopted(sig))
 		blocked = false;
-	if (masks_is_hint(info)) {
-		masks_take_hint();
+	signals_get_own(sig, &action);
+	if (!blocked && signals_is_handler(&action))
+		call_program(&action, sig, info, context, shown);
+	else
+		die(sig, info);
+}
+
+EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *context)
+{
+	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
+	struct shown shown;
+
+	if (info->si_code <= 0 && guard_is_working(regs)) {
+		masks_defer(sig, info, signals_mask(context));
 		return;
 	}
-	signals_get(sig, &action);
-	if (blocked && raised)
-		die(sig, info, context);
-	else if (blocked)
-		masks_keep(sig, info);
-	else if (signals_is_handler(&action))
-		call_program(&action, sig, info, context);
-	else if (raised || (uint64_t)action.handler == (uint64_t)SIG_DFL)
-		die(sig, info, context);
+	translate(info, regs, &shown);
+	if (masks_is_hint(info)) {
+		go_on(regs, signals_mask(context), &shown);
+		masks_take_hint();
+	} else if (info->si_code <= 0) {
+		deliver_sent(sig, info, context, &shown);
+	} else {
+		deliver_raised(sig, info, context, &shown);
+	}
 }

@@ -2,66 +2,59 @@
 /*
  * Wrapping sigprocmask() and friends does not help where libc blocks all signals by itself, with
  * raw system calls: while it starts and ends threads, forks, spawns, aborts. An int3 that is
- * reached there would kill the process. So it is the `syscall` instructions that are guarded, with
- * sites of the engine's own: the trap performs the call for the program, or lets it pass with
- * SIGTRAP taken out of the mask. One mechanism covers libc's exported functions and its internals.
+ * reached there would kill the process. So it is the `syscall` instructions that are guarded
+ * (guard_scan.c), and this decides what becomes of a call: it is made as it is, or with SIGTRAP
+ * taken out of the mask, or performed for the program.
  *
- * Which instructions: the bytes of a `syscall` shortly behind a `mov $NUMBER, %eax` of one of our
- * numbers, at an instruction boundary. Guarding one too many does no harm, since the number is
- * looked at again when it is executed.
+ * It happens on the program's stack, in front of the call, as if the instruction did it: no trap,
+ * no signal frame. guard_decide() runs with the program's signals open and changes nothing; what
+ * changes our picture of the program's signals is done by guard_work(), with all blocked.
  */
 #include "probe/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <gnu/libc-version.h>
+#include <linux/sched.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include "probe/deliver.h"
+#include "emu/emu.h"
+#include "probe/guard_frame.h"
+#include "probe/guest.h"
 #include "probe/masks.h"
-#include "probe/objects.h"
-#include "probe/park.h"
-#include "probe/patch.h"
-#include "probe/registry.h"
+#include "probe/membarrier.h"
 #include "probe/signals.h"
 #include "probe/sites.h"
 #include "probe/syscall.h"
 #include "probe/thread.h"
-#include "x86/encode.h"
 
-#define LOOK_BACK 64u /* bytes between the number and the call */
-#define MOV_SIZE  5u
-#define LOOK_FAR  512u /* where the number is kept in a register for several calls */
+#define KERNEL_SIZE 8u
 
-#define GUARDS_MAX 256
-
-static size_t count, failed;
 static _Atomic int32_t traced_guest; /* to be traced from its execve() on; 0: none */
 
-static const uint32_t numbers[] = {
-	SYS_rt_sigaction, SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,	      SYS_pselect6,
-	SYS_epoll_pwait,  SYS_epoll_pwait2,   SYS_rt_sigpending, SYS_rt_sigtimedwait, SYS_execve,
-	SYS_execveat,	  SYS_rt_sigreturn,   SYS_ptrace,
+static const uint16_t numbers[] = {
+	SYS_rt_sigaction,    SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,
+	SYS_pselect6,	     SYS_epoll_pwait,	 SYS_epoll_pwait2,  SYS_rt_sigpending,
+	SYS_rt_sigtimedwait, SYS_execve,	 SYS_execveat,	    SYS_rt_sigreturn,
+	SYS_ptrace,	     SYS_clone3,	 SYS_membarrier,
 };
 
-/* Where each waiting call has its mask: as a pointer, or behind one. */
-EP_TRAP_PATH static uint64_t *mask_argument(struct ep_regs *regs)
+static uint8_t is_guarded[XOL_GUARD_NUMBERS];
+const struct xol_guard guard_calls = {is_guarded, guard_enter};
+
+bool guard_is_number(uint64_t number)
 {
-	switch (regs->rax) {
-	case SYS_rt_sigsuspend:
-		return &regs->rdi;
-	case SYS_ppoll:
-		return &regs->r10;
-	case SYS_pselect6:
-		return &regs->r9;
-	case SYS_epoll_pwait:
-	case SYS_epoll_pwait2:
-		return &regs->r8;
-	}
-	return NULL;
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		if (number == numbers[i])
+			return true;
+	return false;
+}
+
+void guard_init(void)
+{
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		is_guarded[numbers[i]] = 1;
 }
 
 EP_TRAP_PATH static long call(const struct ep_regs *regs)
@@ -70,56 +63,110 @@ EP_TRAP_PATH static long call(const struct ep_regs *regs)
 		    (long)regs->r10, (long)regs->r8, (long)regs->r9);
 }
 
-/* What waits already is delivered at once, with the mask of the wait. */
-EP_TRAP_PATH static long wait_or_deliver(const struct ep_regs *regs, uint64_t mask,
-					 ucontext_t *context)
+EP_TRAP_PATH static void set_call(struct guard_frame *frame)
 {
-	uint64_t blocked = masks_blocked();
-	siginfo_t info;
-	long ret;
-	int sig;
+	const struct ep_regs *regs = &frame->regs;
+	struct guard_call *to = &frame->call;
 
-	masks_set_blocked(mask);
-	sig = masks_take(SIGNALS_OWNED & ~mask, &info);
-	if (sig) {
-		deliver_to_program(sig, &info, context);
-		ret = -EINTR;
-	} else {
-		ret = call(regs);
-	}
-	masks_set_blocked(blocked);
-	return ret;
+	to->rax = regs->rax;
+	to->rdi = regs->rdi;
+	to->rsi = regs->rsi;
+	to->rdx = regs->rdx;
+	to->r10 = regs->r10;
+	to->r8 = regs->r8;
+	to->r9 = regs->r9;
 }
 
-/*
- * Wait with a mask of our own, from inside the trap. The program's handlers run on top of our
- * frame, which holds nothing: they may return or jump away.
- */
-EP_TRAP_PATH static bool wait_unblocked(struct ep_regs *regs, ucontext_t *context)
-{
-	struct ep_regs changed = *regs;
-	uint64_t *argument = mask_argument(&changed);
-	uint64_t mask, wanted, pair[2];
+/* ---- waits that have a mask ------------------------------------------------------------------ */
 
-	if (!argument || !*argument)
-		return false;
-	if (regs->rax == SYS_pselect6) {
-		if (!emu_read_memory(pair, *argument, sizeof(pair)) || !pair[0] ||
-		    !emu_read_memory(&mask, pair[0], sizeof(mask)))
-			return false;
-		pair[0] = (uint64_t)&mask;
-		*argument = (uint64_t)pair;
-	} else {
-		if (!emu_read_memory(&mask, *argument, sizeof(mask)))
-			return false;
-		*argument = (uint64_t)&mask;
+/* The argument that holds the pointer to the mask, and the size that is said; NULL: no such call. */
+EP_TRAP_PATH static uint64_t *mask_argument(struct guard_call *regs, uint64_t *ret_size)
+{
+	switch (regs->rax) {
+	case SYS_rt_sigsuspend:
+		*ret_size = regs->rsi;
+		return &regs->rdi;
+	case SYS_ppoll:
+		*ret_size = regs->r8;
+		return &regs->r10;
+	case SYS_pselect6:
+		*ret_size = KERNEL_SIZE; /* of the mask: behind the pointer, see below */
+		return &regs->r9;
+	case SYS_epoll_pwait:
+	case SYS_epoll_pwait2:
+		*ret_size = regs->r9;
+		return &regs->r8;
 	}
-	if (!((mask | masks_blocked()) & SIGNALS_OWNED))
-		return false;
-	wanted = mask;
-	mask &= ~SIGNALS_OWNED;
-	regs->rax = (uint64_t)wait_or_deliver(&changed, wanted, context);
-	return true;
+	return NULL;
+}
+
+/* Reads the mask that the program wants. False: there is none, or it is not as it should be. */
+EP_TRAP_PATH static bool read_wanted(struct guard_frame *frame, uint64_t *argument)
+{
+	uint64_t from = *argument;
+
+	if (frame->call.rax == SYS_pselect6) {
+		if (!emu_read_memory(frame->pair, from, sizeof(frame->pair)) ||
+		    frame->pair[1] != KERNEL_SIZE)
+			return false;
+		from = frame->pair[0];
+	}
+	return from && emu_read_memory(&frame->wanted, from, KERNEL_SIZE);
+}
+
+/* The kernel reads our copy of the mask, without the signals that we own. */
+EP_TRAP_PATH static void put_waiting(struct guard_frame *frame, uint64_t *argument)
+{
+	frame->waiting = frame->wanted & ~SIGNALS_OWNED;
+	*argument = (uint64_t)&frame->waiting;
+	if (frame->call.rax == SYS_pselect6) {
+		frame->pair[0] = (uint64_t)&frame->waiting;
+		*argument = (uint64_t)frame->pair;
+	}
+}
+
+/* What is kept of our own signals, and would end the wait at once. */
+EP_TRAP_PATH static uint64_t waits_already(const struct guard_frame *frame)
+{
+	return masks_pending() & SIGNALS_OWNED & ~frame->wanted;
+}
+
+EP_TRAP_PATH static int decide_wait(struct guard_frame *frame)
+{
+	uint64_t size = 0, *argument;
+
+	set_call(frame);
+	argument = mask_argument(&frame->call, &size);
+	if (!argument || !*argument || size != KERNEL_SIZE || !read_wanted(frame, argument))
+		return GUARD_PASS;
+	put_waiting(frame, argument);
+	masks_set_waiting(~frame->wanted & SIGNALS_OWNED);
+	return waits_already(frame) ? GUARD_WORK : GUARD_WAIT;
+}
+
+/* ---- signals -------------------------------------------------------------------------------- */
+
+/* Does it leave alone what we own? Then the kernel does it as well as we, and cheaper. */
+EP_TRAP_PATH static int decide_mask(const struct guard_frame *frame)
+{
+	uint64_t set;
+
+	if (masks_blocked())
+		return GUARD_WORK;
+	if (!frame->regs.rsi || frame->regs.rdi == SIG_UNBLOCK ||
+	    !emu_read_memory(&set, frame->regs.rsi, sizeof(set)))
+		return GUARD_PASS;
+	return set & SIGNALS_OWNED ? GUARD_WORK : GUARD_PASS;
+}
+
+EP_TRAP_PATH static int decide_sigtimedwait(const struct guard_frame *frame)
+{
+	uint64_t set;
+
+	if (frame->regs.r10 != sizeof(set) ||
+	    !emu_read_memory(&set, frame->regs.rdi, sizeof(set)) || !(set & SIGNALS_OWNED))
+		return GUARD_PASS;
+	return GUARD_WORK;
 }
 
 /* Of any other the kernel says EINVAL. */
@@ -128,39 +175,35 @@ EP_TRAP_PATH static bool is_valid(const struct timespec *timeout)
 	return timeout->tv_sec >= 0 && timeout->tv_nsec >= 0 && timeout->tv_nsec < 1000000000;
 }
 
-EP_TRAP_PATH static bool wait_for_signal(struct ep_regs *regs, ucontext_t *context)
+EP_TRAP_PATH static long wait_for_signal(struct guard_frame *frame)
 {
+	struct ep_regs *regs = &frame->regs;
 	struct timespec timeout;
 	siginfo_t info;
 	uint64_t set;
 	long ret;
 
-	if (regs->r10 != sizeof(set) || !emu_read_memory(&set, regs->rdi, sizeof(set)) ||
-	    !(set & SIGNALS_OWNED))
-		return false;
-	if (regs->rdx &&
-	    (!emu_read_memory(&timeout, regs->rdx, sizeof(timeout)) || !is_valid(&timeout)))
-		return false;
-	ret = masks_wait(set, *signals_mask(context), &info, regs->rdx ? &timeout : NULL);
+	if (!emu_read_memory(&set, regs->rdi, sizeof(set)))
+		return -EFAULT;
+	if (regs->rdx && !emu_read_memory(&timeout, regs->rdx, sizeof(timeout)))
+		return -EFAULT;
+	if (regs->rdx && !is_valid(&timeout))
+		return -EINVAL;
+	ret = masks_wait(set, frame->mask, &info, regs->rdx ? &timeout : NULL);
 	if (ret > 0 && regs->rsi && !emu_write_memory(regs->rsi, &info, sizeof(info)))
 		ret = -EFAULT;
-	regs->rax = (uint64_t)ret;
-	return true;
+	return ret;
 }
 
-EP_TRAP_PATH static bool add_pending(struct ep_regs *regs)
+EP_TRAP_PATH static long add_pending(const struct ep_regs *regs)
 {
-	uint64_t pending = 0, kept = masks_pending() & masks_blocked();
-	long ret;
+	uint64_t pending = 0;
+	long ret = sys2(SYS_rt_sigpending, &pending, sizeof(pending));
 
-	if (!kept || regs->rsi != sizeof(pending))
-		return false;
-	ret = sys2(SYS_rt_sigpending, &pending, sizeof(pending));
-	pending |= kept;
+	pending |= masks_pending() & masks_blocked();
 	if (!ret && !emu_write_memory(regs->rdi, &pending, sizeof(pending)))
 		ret = -EFAULT;
-	regs->rax = (uint64_t)ret;
-	return true;
+	return ret;
 }
 
 /*
@@ -176,8 +219,9 @@ EP_TRAP_PATH static void return_from_handler(const struct ep_regs *regs)
 	masks_set_blocked(mask);
 	mask &= ~SIGNALS_OWNED;
 	emu_write_memory(at, &mask, sizeof(mask));
-	masks_redeliver();
 }
+
+/* ---- other programs ------------------------------------------------------------------------- */
 
 /*
  * PTRACE_TRACEME, from a child that is about to execute something: from here on each of our traps
@@ -185,17 +229,15 @@ EP_TRAP_PATH static void return_from_handler(const struct ep_regs *regs)
  * the original text back. That of vfork() shares its parent's, which cannot do anything until the
  * execve(): so it becomes traced there.
  */
-EP_TRAP_PATH static bool trace_me(struct ep_regs *regs)
+EP_TRAP_PATH static int trace_me(struct ep_regs *regs)
 {
-	if (regs->rdi != PTRACE_TRACEME)
-		return false;
-	if (!probe_thread_is_guest()) {
+	if (!guest_self()) {
 		sites_restore_text();
-		return false;
+		return GUARD_LEAVE_PASS;
 	}
 	traced_guest = (int32_t)sys0(SYS_getpid);
 	regs->rax = 0;
-	return true;
+	return GUARD_LEAVE_DONE;
 }
 
 EP_TRAP_PATH static void become_traced(const struct ep_regs *regs)
@@ -209,291 +251,173 @@ EP_TRAP_PATH static void become_traced(const struct ep_regs *regs)
 }
 
 /* The next program inherits what is blocked and ignored, so for a moment it is in the kernel. */
-EP_TRAP_PATH static bool execute(struct ep_regs *regs, ucontext_t *context)
+EP_TRAP_PATH static long execute(struct guard_frame *frame)
 {
-	uint64_t blocked = masks_blocked(), mask = *signals_mask(context) | blocked, old = 0;
-	bool lent = signals_lend(probe_thread_is_guest() || probe_thread_is_alone());
+	uint64_t mask = frame->mask | masks_blocked(), all = ~0ul;
+	long ret;
 
-	become_traced(regs);
-	if (!lent && !blocked)
-		return false;
-	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, sizeof(mask));
-	regs->rax = (uint64_t)call(regs);
-	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, sizeof(old));
-	if (lent)
-		signals_return();
-	return true;
+	signals_lend();
+	become_traced(&frame->regs);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
+	ret = call(&frame->regs);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+	signals_return();
+	all = SIGNALS_HELD;
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
+	return ret;
 }
 
-EP_TRAP_PATH static bool intercept(const struct probe_site *site, struct ep_regs *regs,
-				   void *ucontext)
+/* ---- children with handlers of their own ------------------------------------------------------ */
+
+EP_TRAP_PATH static bool read_arguments(const struct ep_regs *regs, struct clone_args *ret)
 {
-	switch (regs->rax) {
-	case SYS_rt_sigaction:
-		regs->rax = (uint64_t)signals_sigaction((int)regs->rdi, regs->rsi, regs->rdx,
-							regs->r10);
-		break;
-	case SYS_rt_sigprocmask:
-		regs->rax = (uint64_t)signals_sigprocmask(ucontext, (int)regs->rdi, regs->rsi,
-							  regs->rdx, regs->r10);
-		break;
-	case SYS_rt_sigtimedwait:
-		if (!wait_for_signal(regs, ucontext))
-			return false;
-		break;
-	case SYS_rt_sigpending:
-		if (!add_pending(regs))
-			return false;
-		break;
-	case SYS_execve:
-	case SYS_execveat:
-		if (!execute(regs, ucontext))
-			return false;
-		break;
-	case SYS_rt_sigreturn:
-		return_from_handler(regs);
-		return false;
-	case SYS_ptrace:
-		if (!trace_me(regs))
-			return false;
-		break;
-	default:
-		if (!wait_unblocked(regs, ucontext))
-			return false;
-	}
-	/* As the instruction leaves them (Intel SDM, SYSCALL). */
-	regs->rip = x86_insn_end(&site->insn);
-	regs->rcx = regs->rip;
-	regs->r11 = regs->rflags;
-	return true;
+	return regs->rsi >= CLONE_ARGS_SIZE_VER0 && regs->rsi <= sizeof(*ret) &&
+	       emu_read_memory(ret, regs->rdi, regs->rsi);
 }
 
-static bool is_our_number(const uint8_t *immediate)
+EP_TRAP_PATH static int decide_clone(const struct guard_frame *frame)
 {
-	uint32_t number;
+	const uint64_t shared = CLONE_SIGHAND | CLONE_THREAD; /* refused with the other */
+	uint64_t flags;
 
-	memcpy(&number, immediate, sizeof(number));
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (number == numbers[i])
-			return true;
-	return false;
+	if (frame->regs.rsi < CLONE_ARGS_SIZE_VER0 || frame->regs.rsi > sizeof(struct clone_args) ||
+	    !emu_read_memory(&flags, frame->regs.rdi, sizeof(flags)))
+		return GUARD_PASS;
+	return (flags & CLONE_CLEAR_SIGHAND) && !(flags & shared) ? GUARD_WORK : GUARD_PASS;
 }
 
-/* The last such number loaded into @reg in front of @at; NULL: there is none. */
-static const uint8_t *number_in(unsigned reg, const uint8_t *at, const uint8_t *from)
+/* The child finds its frame right below its own stack pointer, as its parent does. */
+EP_TRAP_PATH static bool make_child_frame(struct guard_frame *frame, const struct clone_args *args)
 {
-	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--)
-		if (*mov == (0xb8 | (reg & 7)) && is_our_number(mov + 1) && /* mov $imm32, %r32 */
-		    (reg < 8 || (mov > from && mov[-1] == 0x41)))
-			return reg < 8 ? mov : mov - 1;
-	return NULL;
-}
+	uint64_t top = args->stack ? args->stack + args->stack_size : frame->regs.rsp;
+	uint64_t at = top - GUARD_ROOM, rsp = frame->regs.rsp;
+	bool ok;
 
-static const uint8_t *back(const uint8_t *at, size_t bytes, const uint8_t *start)
-{
-	return (size_t)(at - start) > bytes ? at - bytes : start;
+	frame->child = at;
+	if (!args->stack)
+		return true;
+	frame->regs.rsp = top;
+	frame->cookie = at;
+	ok = emu_write_memory(at, frame, sizeof(*frame));
+	frame->regs.rsp = rsp;
+	frame->cookie = (uint64_t)frame;
+	return ok;
 }
 
 /*
- * Where several calls have the same number, gcc may keep it: mov $14, %r15d; ...; mov %r15d, %eax;
- * syscall. Debian 12's aio does.
+ * CLONE_CLEAR_SIGHAND would take SIGTRAP's handler from a child that runs our text. So the flag is
+ * taken from the call, and the child does what it says, but for the signals that we own.
  */
-static const uint8_t *kept_number(const uint8_t *at, const uint8_t *start)
+EP_TRAP_PATH static int clone_clear(struct guard_frame *frame)
 {
-	const uint8_t *from = back(at, LOOK_BACK, start), *number;
+	struct probe_thread *thread = probe_thread_self();
+	struct clone_args args = {.flags = 0};
 
-	for (const uint8_t *mov = at - 2; mov >= from; mov--) {
-		if (mov[0] != 0x89 || (mov[1] & 0xc7) != 0xc0) /* mov %r32, %eax */
-			continue;
-		number = number_in((mov[1] >> 3 & 7) |
-					   (mov > start && (mov[-1] & 0xf5) == 0x44 ? 8 : 0),
-				   mov, back(mov, LOOK_FAR, start));
-		if (number)
-			return number;
+	if (!thread || !read_arguments(&frame->regs, &args) || !make_child_frame(frame, &args))
+		return GUARD_LEAVE_PASS;
+	args.flags &= ~(uint64_t)CLONE_CLEAR_SIGHAND;
+	thread->clone_args = args;
+	set_call(frame);
+	frame->call.rdi = (uint64_t)&thread->clone_args;
+	return GUARD_CLONE;
+}
+
+EP_TRAP_PATH void guard_child(struct guard_frame *frame)
+{
+	(void)frame;
+	signals_clear();
+}
+
+/* ---- what the engine has prepared for itself --------------------------------------------------- */
+
+EP_TRAP_PATH static int decide_membarrier(struct ep_regs *regs)
+{
+	long ret;
+
+	if (!membarrier_answer((unsigned int)regs->rdi, (unsigned int)regs->rsi, &ret))
+		return GUARD_PASS;
+	regs->rax = (uint64_t)ret;
+	return GUARD_DONE;
+}
+
+/* ---- what is called ------------------------------------------------------------------------- */
+
+EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
+{
+	struct ep_regs *regs = &frame->regs;
+
+	masks_set_waiting(0);
+	switch (regs->rax) {
+	case SYS_rt_sigaction:
+	case SYS_execve:
+	case SYS_execveat:
+	case SYS_rt_sigreturn:
+		return GUARD_WORK;
+	case SYS_rt_sigprocmask:
+		return decide_mask(frame);
+	case SYS_rt_sigtimedwait:
+		return decide_sigtimedwait(frame);
+	case SYS_rt_sigpending:
+		return regs->rsi == KERNEL_SIZE && (masks_pending() & masks_blocked()) ? GUARD_WORK
+										       : GUARD_PASS;
+	case SYS_ptrace:
+		return regs->rdi == PTRACE_TRACEME ? GUARD_WORK : GUARD_PASS;
+	case SYS_clone3:
+		return decide_clone(frame);
+	case SYS_membarrier:
+		return decide_membarrier(regs);
+	default:
+		return decide_wait(frame);
 	}
-	return NULL;
 }
 
-/* Where the number of the call @at comes from; NULL: it is none of ours. */
-static const uint8_t *our_number(const uint8_t *at, const uint8_t *start)
+EP_TRAP_PATH static int work(struct guard_frame *frame)
 {
-	const uint8_t *mov = number_in(0, at, back(at, LOOK_BACK, start));
+	struct ep_regs *regs = &frame->regs;
+	long ret;
 
-	return mov ? mov : kept_number(at, start);
-}
-
-/* Decoding from @mov leads to @at: only code looks like that, whoever knows its function. */
-static bool leads_to(const uint8_t *mov, const uint8_t *at)
-{
-	struct x86_insn insn;
-
-	for (; mov < at; mov += insn.length)
-		if (x86_decode(mov, X86_INSN_MAX, (uint64_t)mov, &insn) ||
-		    x86_insn_flow(&insn) > X86_FLOW_JCC || x86_insn_flow(&insn) == X86_FLOW_JMP)
-			return false;
-	return mov == at;
-}
-
-/* mov $15, %rax: debuggers know by these bytes what handlers return to. It is in no function. */
-static bool is_restorer(const uint8_t *at, const uint8_t *start)
-{
-	const size_t size = 7;
-	struct x86_insn mov;
-
-	return (size_t)(at - start) >= size &&
-	       x86_decode(at - size, size, (uint64_t)(at - size), &mov) == 0 &&
-	       mov.length == size && mov.opcode == 0xc7 && mov.modrm == 0xc0 &&
-	       mov.imm == SYS_rt_sigreturn;
-}
-
-/* The sites, ready; written by park_others(), when nothing may be allocated. */
-static struct patch_byte bytes[GUARDS_MAX];
-
-static int prepare(uint64_t address, bool is_known)
-{
-	struct probe_site *site;
-	int error;
-
-	if (count == GUARDS_MAX)
-		return 0;
-	error = is_known ? sites_get_known(address, EP_PLAN_AUTO, &site)
-			 : sites_get(address, EP_PLAN_AUTO, &site);
-	if (error)
-		return error;
-	site->intercept = intercept;
-	bytes[count++] = (struct patch_byte){address, X86_INT3, 0};
-	return 0;
-}
-
-/* A number of ours in any register, and maybe in %eax later. */
-static bool is_near_number(const uint8_t *at, const uint8_t *start)
-{
-	const uint8_t *from = (size_t)(at - start) > LOOK_FAR ? at - LOOK_FAR : start;
-
-	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--)
-		if ((*mov & 0xf8) == 0xb8 && is_our_number(mov + 1)) /* mov $imm32, %r32 */
-			return true;
-	return false;
-}
-
-/* In libc a function's start is known, and decoding from there is the better proof. */
-static int consider(const uint8_t *at, const uint8_t *start, bool is_libc)
-{
-	const uint8_t *mov = our_number(at, start);
-
-	if (at > start && at[-1] == X86_SYSCALL_MARK)
-		return 0;
-	if (is_libc && is_restorer(at, start))
-		return prepare((uint64_t)at, true);
-	if (!is_libc && mov && leads_to(mov, at))
-		return prepare((uint64_t)at, true);
-	return mov || (!is_libc && is_near_number(at, start)) ? prepare((uint64_t)at, false) : 0;
-}
-
-static int scan(const uint8_t *start, size_t size, bool is_libc)
-{
-	const uint8_t *at = start, *end = start + size;
-	int error = 0;
-
-	while ((at = memchr(at, 0x05, (size_t)(end - at)))) { /* faster than memmem() */
-		if (at > start && at[-1] == 0x0f)	      /* syscall */
-			error = consider(at - 1, start, is_libc);
-		if (error == -EP_NO_MEMORY || error == -EP_OUT_OF_REACH)
-			return error; /* a gap in the guard kills; not so what is no instruction */
-		at++;
+	switch (regs->rax) {
+	case SYS_rt_sigaction:
+		ret = signals_sigaction((int)regs->rdi, regs->rsi, regs->rdx, regs->r10);
+		break;
+	case SYS_rt_sigprocmask:
+		ret = signals_sigprocmask(&frame->mask, (int)regs->rdi, regs->rsi, regs->rdx,
+					  regs->r10);
+		break;
+	case SYS_rt_sigtimedwait:
+		ret = wait_for_signal(frame);
+		break;
+	case SYS_rt_sigpending:
+		ret = add_pending(regs);
+		break;
+	case SYS_execve:
+	case SYS_execveat:
+		ret = execute(frame);
+		break;
+	case SYS_rt_sigreturn:
+		return_from_handler(regs);
+		return GUARD_LEAVE_PASS;
+	case SYS_ptrace:
+		return trace_me(regs);
+	case SYS_clone3:
+		return clone_clear(frame);
+	default:
+		masks_send(waits_already(frame));
+		return GUARD_WAIT_MASKED;
 	}
-	return 0;
+	regs->rax = (uint64_t)ret;
+	return GUARD_LEAVE_DONE;
 }
 
-static void write_all(void)
+EP_TRAP_PATH int guard_work(struct guard_frame *frame)
 {
-	for (size_t i = 0; i < count; i++)
-		atomic_store(&registry_find(bytes[i].address)->armed, true);
-	failed = patch_write(bytes, count);
-	for (size_t i = 0; failed && i < count; i++)
-		if (bytes[i].error)
-			atomic_store(&registry_find(bytes[i].address)->armed, false);
-}
+	uint64_t all = SIGNALS_HELD;
+	int ret;
 
-static int scan_object(const struct objects_object *object, bool is_libc)
-{
-	int error = 0;
-
-	for (size_t i = 0; object && i < object->phdr_count && !error; i++) {
-		const ElfW(Phdr) *phdr = &object->phdrs[i];
-
-		if (phdr->p_type == PT_LOAD && (phdr->p_flags & (PF_R | PF_X)) == (PF_R | PF_X))
-			error = scan((const uint8_t *)(object->base + phdr->p_vaddr),
-				     phdr->p_filesz, is_libc);
-	}
-	return error;
-}
-
-/* Runtimes that ask the kernel themselves: Go's, sanitizers'. */
-static void scan_others(const struct objects_object *libc)
-{
-	const struct objects_object *ours = objects_find((uint64_t)scan_others);
-	struct objects_object **objects;
-	size_t object_count;
-
-	if (objects_list(&objects, &object_count))
-		return;
-	for (size_t i = 0; i < object_count; i++)
-		if (objects[i] != libc && objects[i] != ours && !objects[i]->is_vdso)
-			scan_object(objects[i], false);
-}
-
-void guard_object(const struct objects_object *object)
-{
-	size_t before = count;
-
-	count = 0;
-	scan_object(object, strcmp(object->name, "libc.so.6") == 0);
-	write_all();
-	count += before;
-}
-
-/* The guard has a gap, and a gap kills: take away what could be written. */
-static void take_away(void)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < count; i++)
-		bytes[i].byte = registry_find(bytes[i].address)->insn.bytes[0];
-	patch_write(bytes, count);
-	for (size_t i = 0; i < count; i++) {
-		struct probe_site *site = registry_find(bytes[i].address);
-
-		if (bytes[i].error && registry_stands(site))
-			kept++;
-		else
-			atomic_store(&site->armed, false);
-	}
-	count = kept;
-}
-
-int guard_arm(void)
-{
-	/* libc, whoever wraps its functions. */
-	const struct objects_object *libc = objects_find((uint64_t)gnu_get_libc_version);
-	int error;
-
-	count = failed = 0;
-	error = libc ? scan_object(libc, true) : -EP_NO_MEMORY;
-	if (error)
-		count = 0;
-	else
-		scan_others(libc);
-	if (!error)
-		error = park_others(write_all);
-	if (!error && failed)
-		error = -EP_NOT_WRITABLE;
-	if (error)
-		take_away();
-	return error;
-}
-
-size_t guard_count(void)
-{
-	return count;
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &frame->mask, sizeof(all));
+	frame->state = GUARD_WORKING;
+	ret = work(frame);
+	masks_redeliver();
+	frame->mask &= ~SIGNALS_OWNED;
+	return ret;
 }

@@ -3,9 +3,21 @@
 #ifndef EMUPROBE_PROBE_GUARD_H
 #define EMUPROBE_PROBE_GUARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "fallback-xol/guarded.h"
 #include "probe/objects.h"
+
+/* Shows a call to guard_decide(), if it has one of our numbers. */
+extern const struct xol_guard guard_calls;
+
+/** Must calls with this number be guarded? */
+bool guard_is_number(uint64_t number);
+
+/** Fill what guard_calls refers to. */
+void guard_init(void);
 
 /**
  * Put the engine's own sites on libc's system calls that change signal masks and actions.
@@ -20,7 +32,7 @@ int guard_arm(void);
  * no thread is yet. What cannot be guarded there is left.
  * Context:  engine lock held.
  */
-void guard_object(const struct objects_object *object);
+void guard_object(struct objects_object *object);
 
 /** How many there are. */
 size_t guard_count(void);

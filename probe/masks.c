@@ -29,16 +29,6 @@ static _Atomic uint64_t process_pending;
 static siginfo_t process_info[SIGNALS_OWNED_COUNT];
 static const char hint;
 
-/* A dense number for each signal of ours. */
-EP_TRAP_PATH static unsigned int index_of(int sig)
-{
-	unsigned int ret = 0;
-
-	for (uint64_t below = SIGNALS_OWNED & (SIGNALS_BIT(sig) - 1); below; below &= below - 1)
-		ret++;
-	return ret;
-}
-
 EP_TRAP_PATH static inline void copy_info(siginfo_t *to, const siginfo_t *from)
 {
 	const uint64_t *source = (const uint64_t *)(const void *)from;
@@ -50,41 +40,27 @@ EP_TRAP_PATH static inline void copy_info(siginfo_t *to, const siginfo_t *from)
 
 /* ---- blocked ------------------------------------------------------------------------------- */
 
-/* The child of vfork() has masks of its own, and our memory only for a while. */
-EP_TRAP_PATH static bool is_guest(struct probe_thread *thread)
-{
-	int32_t pid;
-
-	if (!probe_thread_is_guest())
-		return false;
-	pid = (int32_t)sys0(SYS_getpid);
-	if (thread->guest_pid != pid) {
-		thread->guest_pid = pid;
-		thread->guest_blocked = thread->blocked;
-	}
-	return true;
-}
-
 EP_TRAP_PATH uint64_t masks_blocked(void)
 {
 	struct probe_thread *thread = probe_thread_self();
+	const struct guest *guest;
 
-	if (!thread)
+	if (!thread || !(thread->blocked | thread->guest.blocked))
 		return 0;
-	return is_guest(thread) ? thread->guest_blocked : thread->blocked;
+	guest = guest_self();
+	return guest ? guest->blocked : thread->blocked;
 }
 
 EP_TRAP_PATH void masks_set_blocked(uint64_t blocked)
 {
 	struct probe_thread *thread = probe_thread_self();
+	struct guest *guest = guest_self();
 
 	blocked &= SIGNALS_OWNED;
-	if (!thread)
+	if (guest)
+		guest->blocked = blocked;
+	if (!thread || guest)
 		return;
-	if (is_guest(thread)) {
-		thread->guest_blocked = blocked;
-		return;
-	}
 	/* Who blocks everything for a moment and then restores what was, as libc does, has not said
 	   that it wants this blocked. */
 	thread->adopted &= blocked;
@@ -121,8 +97,10 @@ EP_TRAP_PATH static bool hint_to(struct probe_thread *thread, void *data)
 	if ((thread->blocked & bit) && !(thread->waiting & bit))
 		return false;
 	info.si_value.sival_ptr = (void *)&hint;
+	/* One that only waits for it may have come back from that: others are told, too. */
 	return sys4(SYS_rt_tgsigqueueinfo, sys0(SYS_getpid), thread->tid, info.si_signo, &info) ==
-	       0;
+		       0 &&
+	       !(thread->waiting & bit);
 }
 
 EP_TRAP_PATH void masks_take_hint(void)
@@ -158,7 +136,7 @@ EP_TRAP_PATH static void keep_for_process(int sig, const siginfo_t *info)
 
 	if (process_pending & bit)
 		return;
-	copy_info(&process_info[index_of(sig)], info);
+	copy_info(&process_info[signals_index(sig)], info);
 	atomic_fetch_or(&process_pending, bit);
 	probe_thread_each(hint_to, &bit);
 }
@@ -168,7 +146,7 @@ EP_TRAP_PATH static void keep_for_thread(struct probe_thread *thread, int sig,
 {
 	if (thread->pending & SIGNALS_BIT(sig))
 		return;
-	copy_info(&thread->kept[index_of(sig)], info);
+	copy_info(&thread->kept[signals_index(sig)], info);
 	atomic_fetch_or(&thread->pending, SIGNALS_BIT(sig));
 }
 
@@ -200,7 +178,7 @@ EP_TRAP_PATH static int take_from(_Atomic uint64_t *pending, const siginfo_t *ke
 
 	if (!found)
 		return 0;
-	copy_info(ret, &kept[index_of(sig)]);
+	copy_info(ret, &kept[signals_index(sig)]);
 	return atomic_fetch_and(pending, ~bit) & bit ? sig : 0;
 }
 
@@ -212,17 +190,47 @@ EP_TRAP_PATH int masks_take(uint64_t set, siginfo_t *ret)
 	return sig ? sig : take_from(&process_pending, process_info, set, ret);
 }
 
-EP_TRAP_PATH void masks_redeliver(void)
+EP_TRAP_PATH static void send(int sig, siginfo_t *info)
 {
-	uint64_t blocked = masks_blocked(), all = SIGNALS_OWNED;
+	sys4(SYS_rt_tgsigqueueinfo, sys0(SYS_getpid), sys0(SYS_gettid), sig, info);
+}
+
+EP_TRAP_PATH static void block(uint64_t set)
+{
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, KERNEL_SIZE);
+}
+
+EP_TRAP_PATH void masks_send(uint64_t set)
+{
 	siginfo_t info;
 	int sig;
 
-	if (!(masks_pending() & ~blocked) || probe_thread_is_guest())
+	if (!(masks_pending() & set) || probe_thread_is_guest())
 		return;
-	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, KERNEL_SIZE);
-	while ((sig = masks_take(~blocked, &info)))
-		sys4(SYS_rt_tgsigqueueinfo, sys0(SYS_getpid), sys0(SYS_gettid), sig, &info);
+	block(SIGNALS_OWNED);
+	while ((sig = masks_take(set, &info)))
+		send(sig, &info);
+}
+
+EP_TRAP_PATH void masks_redeliver(void)
+{
+	if (masks_pending())
+		masks_send(~masks_blocked());
+}
+
+EP_TRAP_PATH void masks_defer(int sig, siginfo_t *info, uint64_t *mask)
+{
+	*mask |= SIGNALS_BIT(sig);
+	block(SIGNALS_BIT(sig));
+	send(sig, info);
+}
+
+EP_TRAP_PATH void masks_set_waiting(uint64_t set)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread && thread->waiting != set)
+		thread->waiting = set;
 }
 
 EP_TRAP_PATH static bool discard_from(struct probe_thread *thread, void *data)

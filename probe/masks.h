@@ -58,6 +58,19 @@ EP_TRAP_PATH int masks_take(uint64_t set, siginfo_t *ret);
  */
 EP_TRAP_PATH void masks_redeliver(void);
 
+/** The same for what is kept of @set, whether it is blocked or not. Context: TRAP_PATH. */
+EP_TRAP_PATH void masks_send(uint64_t set);
+
+/**
+ * Our handler for @sig has interrupted something that may not be: let it come again when the
+ * interrupted code, whose mask is @mask, opens its signals.
+ * Context:  TRAP_PATH; in our handler.
+ */
+EP_TRAP_PATH void masks_defer(int sig, siginfo_t *info, uint64_t *mask);
+
+/** The calling thread is about to wait for signals, of which we own @set. Context: TRAP_PATH. */
+EP_TRAP_PATH void masks_set_waiting(uint64_t set);
+
 /** Forget what is kept of @sig: the program ignores it now. Context: TRAP_PATH. */
 EP_TRAP_PATH void masks_discard(int sig);
 

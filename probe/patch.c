@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 
 #include "fallback-xol/maps.h"
+#include "probe/membarrier.h"
 #include "probe/syscall.h"
 #include "x86/encode.h"
 
@@ -37,8 +38,10 @@ void patch_force_mprotect(bool force)
 
 int patch_init(void)
 {
-	long error =
-		sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+	long error;
+
+	membarrier_look();
+	error = sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
 
 	if (!error)
 		error = sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);

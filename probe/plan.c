@@ -70,7 +70,7 @@ static int prepare_slot(struct probe_site *site)
 	if (site->slot)
 		return 0;
 	if (can_boost(&site->insn)) {
-		error = xol_boost(&site->insn, &site->slot);
+		error = xol_boost_guarded(&site->insn, site->guard, &site->slot);
 		site->boosted = !error;
 		return error;
 	}

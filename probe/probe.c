@@ -424,6 +424,10 @@ static void remove_all(void *data)
 		site = probes[i]->site;
 		if (!detach(probes[i]) || site->intercept)
 			continue;
+		if (site->guard) { /* it stays, and needs less of its jump now */
+			sites_arm(&site, 1);
+			continue;
+		}
 		if (sites)
 			sites[unused++] = site;
 		else

@@ -86,6 +86,8 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 	const struct probe_list *list = atomic_load(&site->probes);
 	enum probe_jump_kind kind = PROBE_JUMP_GENERAL;
 
+	if (site->guard && (!list || !list->count))
+		return PROBE_JUMP_SILENT;
 	if (list && list->count == 1 && !list->probes[0]->handler && site->counter_lent &&
 	    list->probes[0]->counter == site->counter)
 		return PROBE_JUMP_COUNT;
@@ -95,12 +97,24 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 	return kind;
 }
 
+/* A guard pays wherever it can stand: what it does must not need a trap. */
+static enum ep_plan asked_for(const struct probe_site *site)
+{
+	const struct probe_list *list = atomic_load(&site->probes);
+
+	if (site->guard && (!list || !list->count || site->asked == EP_PLAN_AUTO))
+		return EP_PLAN_JUMP;
+	return site->asked;
+}
+
 static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kind kind,
 				    const struct flow_region *region)
 {
 	struct xol_detour detour = {
 		.hit = hit_from_detour,
 		.site = site,
+		.guard = site->guard,
+		.silent = kind == PROBE_JUMP_SILENT,
 		.save = kind == PROBE_JUMP_VECTOR ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
 	};
 
@@ -123,7 +137,7 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	enum probe_jump_kind kind;
 	struct xol_detour detour;
 	struct probe_jump *jump;
-	int error = find_region(&site->insn, site->asked, &region);
+	int error = find_region(&site->insn, asked_for(site), &region);
 
 	if (error)
 		return error;
@@ -147,8 +161,10 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 
 static bool is_wanted(const struct probe_site *site)
 {
+	enum ep_plan asked = asked_for(site);
+
 	return !site->intercept && atomic_load(&site->armed) &&
-	       (site->asked == EP_PLAN_AUTO || site->asked == EP_PLAN_JUMP);
+	       (asked == EP_PLAN_AUTO || asked == EP_PLAN_JUMP);
 }
 
 /* ---- writing ------------------------------------------------------------------------------- */

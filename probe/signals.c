@@ -125,17 +125,24 @@ EP_TRAP_PATH static long install(int sig, const struct signals_action *wanted)
 	return kernel_set(sig, &action);
 }
 
-/*
- * A guest (the child of posix_spawn) has signal actions of its own, but shares the memory where
- * we remember them. It only resets to the default what has a handler, before it executes another
- * program; the owned ones stay ours until then.
- */
+/* A guest's actions are in the kernel, but for those that we own: these stay ours until it executes
+   another program. */
+EP_TRAP_PATH static long change_of_guest(struct guest *guest, int sig,
+					 const struct signals_action *wanted)
+{
+	if (!is_owned(sig))
+		return kernel_set(sig, wanted);
+	copy_action(guest_action(guest, sig), wanted);
+	return 0;
+}
+
 EP_TRAP_PATH static long change(int sig, const struct signals_action *wanted)
 {
+	struct guest *guest = guest_self();
 	long error;
 
-	if (probe_thread_is_guest())
-		return is_owned(sig) ? 0 : kernel_set(sig, wanted);
+	if (guest)
+		return change_of_guest(guest, sig, wanted);
 	if (signals_is_handler(wanted) || is_owned(sig))
 		set_program(sig, wanted);
 	error = install(sig, wanted);
@@ -157,22 +164,42 @@ EP_TRAP_PATH void signals_reset(int sig)
 		install(sig, &reset);
 }
 
-EP_TRAP_PATH bool signals_lend(bool alone)
+EP_TRAP_PATH void signals_get_own(int sig, struct signals_action *ret)
 {
-	bool ret = false;
+	struct guest *guest = is_owned(sig) ? guest_self() : NULL;
+
+	if (guest)
+		copy_action(ret, guest_action(guest, sig));
+	else
+		signals_get(sig, ret);
+}
+
+EP_TRAP_PATH void signals_clear(void)
+{
+	static const struct signals_action reset;
+
+	for (int sig = 1; sig <= SIGNALS; sig++) {
+		struct signals_action action;
+
+		signals_get_own(sig, &action);
+		if (signals_is_handler(&action))
+			change(sig, &reset);
+	}
+}
+
+EP_TRAP_PATH void signals_lend(void)
+{
+	bool alone = guest_self() || probe_thread_is_alone();
 
 	for (int sig = 1; sig <= SIGNALS; sig++) {
 		struct signals_action action;
 
 		if (!is_owned(sig) || (sig == SIGTRAP && !alone))
 			continue; /* others would die of it meanwhile */
-		signals_get(sig, &action);
-		if ((uint64_t)action.handler != (uint64_t)SIG_IGN)
-			continue;
-		kernel_set(sig, &action);
-		ret = true;
+		signals_get_own(sig, &action);
+		if ((uint64_t)action.handler == (uint64_t)SIG_IGN)
+			kernel_set(sig, &action);
 	}
-	return ret;
 }
 
 EP_TRAP_PATH void signals_return(void)
@@ -182,8 +209,9 @@ EP_TRAP_PATH void signals_return(void)
 
 		if (!is_owned(sig))
 			continue;
-		signals_get(sig, &action);
-		install(sig, &action);
+		signals_get_own(sig, &action);
+		if ((uint64_t)action.handler == (uint64_t)SIG_IGN)
+			install(sig, &action);
 	}
 }
 
@@ -193,7 +221,7 @@ EP_TRAP_PATH static long get(int sig, struct signals_action *ret)
 	struct signals_action kernel = {.flags = 0};
 	long error = sys4(SYS_rt_sigaction, sig, NULL, &kernel, KERNEL_SIZE);
 
-	signals_get(sig, ret);
+	signals_get_own(sig, ret);
 	if (!error && !is_owned(sig) && kernel.handler != ours.asynchronous &&
 	    kernel.handler != ret->handler)
 		copy_action(ret, &kernel);
@@ -235,10 +263,9 @@ EP_TRAP_PATH static long new_mask(int how, uint64_t mask, uint64_t set, uint64_t
 	return EINVAL_;
 }
 
-EP_TRAP_PATH long signals_sigprocmask(ucontext_t *context, int how, uint64_t set, uint64_t old,
+EP_TRAP_PATH long signals_sigprocmask(uint64_t *mask, int how, uint64_t set, uint64_t old,
 				      uint64_t size)
 {
-	uint64_t *mask = signals_mask(context);
 	uint64_t seen = *mask | masks_blocked(), wanted = 0, changed = seen;
 	long error = 0;
 
@@ -252,10 +279,8 @@ EP_TRAP_PATH long signals_sigprocmask(ucontext_t *context, int how, uint64_t set
 		return error;
 	changed &= ~(SIGNALS_BIT(SIGKILL) | SIGNALS_BIT(SIGSTOP));
 	*mask = changed & ~SIGNALS_OWNED;
-	if (set) {
+	if (set)
 		masks_set_blocked(changed);
-		masks_redeliver();
-	}
 	if (old && !emu_write_memory(old, &seen, KERNEL_SIZE))
 		return EFAULT_;
 	return 0;

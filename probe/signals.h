@@ -26,6 +26,17 @@ struct signals_action {
 	(SIGNALS_BIT(SIGSEGV) | SIGNALS_BIT(SIGBUS) | SIGNALS_BIT(SIGFPE) | SIGNALS_BIT(SIGILL))
 #define SIGNALS_OWNED	    (SIGNALS_BIT(SIGTRAP) | SIGNALS_FAULTS)
 #define SIGNALS_OWNED_COUNT 5
+
+/* A dense number for each of them. */
+static inline __attribute__((always_inline)) unsigned int signals_index(int sig)
+{
+	unsigned int ret = 0;
+
+	for (uint64_t below = SIGNALS_OWNED & (SIGNALS_BIT(sig) - 1); below; below &= below - 1)
+		ret++;
+	return ret;
+}
+
 /* What waits while our handlers run. Not SIGSYS: a filter may raise it in a call that we make for the
    program, and it kills who blocks it. */
 #define SIGNALS_HELD (~(SIGNALS_OWNED | SIGNALS_BIT(SIGSYS)))
@@ -69,25 +80,29 @@ void signals_deinit(void);
 EP_TRAP_PATH long signals_sigaction(int sig, uint64_t act, uint64_t old, uint64_t size);
 
 /**
- * rt_sigprocmask() on the mask that the interrupted code will get back.
+ * rt_sigprocmask() on @mask, which the caller is going to set in the kernel.
  *
  * @return   0 or a negative errno.
  * Context:  TRAP_PATH.
  */
-EP_TRAP_PATH long signals_sigprocmask(ucontext_t *context, int how, uint64_t set, uint64_t old,
+EP_TRAP_PATH long signals_sigprocmask(uint64_t *mask, int how, uint64_t set, uint64_t old,
 				      uint64_t size);
 
 /** What the program set for @sig. Context: TRAP_PATH. */
 EP_TRAP_PATH void signals_get(int sig, struct signals_action *ret);
 
+/** The same in the eyes of the caller, which may be a guest. Context: TRAP_PATH. */
+EP_TRAP_PATH void signals_get_own(int sig, struct signals_action *ret);
+
+/** What has a handler gets the default action, as CLONE_CLEAR_SIGHAND does it to a child. */
+EP_TRAP_PATH void signals_clear(void);
+
 /**
- * Before an execve(), show the kernel which of the signals that we own the program ignores: the
+ * Before an execve(), show the kernel which of the signals that we own the caller ignores: the
  * next program finds them so. Hits kill until signals_return() undoes it.
- *
- * @return   Whether there is anything to undo.
  * Context:  TRAP_PATH.
  */
-EP_TRAP_PATH bool signals_lend(bool alone);
+EP_TRAP_PATH void signals_lend(void);
 EP_TRAP_PATH void signals_return(void);
 
 /** As SA_RESETHAND does. Context: TRAP_PATH. */

@@ -44,6 +44,7 @@ struct probe_jump {
 
 /* What a jump's detour does, in ascending order of what it can do for the handlers. */
 enum probe_jump_kind {
+	PROBE_JUMP_SILENT,  /* is there for the site's guard only */
 	PROBE_JUMP_COUNT,   /* adds one to the site's counter */
 	PROBE_JUMP_GENERAL, /* calls handlers that use general registers only */
 	PROBE_JUMP_VECTOR,  /* calls any handlers */
@@ -64,6 +65,7 @@ struct probe_site {
 	/* Does the engine itself want this instruction? Before resume; true: it is done. TRAP_PATH
 	 */
 	bool (*intercept)(const struct probe_site *site, struct ep_regs *regs, void *ucontext);
+	const struct xol_guard *guard; /* the engine's own, of a syscall; NULL: none */
 	uint64_t slot;	     /* boosted copy, or what makes a fault happen again; 0: none */
 	struct emu_op op;    /* valid if emulated */
 	uint8_t plan;	     /* enum ep_plan, of resume */

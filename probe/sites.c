@@ -72,7 +72,8 @@ static bool is_current(const struct probe_site *site)
 	       memcmp(bytes, site->insn.bytes, site->insn.length) == 0;
 }
 
-static int create(uint64_t address, enum ep_plan asked, bool is_known, struct probe_site **ret)
+static int create(uint64_t address, enum ep_plan asked, bool is_known,
+		  const struct xol_guard *guard, struct probe_site **ret)
 {
 	struct probe_site *site = calloc(1, sizeof(*site));
 	struct plan_choice choice;
@@ -83,6 +84,7 @@ static int create(uint64_t address, enum ep_plan asked, bool is_known, struct pr
 	site->address = address;
 	site->asked = (uint8_t)asked;
 	site->counter = COUNTERS_NONE;
+	site->guard = guard;
 	error = is_known ? place_decode(address, &site->insn) : place_check(address, &site->insn);
 	if (!error && site->insn.length == 1)
 		registry_read_original(address + 1, &site->behind, 1);
@@ -110,7 +112,7 @@ static int get(uint64_t address, enum ep_plan asked, bool is_known, struct probe
 	if (site && registry_stands(site) && standing_of(site) == UNCLEAR)
 		return -EP_FOREIGN_INT3;
 	if (!site || !is_current(site))
-		return create(address, asked, is_known, ret);
+		return create(address, asked, is_known, NULL, ret);
 	error = plan_choose(&site->insn, asked, &choice);
 	/* A later probe that does not care takes what is there. */
 	if (!error && (asked != EP_PLAN_AUTO || !atomic_load(&site->probes))) {
@@ -130,6 +132,20 @@ int sites_get(uint64_t address, enum ep_plan asked, struct probe_site **ret)
 int sites_get_known(uint64_t address, enum ep_plan asked, struct probe_site **ret)
 {
 	return get(address, asked, true, ret);
+}
+
+int sites_get_guarded(uint64_t address, bool is_known, const struct xol_guard *guard,
+		      struct probe_site **ret)
+{
+	struct probe_site *site = registry_find(address);
+
+	if (site && site->guard == guard && is_current(site)) {
+		if (standing_of(site) == GONE)
+			forget(site);
+		*ret = site;
+		return 0;
+	}
+	return create(address, EP_PLAN_AUTO, is_known, guard, ret);
 }
 
 /*

@@ -18,6 +18,10 @@ int sites_get(uint64_t address, enum ep_plan asked, struct probe_site **ret);
 /** The same where the caller knows that an instruction begins at @address. */
 int sites_get_known(uint64_t address, enum ep_plan asked, struct probe_site **ret);
 
+/** The same for a syscall with a guard of the engine's own, which is there before any probe. */
+int sites_get_guarded(uint64_t address, bool is_known, const struct xol_guard *guard,
+		      struct probe_site **ret);
+
 /**
  * Arm those of @sites that are not armed, and promote what can be promoted. What is not armed
  * afterwards could not be written.

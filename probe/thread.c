@@ -85,7 +85,9 @@ EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, u
 	record->pending = 0;
 	record->waiting = 0;
 	record->wait_timeout = NULL;
-	record->guest_pid = 0;
+	record->guest.pid = 0;
+	record->guest.blocked = 0;
+	record->guarding = NULL;
 	return true;
 }
 

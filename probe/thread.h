@@ -3,18 +3,22 @@
 #ifndef EMUPROBE_PROBE_THREAD_H
 #define EMUPROBE_PROBE_THREAD_H
 
+#include <linux/sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <time.h>
 
-#include "probe/signals.h"
+#include "probe/guest.h"
 #include "probe/site.h"
 
+struct guard_frame;
+
 struct probe_thread {
-	_Atomic uint32_t tid;	/* 0: free */
-	_Atomic uint32_t calls; /* handlers' runs so far: tells one run from the next */
+	struct guard_frame *guarding; /* see guard_frame.c; set by guard_entry.S */
+	_Atomic uint32_t tid;	      /* 0: free */
+	_Atomic uint32_t calls;	      /* handlers' runs so far: tells one run from the next */
 	/* The site whose handlers this thread runs; NULL: none. Read by probe_remove (G5). */
 	_Atomic(struct probe_site *) running;
 	uint64_t running_rsp; /* the program's stack pointer then */
@@ -26,13 +30,13 @@ struct probe_thread {
 	/* See masks.c. Of the signals that we own: */
 	_Atomic uint64_t blocked; /* in the program's eyes; probe_thread_block() */
 	uint64_t adopted;	  /* of these, what may be a signal handler's mask; masks_adopt() */
-	_Atomic uint64_t waiting; /* what it waits for in sigwait() */
+	_Atomic uint64_t waiting; /* what it waits for: sigwait(), or a wait with another mask */
 	_Atomic uint64_t pending; /* what was sent to it while it blocked it */
 	volatile struct timespec *wait_timeout;
 	uint32_t delivered; /* signals for which a handler of the program's was called */
 	siginfo_t kept[SIGNALS_OWNED_COUNT]; /* of .pending */
-	int32_t guest_pid; /* the child of a vfork() that runs as this thread just now */
-	uint64_t guest_blocked;
+	struct guest guest;		     /* that runs as this thread just now, or did */
+	struct clone_args clone_args;	     /* of the call that it makes just now */
 };
 
 /* What probe_thread_self() found; NULL, or a record with tid 0: to be found again. */

@@ -27,6 +27,8 @@ static const struct {
 	{"xol_detour_sse", "likewise"},
 	{"xol_detour_avx", "likewise"},
 	{"xol_detour_avx512", "likewise"},
+	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
+	{"guard_pass_jump", "likewise"},
 	{"call_program", "the program's own handler, as the kernel would have called it"},
 	{"counters_add_slow", "who gives memory for counters: documented as EP_TRAP_PATH"},
 	{"create_block", "likewise"},
