@@ -14,6 +14,7 @@
 #include "cli/launch.h"
 #include "cli/options.h"
 #include "cli/program.h"
+#include "trace/processor.h"
 
 static int create(const struct trace_source *definitions, int *ret_fd, struct trace_session *ret)
 {
@@ -49,8 +50,14 @@ static int create_unlimited(const struct trace_source *definitions, int *ret_fd,
 
 static int check_surroundings(void)
 {
+	const char *unknown = trace_processor_unknown();
 	int error = ep_available();
 
+	if (unknown) {
+		complain("EMUPROBE_MASK_CPU: no such feature: %.*s", (int)strcspn(unknown, ","),
+			 unknown);
+		return EXIT_OURS;
+	}
 	if (!error)
 		return 0;
 	complain("%s", ep_strerror(error));

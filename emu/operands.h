@@ -69,7 +69,7 @@ EMU_INLINE uint64_t emu_offset(const struct emu_op *op, struct ep_regs *regs)
 	return offset << op->unused_address_bits >> op->unused_address_bits;
 }
 
-/* FSGSBASE is there: emu_prepare() has asked. */
+/* FSGSBASE is there: emu_prepare() has asked x86_cpu_has(). */
 EMU_INLINE uint64_t emu_segment_base(uint8_t segment)
 {
 	uint64_t base;

@@ -3,9 +3,8 @@
  * From an instruction to an operation: find its row, see where the operands are, pick the function.
  * All that depends on the encoding is settled here, so that a hit only computes.
  */
-#include <sys/auxv.h>
-
 #include "emu/rules.h"
+#include "x86/cpu.h"
 #include "x86/regs.h"
 
 /* ---- which row ----------------------------------------------------------------------------- */
@@ -206,12 +205,10 @@ static uint8_t set_operands(const struct emu_rule *rule, const struct x86_insn *
 
 /* ---- what a row cannot say ------------------------------------------------------------------ */
 
-/* May programs read the FS and GS bases? Linux says so since 5.9 (x86 FSGSBASE). */
-static bool segment_base_can_be_read(void)
+/* lea and nop have an operand in memory and do not go there: a segment means nothing to them. */
+static bool ignores_segments(const struct emu_rule *rule)
 {
-	const unsigned long fsgsbase = 1 << 1;
-
-	return getauxval(AT_HWCAP2) & fsgsbase;
+	return rule->variants == &emu_lea || rule->variants == &emu_nop;
 }
 
 static bool is_nested_enter(const struct emu_rule *rule, const struct emu_op *op)
@@ -236,7 +233,9 @@ int emu_prepare(const struct x86_insn *insn, struct emu_op *ret)
 	op.run = rule->variants->run[set_operands(rule, insn, &op)][column];
 	if (!op.run || is_nested_enter(rule, &op))
 		return -EP_NOT_EMULATED;
-	if (op.segment && !segment_base_can_be_read())
+	if (ignores_segments(rule))
+		op.segment = 0;
+	if (op.segment && !x86_cpu_has(X86_CPU_FSGSBASE))
 		return -EP_NOT_EMULATED;
 	*ret = op;
 	return 0;

@@ -14,44 +14,22 @@
  */
 #include "fallback-xol/detour.h"
 
-#include <cpuid.h>
-
+#include "x86/cpu.h"
 #include "x86/encode.h"
 
 #define RETURN_ADDRESS 8
 #define DATA_SIZE      40
 
-static bool system_saves(uint32_t components)
-{
-	uint32_t a, b, c, d;
-
-	if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_OSXSAVE))
-		return false;
-	__asm__("xgetbv" : "=a"(a), "=d"(d) : "c"(0));
-	return (a & components) == components;
-}
-
 static const uint8_t *vector_detour(void)
 {
-	const uint32_t avx = 0x06, avx512 = 0xe6; /* Intel SDM, "Enabling the XSAVE Feature Set" */
-	uint32_t a, b, c, d;
-
-	if (!system_saves(avx))
-		return xol_detour_sse;
-	if (!system_saves(avx512) || !__get_cpuid_count(7, 0, &a, &b, &c, &d))
-		return xol_detour_avx;
-	return (b & bit_AVX512F) && (b & bit_AVX512BW) ? xol_detour_avx512 : xol_detour_avx;
+	if (x86_cpu_has(X86_CPU_AVX512))
+		return xol_detour_avx512;
+	return x86_cpu_has(X86_CPU_AVX) ? xol_detour_avx : xol_detour_sse;
 }
 
 static const uint8_t *shared_code(enum xol_save save)
 {
-	static const uint8_t *vector;
-
-	if (save == XOL_SAVE_GENERAL)
-		return xol_detour_general;
-	if (!vector)
-		vector = vector_detour();
-	return vector;
+	return save == XOL_SAVE_GENERAL ? xol_detour_general : vector_detour();
 }
 
 static void build_quad(struct xol_builder *to, uint64_t value)

@@ -15,6 +15,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "trace/processor.h"
+
 static struct trace_arena arena;
 
 static void complain(const char *expected)
@@ -78,6 +80,20 @@ static bool is_started_by_tracer(void)
 	       number_behind(text, "\nTracerPid:") == number_behind(text, "\nPPid:");
 }
 
+/* Only the names that are known are masked: said, since a test would not test what it means to. */
+static void check_masked(void)
+{
+	const char *unknown = trace_processor_unknown();
+	char text[128];
+	int size;
+
+	if (!unknown)
+		return;
+	size = snprintf(text, sizeof(text), "emuprobe: EMUPROBE_MASK_CPU: no such feature: %.40s\n",
+			unknown);
+	trace_private_say(text, (size_t)size);
+}
+
 static void start(char **envp)
 {
 	struct settings settings;
@@ -87,6 +103,7 @@ static void start(char **envp)
 
 	if (!is_shared && (!settings.definitions || !*settings.definitions))
 		return;
+	check_masked();
 	/* Where the user asks for this very program, a debugger has been told. */
 	if ((is_shared || settings.inherited) && is_started_by_tracer())
 		error = -EP_TRACED;

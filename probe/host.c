@@ -5,7 +5,8 @@
  * plain fork by a bare system call that sends no signal when it ends, and is made only where
  * there is a filter, as in every container. A filter that comes later is the program's decision.
  * Valgrind runs another copy of the program's instructions, and dies of our traps. A tracer sees
- * each trap first, and may keep it.
+ * each trap first, and may keep it. And a few early 64-bit processors have no lahf and sahf, which
+ * detours and the emulator keep the flags with.
  */
 #include "probe/host.h"
 
@@ -24,6 +25,7 @@
 
 #include "include/emuprobe.h"
 #include "probe/syscall.h"
+#include "x86/cpu.h"
 
 #define PAGE_SIZE    4096
 #define KERNEL_SIZE  8
@@ -177,6 +179,8 @@ int host_check(void)
 		return answer;
 	if (is_valgrind())
 		answer = -EP_VALGRIND;
+	else if (!x86_cpu_has(X86_CPU_LAHF))
+		answer = -EP_UNSUPPORTED;
 	else
 		answer = status_of("\nSeccomp:\t") == '2' && kills()	    ? -EP_SANDBOXED
 			 : status_of("\nTracerPid:\t") != '0' && is_taken() ? -EP_TRACED

@@ -9,6 +9,7 @@
 
 #include "tests/oracle/compare.h"
 #include "tests/oracle/cpu.h"
+#include "x86/cpu.h"
 
 #define STATES_PER_INSN 250
 
@@ -73,4 +74,30 @@ Test(oracle, rules_agree_with_cpu)
 Test(oracle, rules_withdraw_where_the_cpu_faults)
 {
 	judge_all(AIM_EDGE, setting("EP_ORACLE_STATES", 100000) / 100);
+}
+
+/* What does not go where its operand is needs no FS or GS base: with and without FSGSBASE. */
+static void judge_with_segment(const struct emu_rule *rule, uint64_t wanted)
+{
+	uint64_t done = 0;
+
+	for (uint64_t tries = 0; done < wanted && tries < 1000 * wanted; tries++) {
+		struct trial trial;
+
+		if (!generate_insn(rule, &trial) ||
+		    !(trial.insn.prefixes & (X86_PREFIX_FS | X86_PREFIX_GS)))
+			continue;
+		cr_assert(compare_states(&trial, AIM_INSIDE, 20));
+		done++;
+	}
+	cr_expect_eq(done, wanted, "%s: %lu encodings", rule->instruction, done);
+}
+
+Test(oracle, segments_mean_nothing_to_lea_and_nop)
+{
+	x86_cpu_mask("fsgsbase");
+	for (size_t i = 0; i < emu_rules_count; i++)
+		if (emu_rules[i].variants == &emu_lea ||
+		    (emu_rules[i].variants == &emu_nop && emu_rules[i].shape == EMU_RM))
+			judge_with_segment(&emu_rules[i], 200);
 }

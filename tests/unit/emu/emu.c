@@ -10,6 +10,7 @@
 
 #include "emu/rules.h"
 #include "x86/condition.h"
+#include "x86/cpu.h"
 
 static int fixups;
 
@@ -209,8 +210,10 @@ Test(emu, fs_is_that_of_the_thread)
 	struct emu_op op;
 	uint64_t canary;
 
-	if (PREPARED(&op, 0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0)) /* mov rax, fs:[0x28] */
-		cr_skip_test("no FSGSBASE");
+	if (!x86_cpu_has(X86_CPU_FSGSBASE))
+		cr_skip_test("FSGSBASE is not announced: what reads memory by FS is boosted here");
+	cr_assert_eq(PREPARED(&op, 0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0),
+		     0); /* mov rax, fs:[0x28] */
 	__asm__("movq %%fs:0x28, %0" : "=r"(canary));
 	cr_expect(emu_run(&op, &regs));
 	cr_expect_eq(regs.rax, canary);
@@ -223,6 +226,27 @@ Test(emu, lea_ignores_segments)
 
 	regs.rbx = 0x1000;
 	cr_assert_eq(PREPARED(&op, 0x64, 0x48, 0x8d, 0x43, 0x08), 0); /* lea rax, fs:[rbx+8] */
+	cr_expect(emu_run(&op, &regs));
+	cr_expect_eq(regs.rax, 0x1008);
+}
+
+/* Wherever the bases cannot be read, what reads memory through them is boosted, and all else is not. */
+Test(emu, segments_without_fsgsbase)
+{
+	struct ep_regs regs = some_regs();
+	struct emu_op op;
+
+	x86_cpu_mask("fsgsbase");
+	cr_expect_eq(PREPARED(&op, 0x64, 0x48, 0x8b, 0x04, 0x25, 0x28, 0, 0, 0), -EP_NOT_EMULATED);
+	cr_expect_eq(PREPARED(&op, 0x65, 0x48, 0x01, 0x03),
+		     -EP_NOT_EMULATED);					 /* add gs:[rbx], rax */
+	cr_expect_eq(PREPARED(&op, 0x64, 0xff, 0x23), -EP_NOT_EMULATED); /* jmp fs:[rbx] */
+	cr_expect_eq(PREPARED(&op, 0x64, 0xa1, 0, 0, 0, 0, 0, 0, 0, 0), -EP_NOT_EMULATED);
+	cr_expect_eq(PREPARED(&op, 0x65, 0x0f, 0x1f, 0x03), 0);	      /* nop gs:[rbx] */
+	cr_expect_eq(PREPARED(&op, 0x64, 0x0f, 0x18, 0x0b), 0);	      /* prefetcht0 fs:[rbx] */
+	cr_expect_eq(PREPARED(&op, 0x64, 0x48, 0x89, 0xd8), 0);	      /* fs mov rax, rbx */
+	cr_expect_eq(PREPARED(&op, 0x64, 0x48, 0x8d, 0x43, 0x08), 0); /* lea rax, fs:[rbx+8] */
+	regs.rbx = 0x1000;
 	cr_expect(emu_run(&op, &regs));
 	cr_expect_eq(regs.rax, 0x1008);
 }

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* What this processor can do and this kernel lets programs use, of what the engine has a use for. */
+#ifndef EMUPROBE_X86_CPU_H
+#define EMUPROBE_X86_CPU_H
+
+#include <stdbool.h>
+
+/*
+ * X(feature, name in EMUPROBE_MASK_CPU). A vector feature means that the kernel keeps the registers,
+ * too. RSEQ is no feature of a processor: it is here because tests take it away in the same way.
+ */
+#define X86_CPU_FEATURES(X)                                                                        \
+	X(RDTSCP, "rdtscp")                                                                        \
+	X(RDPID, "rdpid")                                                                          \
+	X(TSC, "tsc") /* invariant: it runs at one rate, always */                                 \
+	X(RSEQ, "rseq")                                                                            \
+	X(FSGSBASE, "fsgsbase")                                                                    \
+	X(LAHF, "lahf")                                                                            \
+	X(XSAVE, "xsave") /* XGETBV says what the kernel keeps */                                  \
+	X(AVX, "avx")                                                                              \
+	X(AVX512, "avx512") /* with byte and word masks: 64 bits of each mask register */
+
+enum x86_cpu_feature {
+#define X86_CPU_NAME(feature, name) X86_CPU_##feature,
+	X86_CPU_FEATURES(X86_CPU_NAME)
+#undef X86_CPU_NAME
+		X86_CPU_FEATURE_COUNT
+};
+
+/**
+ * Is @feature there, and not masked? The processor is asked once in a process. Context: any thread,
+ * not in a trap. Cost: a load, after the first time.
+ */
+bool x86_cpu_has(enum x86_cpu_feature feature);
+
+/**
+ * Take away what @names lists ("avx,rdtscp"), as EMUPROBE_MASK_CPU did when the process started;
+ * what one call has taken, the next gives back. For tests, before the engine starts.
+ *
+ * @return   NULL, or the first name that is no feature's: the others are taken away all the same.
+ */
+const char *x86_cpu_mask(const char *names);
+
+/** What EMUPROBE_MASK_CPU has that is no feature's name, up to the end; NULL: nothing. */
+const char *x86_cpu_unknown(void);
+
+#endif
