@@ -24,8 +24,29 @@ extern uint64_t cpu_start, cpu_outcome;
 extern char cpu_exit_0[], cpu_exit_1[], cpu_exit_2[];
 void cpu_enter(void);
 
-static uint64_t branch_target;
+static uint64_t branch_target, fault_rsp;
 static size_t insn_length;
+static bool may_be_interruption;
+
+static bool is_canonical(uint64_t address)
+{
+	return (uint64_t)((int64_t)(address << 16) >> 16) == address;
+}
+
+/*
+ * Out of here by cpu_exit_2, which needs no stack; the stack pointer is kept apart, since some
+ * machines cannot return from a signal to one that is not canonical. There an interrupt may kill,
+ * too, wherever it comes.
+ */
+static void leave(greg_t *gregs)
+{
+	const int protection = 13;
+
+	fault_rsp = (uint64_t)gregs[REG_RSP];
+	may_be_interruption = gregs[REG_TRAPNO] == protection && !is_canonical(fault_rsp);
+	gregs[REG_RSP] = 0;
+	gregs[REG_RIP] = (greg_t)cpu_exit_2;
+}
 
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
@@ -34,8 +55,8 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 
 	if (fixup) {
 		gregs[REG_RIP] = (greg_t)fixup;
-	} else if (rip == CPU_INSN) {
-		gregs[REG_RIP] = (greg_t)cpu_exit_2;
+	} else if (rip == CPU_INSN || !is_canonical((uint64_t)gregs[REG_RSP])) {
+		leave(gregs);
 	} else {
 		dprintf(STDERR_FILENO, "signal %d at %lx, address %p\n", sig, rip, info->si_addr);
 		signal(sig, SIG_DFL);
@@ -93,12 +114,20 @@ bool cpu_run(struct ep_regs *regs)
 {
 	cpu_regs = *regs;
 	cpu_start = CPU_INSN;
+	may_be_interruption = false;
 	cpu_enter();
 	*regs = cpu_regs;
 	regs->rip = cpu_outcome == 0   ? CPU_INSN + insn_length
 		    : cpu_outcome == 1 ? branch_target
 				       : CPU_INSN;
-	if (cpu_outcome == 2)
+	if (cpu_outcome == 2) {
+		regs->rsp = fault_rsp;
 		regs->rflags &= ~(uint64_t)X86_RF; /* set for every fault, by the processor */
+	}
 	return cpu_outcome != 2;
+}
+
+bool cpu_may_be_interrupted(void)
+{
+	return may_be_interruption;
 }

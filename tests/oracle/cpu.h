@@ -34,4 +34,10 @@ void cpu_load(const uint8_t *insn, size_t length, uint64_t target);
  */
 bool cpu_run(struct ep_regs *regs);
 
+/**
+ * Did the last run end by what may be an interrupt? Some machines cannot return from one while the
+ * stack pointer is not canonical. What the instruction does itself, it does again.
+ */
+bool cpu_may_be_interrupted(void);
+
 #endif

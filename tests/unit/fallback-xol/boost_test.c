@@ -10,6 +10,7 @@
 #include <criterion/criterion.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,6 +18,7 @@
 
 #include "fallback-xol/code_memory.h"
 #include "fallback-xol/slot.h"
+#include "tests/support/platform.h"
 #include "tests/unit/fallback-xol/prepare.h"
 
 #define STATUS_FLAGS  0x8d5
@@ -186,6 +188,18 @@ static void handle_steps(void)
 	sigaction(SIGTRAP, &action, NULL);
 }
 
+/* The trap flag stops behind each instruction, but for popfq, which clears it, and, where a hypervisor
+ * performs it, cpuid. */
+static bool stops_behind(const struct run_case *c)
+{
+	if (!strcmp(c->text, "popfq"))
+		return false;
+	if (strcmp(c->text, "cpuid") || platform()->steps_over_cpuid)
+		return true;
+	fprintf(stderr, "boost_origin: the trap flag stops late behind cpuid here: not checked\n");
+	return false;
+}
+
 static void step_through(const struct run_case *c)
 {
 	struct x86_insn insn;
@@ -200,7 +214,7 @@ static void step_through(const struct run_case *c)
 	run_prepare(stepped_slot, TRAP);
 	run();
 	cr_expect_geq(seen_before, 1, "%s", c->text);
-	if (strcmp(c->text, "popfq")) /* it ends the stepping */
+	if (stops_behind(c))
 		cr_expect_geq(seen_behind, 1, "%s", c->text);
 }
 

@@ -4,6 +4,10 @@
  * and then with one on each of its instructions, under each plan. All that its SIGSEGV, SIGBUS,
  * SIGFPE or SIGILL handler can see is compared, and what comes of it when it escapes, repairs or
  * redirects.
+ *
+ * A probe that traps is an interruption, and there are machines that cannot return from any while the
+ * stack pointer is not canonical. So each function also runs with a bare breakpoint in it, which does
+ * nothing but return: what a program sees of that, it may see of a probe that traps.
  */
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -269,9 +273,15 @@ static uint64_t least_hits(const struct fault_case *c, const struct ep_info *inf
 	return info->plan == EP_PLAN_JUMP && (no_stack || pushes) && reaction != REPAIR ? 0 : 1;
 }
 
-/* A probe at @at changes nothing in what @c does. */
-static void check_probed(const struct fault_case *c, const struct seen *bare, uint64_t at,
-			 enum ep_plan plan, bool with_handler)
+static bool is_same(const struct seen *a, const struct seen *b)
+{
+	return memcmp(a, b, sizeof(*a)) == 0;
+}
+
+/* A probe at @at changes nothing in what @c does; @interrupted: with a bare breakpoint. */
+static void check_probed(const struct fault_case *c, const struct seen *bare,
+			 const struct seen *interrupted, uint64_t at, enum ep_plan plan,
+			 bool with_handler)
 {
 	uint64_t calls = 0;
 	struct ep_options options = {.size = sizeof(options),
@@ -289,8 +299,11 @@ static void check_probed(const struct fault_case *c, const struct seen *bare, ui
 	run(c, &probed);
 	ep_probe_info(probe, &info);
 	ep_probe_remove(probe);
-	if (memcmp(&probed, bare, sizeof(probed))) {
+	if (!is_same(&probed, bare) &&
+	    (info.plan == EP_PLAN_JUMP || !is_same(&probed, interrupted))) {
 		show("bare", bare);
+		if (!is_same(bare, interrupted))
+			show("interrupted", interrupted);
 		show("probed", &probed);
 		cr_expect_fail("%s+%lu (%s) under %s (%s), %s", c->name, at - (uint64_t)c->start,
 			       info.insn, ep_plan_name(plan), ep_plan_name(info.plan),
@@ -301,16 +314,62 @@ static void check_probed(const struct fault_case *c, const struct seen *bare, ui
 		  ep_plan_name(info.plan), reaction_names[reaction], info.hits);
 }
 
-static void check_plans(const struct fault_case *c, const struct seen *bare, uint64_t at)
+static void check_plans(const struct fault_case *c, const struct seen *bare,
+			const struct seen *interrupted, uint64_t at)
 {
 	for (int plan = EP_PLAN_AUTO; plan <= EP_PLAN_JUMP; plan++) {
-		check_probed(c, bare, at, (enum ep_plan)plan, false);
-		check_probed(c, bare, at, (enum ep_plan)plan, true);
+		check_probed(c, bare, interrupted, at, (enum ep_plan)plan, false);
+		check_probed(c, bare, interrupted, at, (enum ep_plan)plan, true);
 	}
+}
+
+/* ---- a bare breakpoint ----------------------------------------------------------------------- */
+
+#define CASES_MAX 256
+
+static struct seen interrupted_by_int3[CASES_MAX];
+
+static uint8_t write_text(const uint8_t *at, uint8_t byte)
+{
+	int fd = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	uint8_t old = *at;
+
+	if (pwrite(fd, &byte, 1, (off_t)at) != 1)
+		_exit(1);
+	close(fd);
+	return old;
+}
+
+static uint8_t under_int3;
+
+static void on_int3(int sig, siginfo_t *info, void *ucontext)
+{
+	(void)sig;
+	(void)info;
+	((ucontext_t *)ucontext)->uc_mcontext.gregs[REG_RIP] = (greg_t)current->fault;
+	write_text(current->fault, under_int3);
+}
+
+/* Before the first probe, so that nobody else has to do with it. */
+static void interrupt_all(enum reaction how)
+{
+	const struct sigaction action = {.sa_sigaction = on_int3,
+					 .sa_flags = SA_SIGINFO | SA_ONSTACK};
+
+	sigaction(SIGTRAP, &action, NULL);
+	cr_assert_lt(fault_cases_end - fault_cases, CASES_MAX);
+	for (const struct fault_case *c = fault_cases; c < fault_cases_end; c++) {
+		if (how == REPAIR && !is_repairable(c))
+			continue;
+		under_int3 = write_text(c->fault, 0xcc);
+		run(c, &interrupted_by_int3[c - fault_cases]);
+	}
+	signal(SIGTRAP, SIG_DFL);
 }
 
 static void check_case(const struct fault_case *c)
 {
+	const struct seen *interrupted = &interrupted_by_int3[c - fault_cases];
 	uint64_t at = (uint64_t)c->start;
 	struct seen bare;
 	struct x86_insn insn;
@@ -319,8 +378,13 @@ static void check_case(const struct fault_case *c)
 	/* A push in front of an unmapped stack is no fault, and there is nothing to repair. */
 	if (!bare.signals)
 		return;
+	if (!is_same(&bare, interrupted) && c->argument != FAULT_NONCANONICAL) {
+		show("bare", &bare);
+		show("interrupted", interrupted);
+		cr_expect_fail("%s: this machine cannot be interrupted there", c->name);
+	}
 	while (at <= (uint64_t)c->fault) {
-		check_plans(c, &bare, at);
+		check_plans(c, &bare, interrupted, at);
 		cr_assert_eq(x86_decode((const uint8_t *)at, X86_INSN_MAX, at, &insn), 0);
 		at += insn.length;
 	}
@@ -332,6 +396,7 @@ static void check_all(enum reaction how)
 	prepare_memory();
 	give_stack();
 	handle_faults(SA_ONSTACK);
+	interrupt_all(how);
 	for (const struct fault_case *c = fault_cases; c < fault_cases_end; c++)
 		if (how != REPAIR || is_repairable(c))
 			check_case(c);
