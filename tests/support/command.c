@@ -19,6 +19,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "tests/support/patience.h"
+
 #define CANNOT_START 99
 
 static int scratch(const char *name)
@@ -86,7 +88,7 @@ static double now(void)
 static void wait_for(pid_t pid, unsigned int timeout, struct command_result *result)
 {
 	const struct timespec pause = {.tv_nsec = 2000000};
-	double end = now() + (timeout ? timeout : 30);
+	double end = now() + patience(timeout ? timeout : 60);
 	int status;
 
 	while (waitpid(pid, &status, WNOHANG) == 0) {

@@ -11,7 +11,7 @@ struct command {
 	const char *const *env;	  /* NULL-terminated "NAME=VALUE", on top of the test's own */
 	const char *folder;	  /* to run in; NULL: the test's */
 	const char *input;	  /* for standard input; NULL: empty */
-	unsigned int timeout;	  /* seconds; 0: 30. Then it is killed */
+	unsigned int timeout;	  /* seconds on an idle machine; 0: 60. Then it is killed */
 	const char *close_output; /* not NULL: standard error is a pipe that nobody reads */
 };
 

@@ -20,6 +20,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tests/support/patience.h"
+
 const char *const inject_names[INJECT_KINDS] = {
 	[INJECT_NOTHING] = "nothing",
 	[INJECT_ALLOCATION] = "allocation",
@@ -197,7 +199,7 @@ static _Noreturn void child(int to, int (*run)(void))
 		_exit(99);
 	close(fd);
 	close(to);
-	alarm(10);
+	alarm(patience(30));
 	_exit(run() != 0);
 }
 

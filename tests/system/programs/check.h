@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "../../support/patience.h"
+
 struct check_case {
 	const char *name;
 	void (*run)(void);
@@ -31,7 +33,7 @@ static int check_failures;
 static int check_one(const struct check_case *one)
 {
 	check_failures = 0;
-	alarm(20);
+	alarm(patience(60));
 	one->run();
 	alarm(0);
 	fflush(stdout);

@@ -258,7 +258,8 @@ static void on_alarm(int sig)
 
 static void signal_handlers_switch_probes(void)
 {
-	const struct itimerval timer = {{0, 300}, {0, 300}}, none = {{0, 0}, {0, 0}};
+	const long us = 300 * patience(1); /* else there is time for nothing but handlers */
+	const struct itimerval timer = {{0, us}, {0, us}}, none = {{0, 0}, {0, 0}};
 	struct ep_probe *probe;
 
 	signal(SIGALRM, on_alarm);
@@ -332,7 +333,7 @@ static int use_in_child(const struct ep_probe *inherited)
 {
 	struct ep_probe *own;
 
-	alarm(5);
+	alarm(patience(30));
 	check_failures = 0;
 	target(1);
 	CHECK(hits_of(inherited) >= 1);

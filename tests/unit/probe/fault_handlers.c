@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "include/emuprobe.h"
+#include "tests/support/patience.h"
 #include "tests/unit/probe/faults.h"
 #include "tests/unit/probe/functions.h"
 
@@ -33,7 +34,7 @@ static int in_child(void (*run)(const void *), const void *data)
 		setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
 		for (int sig = 1; sig < 32; sig++) /* Criterion's */
 			signal(sig, SIG_DFL);
-		alarm(20);
+		alarm(patience(60));
 		run(data);
 		_exit(0);
 	}
@@ -576,18 +577,22 @@ static void on_alarm(int sig)
 	siglongjmp(escape, 1);
 }
 
+/* The timer starts here, not before: however long it takes to get here. */
 static void wait_for_alarm(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
+	const struct itimerval soon = {.it_value = {.tv_usec = 2000}};
+
 	(void)probe;
 	(void)regs;
 	++*(uint64_t *)cookie;
+	if (in_handler)
+		setitimer(ITIMER_REAL, &soon, NULL);
 	while (in_handler)
 		;
 }
 
 static void leave_a_handler(const void *data)
 {
-	struct itimerval soon = {.it_value = {.tv_usec = 2000}};
 	uint64_t calls = 0;
 	struct ep_probe *probe =
 		probe_at((const void *)starts_with_push, EP_PLAN_JUMP, wait_for_alarm, &calls);
@@ -595,14 +600,12 @@ static void leave_a_handler(const void *data)
 	(void)data;
 	signal(SIGALRM, on_alarm);
 	in_handler = 1;
-	if (sigsetjmp(escape, 1) == 0) {
-		setitimer(ITIMER_REAL, &soon, NULL);
+	if (sigsetjmp(escape, 1) == 0)
 		starts_with_push(1, 2);
-	}
 	in_handler = 0;
 	if (starts_with_push(1, 2) != 3 || calls != 2)
 		_exit(4);
-	alarm(5);
+	alarm(patience(30));
 	ep_probe_remove(probe);
 }
 

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "include/emuprobe.h"
+#include "tests/support/patience.h"
 #include "tests/unit/probe/functions.h"
 
 TestSuite(refusals, .timeout = 400);
@@ -31,7 +32,7 @@ static int status_of(void (*run)(void))
 	pid_t child = fork();
 
 	if (child == 0) {
-		alarm(20);
+		alarm(patience(60));
 		run();
 		_exit(0);
 	}

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "include/emuprobe.h"
+#include "tests/support/patience.h"
 
 TestSuite(insn, .timeout = 400);
 
@@ -280,7 +281,7 @@ Test(insn, decode_works_in_a_child_forked_under_threads)
 		if (child == 0) {
 			int mine = 0;
 
-			alarm(20);
+			alarm(patience(60));
 			decode_much(&mine);
 			_exit(mine != 0);
 		}
