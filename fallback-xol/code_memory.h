@@ -18,6 +18,13 @@ struct xol_code {
 #define XOL_SLACK ((uint64_t)1 << 20)
 
 /**
+ * Does this kernel, or the sandbox around us, give memory for code at all?
+ *
+ * @return   0 or -EP_NO_MEMFD. Context: before anything else here. Two system calls.
+ */
+int xol_code_check(void);
+
+/**
  * @size bytes that a rel32 from anywhere in [@near - slack, @near + slack] reaches. Never freed: a
  * thread may be inside (G4); callers keep what they got and use it again for the same address.
  *

@@ -54,6 +54,8 @@ extern "C" {
 	X(EP_TRACED, 14, "a debugger or tracer keeps SIGTRAP for itself")                          \
 	X(EP_OTHER_ENGINE, 15, "another copy of emuprobe works in this process already")           \
 	X(EP_IN_HANDLER, 16, "called from a probe's handler")                                      \
+	X(EP_NO_MEMBARRIER, 17, "the kernel refuses membarrier(2), so code cannot be changed")     \
+	X(EP_NO_MEMFD, 18, "the kernel refuses memfd_create(2), so there is no memory for code")   \
 	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \
 	X(EP_NOT_AN_INSN, 33, "inside an instruction")                                             \
 	X(EP_UNDECODABLE, 34, "not an instruction that the decoder knows")                         \

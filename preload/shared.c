@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -208,13 +209,26 @@ static void probe(struct start *start)
 	trace_attach_enable(probes);
 }
 
+/* "/proc/PID/fd/N": of the launcher, which may be long gone for the children of its child. */
+static bool is_launchers_child(const char *session)
+{
+	static const char proc[] = "/proc/";
+	size_t size = sizeof(proc) - 1;
+
+	return strncmp(session, proc, size) == 0 &&
+	       strtol(session + size, NULL, 10) == (long)getppid();
+}
+
 void start_shared(const struct settings *settings, char **envp, struct trace_arena *memory)
 {
 	struct start start = {.arena = memory};
 	const struct trace_shared *shared;
 
-	if (trace_session_open(settings->session, &start.session))
+	if (trace_session_open(settings->session, &start.session)) {
+		if (is_launchers_child(settings->session))
+			start_say_no_session();
 		return;
+	}
 	shared = start.session.shared;
 	start.first = shared->first_pid == getpid() && !atomic_load(&shared->process_count);
 	if (!shared->follow)

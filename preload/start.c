@@ -28,14 +28,27 @@ static void complain(const char *expected)
 	trace_private_say(text, (size_t)size);
 }
 
-void start_say_unprobed(int error)
+static int put_unprobed(char *text, size_t size, const char *why)
 {
-	char text[256], comm[16] = "?";
-	int size;
+	char comm[16] = "?";
 
 	prctl(PR_GET_NAME, comm);
-	size = snprintf(text, sizeof(text), "emuprobe: %s runs unprobed: %s\n", comm,
-			ep_strerror(error));
+	return snprintf(text, size, "emuprobe: %s runs unprobed: %s\n", comm, why);
+}
+
+void start_say_no_session(void)
+{
+	char text[256];
+	int size = put_unprobed(text, sizeof(text), "the launcher's memory cannot be opened");
+
+	trace_private_say(text, (size_t)size);
+}
+
+void start_say_unprobed(int error)
+{
+	char text[256];
+	int size = put_unprobed(text, sizeof(text), ep_strerror(error));
+
 	if (error != -EP_SANDBOXED)
 		trace_private_say(text, (size_t)size);
 	else if (write(STDERR_FILENO, text, (size_t)size) < 0)

@@ -13,6 +13,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "fallback-xol/code_memory.h"
 #include "probe/counters.h"
 #include "probe/deliver.h"
 #include "probe/guard.h"
@@ -194,6 +195,8 @@ int engine_start(void)
 		error = host_check();
 	if (!error)
 		error = patch_init();
+	if (!error)
+		error = xol_code_check();
 	if (!error)
 		error = probe_thread_init();
 	if (error)

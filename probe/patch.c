@@ -46,7 +46,7 @@ int patch_init(void)
 	if (!error)
 		error = sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
 	have_membarrier = error == 0;
-	return have_membarrier ? 0 : -EP_UNSUPPORTED;
+	return have_membarrier ? 0 : -EP_NO_MEMBARRIER;
 }
 
 bool patch_barrier(void)

@@ -40,7 +40,7 @@ bool patch_read(uint64_t address, uint8_t *ret, size_t size);
 /** Every other thread of the process passes a full memory barrier and serializes; false: refused. */
 bool patch_barrier(void);
 
-/** @return 0 or -EP_UNSUPPORTED. Context: once, before the first probe; again after a fork. */
+/** @return 0 or -EP_NO_MEMBARRIER. Context: once, before the first probe; again after a fork. */
 int patch_init(void);
 
 /**

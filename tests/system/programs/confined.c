@@ -2,10 +2,12 @@
 /*
  * A seccomp filter against some system calls, as sandboxes have it:
  *
- *	confined kill|errno|trap NAME[,NAME...] PROGRAM ARGUMENT...	executed behind the filter
- *	confined kill|errno|trap NAME[,NAME...]				works behind it itself
+ *	confined ACTION NAME[,NAME...] PROGRAM ARGUMENT...	executed behind the filter
+ *	confined ACTION NAME[,NAME...]				works behind it itself
  *
- * NAME may be mprotect_exec, openat_write or mmap_exec: only with such arguments.
+ * ACTION is kill, errno (EPERM) or trap; or, as kernels that lack something answer, enosys or einval.
+ *
+ * NAME may be memfd_noexec, mprotect_exec, openat_write or mmap_exec: only with such arguments.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +35,7 @@ static const struct rule {
 } known[] = {
 	{"membarrier", SYS_membarrier, -1, 0},
 	{"memfd_create", SYS_memfd_create, -1, 0},
+	{"memfd_noexec", SYS_memfd_create, 1, 8 /* MFD_NOEXEC_SEAL, Linux 6.3 */},
 	{"mprotect_exec", SYS_mprotect, 2, PROT_EXEC},
 	{"mmap_exec", SYS_mmap, 2, PROT_EXEC},
 	{"open_write", SYS_open, 1, O_RDWR},
@@ -49,6 +52,10 @@ static const struct rule {
 	{"gettid", SYS_gettid, -1, 0},
 	{"getpid", SYS_getpid, -1, 0},
 	{"execve", SYS_execve, -1, 0},
+	{"rseq", SYS_rseq, -1, 0},
+	{"clone3", SYS_clone3, -1, 0},
+	{"process_vm_readv", SYS_process_vm_readv, -1, 0},
+	{"process_vm_writev", SYS_process_vm_writev, -1, 0},
 };
 
 static const struct rule *find(const char *name)
@@ -66,6 +73,10 @@ static unsigned int action_of(const char *name)
 		return SECCOMP_RET_KILL_PROCESS;
 	if (strcmp(name, "trap") == 0)
 		return SECCOMP_RET_TRAP;
+	if (strcmp(name, "enosys") == 0)
+		return SECCOMP_RET_ERRNO | ENOSYS;
+	if (strcmp(name, "einval") == 0)
+		return SECCOMP_RET_ERRNO | EINVAL;
 	return SECCOMP_RET_ERRNO | EPERM;
 }
 

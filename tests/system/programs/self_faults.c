@@ -120,8 +120,9 @@ static void call_all(void)
 /* Of the system, not of the place: what a fault may come out as. */
 static bool is_right_error(int error)
 {
-	return error == -EP_NO_MEMORY || error == -EP_UNSUPPORTED || error == -EP_NOT_WRITABLE ||
-	       error == -EP_SIGNALS_BLOCKED || error == -EP_OUT_OF_REACH || error == -EP_IO;
+	return error == -EP_NO_MEMORY || error == -EP_UNSUPPORTED || error == -EP_NO_MEMBARRIER ||
+	       error == -EP_NOT_WRITABLE || error == -EP_SIGNALS_BLOCKED ||
+	       error == -EP_OUT_OF_REACH || error == -EP_IO;
 }
 
 /* ---- a batch of probes --------------------------------------------------------------------- */
@@ -446,7 +447,7 @@ static void make_within(int resource, rlim_t soft)
 		CHECK(waitpid(pid, &status, 0) == pid && status == 0);
 		return;
 	}
-	alarm(10);
+	alarm(patience(30));
 	check_failures = 0;
 	getrlimit(resource, &old);
 	limit = (struct rlimit){soft, old.rlim_max};
@@ -492,7 +493,7 @@ static void walk_by(enum inject_kind kind, int (*run)(void), int stride)
 
 	if (getenv("EP_ALL_FAULTS")) {
 		stride = 1;
-		alarm(120);
+		alarm(patience(300));
 	}
 
 	check_failures = 0; /* children inherit it */
