@@ -84,7 +84,8 @@ EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 
 /* ---- in the caller ------------------------------------------------------------------------- */
 
-static void each_task(long fd, void (*visit)(int32_t tid))
+/* @return false: there may be more. */
+static bool each_task(long fd, void (*visit)(int32_t tid))
 {
 	_Alignas(8) char buf[4096];
 	long size;
@@ -102,6 +103,7 @@ static void each_task(long fd, void (*visit)(int32_t tid))
 			at += entry->size;
 		}
 	}
+	return size == 0;
 }
 
 static int32_t self_tid;
@@ -145,7 +147,8 @@ static int gather(long fd)
 		uint32_t known = thread_count;
 
 		not_parked = 0;
-		each_task(fd, visit_task);
+		if (!each_task(fd, visit_task))
+			return -EP_UNSUPPORTED;
 		if (!not_parked && known == thread_count)
 			return 0;
 		sys2(SYS_nanosleep, &pause, NULL);
@@ -220,13 +223,14 @@ int park_others(void (*action)(void))
 {
 	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		       0);
+	bool is_whole = false;
 	int error = 0;
 
 	self_tid = (int32_t)sys0(SYS_gettid);
 	task_count = 0;
 	if (fd >= 0)
-		each_task(fd, count_task);
-	if (!task_count)
+		is_whole = each_task(fd, count_task);
+	if (!is_whole)
 		error = -EP_UNSUPPORTED;
 	else if (task_count == 1)
 		action();

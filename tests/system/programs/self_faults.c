@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 
 #include "check.h"
 #include "tests/support/inject.h"
@@ -248,6 +249,8 @@ static int make_beside_a_thread(void)
 	failed = ep_probe_create_batch(requests, PROBES);
 	inject_stop();
 	CHECK(failed < PROBES || is_original());
+	/* Who could not list the threads knows nothing of the other one. */
+	CHECK(inject_done() != SYS_getdents64 || failed == PROBES);
 	for (before = rounds; rounds < before + 3;)
 		sched_yield();
 	remove_requests();
