@@ -108,7 +108,8 @@ EP_API const char *ep_version(void);
  * is made which tries what the engine needs, since the filter may answer with death; where the
  * process is traced an int3 is executed, to see whether the tracer passes it on.
  *
- * @return   0, -EP_VALGRIND, -EP_SANDBOXED or -EP_TRACED.
+ * @return   0, -EP_VALGRIND, -EP_UNSUPPORTED (a processor without lahf), -EP_SANDBOXED or
+ *           -EP_TRACED.
  * Context:  any thread; makes a child at the first call, maybe.
  */
 EP_API int ep_available(void);
@@ -207,7 +208,8 @@ struct ep_options {
  * @ret      The new probe.
  *
  * @return   0, -EP_INVALID (options), -EP_NO_MEMORY, -EP_IO (the object's file cannot be read just
- *           now), -EP_UNSUPPORTED, -EP_OTHER_ENGINE, -EP_IN_HANDLER, or one of the refusals.
+ *           now), -EP_UNSUPPORTED, -EP_NO_MEMBARRIER, -EP_NO_MEMFD, -EP_OTHER_ENGINE,
+ *           -EP_IN_HANDLER, or one of the refusals.
  *           Whatever fails, no byte has changed, and the next call may succeed.
  * Context:  any thread; takes the registry lock. A few microseconds; more for an address in the
  *           middle of a long function, which is decoded from its start.

@@ -6,7 +6,7 @@
 /**
  * Asked before anything is changed; the answer is kept.
  *
- * @return   0, -EP_VALGRIND, -EP_SANDBOXED or -EP_TRACED.
+ * @return   0, -EP_VALGRIND, -EP_UNSUPPORTED, -EP_SANDBOXED or -EP_TRACED.
  * Context:  any thread; two that ask at once get the same answer.
  */
 int host_check(void);

@@ -271,7 +271,8 @@ Test(home_programs, that_gdb_attaches_to_and_leaves)
 	need("pgrep");
 	mkdir(FOLDER, 0755);
 	result = command_shell(EMUPROBE " -q -c -e 'p libc.so.6:malloc' -e 'p work' -- " EVERYDAY
-					" wait >" FOLDER "/attached & sleep 1; p=$(pgrep -P $!); "
+					" wait >" FOLDER
+					"/attached & sleep ${EP_SLOWNESS:-1}; p=$(pgrep -P $!); "
 					"gdb -nx -batch -p $p -ex 'break usleep' -ex continue "
 					"-ex continue -ex delete -ex detach </dev/null 2>&1 | "
 					"grep -c 'Breakpoint 1, '; kill -USR2 $p; "
