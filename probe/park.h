@@ -10,8 +10,8 @@
  * may hold any lock, so @action may make system calls and nothing else. A system call that they
  * were waiting in may end with EINTR. Alone in the process, nothing is done but @action.
  *
- * @return   0, or -EP_SIGNALS_BLOCKED: some thread could not be made to unblock SIGTRAP, and
- *           @action was not called.
+ * @return   0; -EP_SIGNALS_BLOCKED: some thread could not be made to unblock SIGTRAP, or
+ *           -EP_UNSUPPORTED: the threads cannot be listed. Then @action was not called.
  * Context:  engine lock held.
  */
 int park_others(void (*action)(void));
