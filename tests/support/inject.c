@@ -128,6 +128,11 @@ long inject_done(void)
 	return atomic_load(&shared->done);
 }
 
+long inject_refused(void)
+{
+	return kind == INJECT_SYSTEM_CALL || kind == INJECT_SYSTEM_CALLS ? inject_done() : -1;
+}
+
 /* A descriptor of what is asked, or -1. */
 static int watch_own_calls(void)
 {

@@ -29,6 +29,9 @@ void inject_stop(void);
 /* The fault that was injected since inject_start(): a system call's number, 0 for memory; -1: none. */
 long inject_done(void);
 
+/* The system call that has been refused since inject_start(); -1: none, but a signal perhaps. */
+long inject_refused(void);
+
 /* False: this kernel, or a sandbox around us, does not let us. */
 bool inject_can(void);
 

@@ -250,7 +250,7 @@ static int make_beside_a_thread(void)
 	inject_stop();
 	CHECK(failed < PROBES || is_original());
 	/* Who could not list the threads knows nothing of the other one. */
-	CHECK(inject_done() != SYS_getdents64 || failed == PROBES);
+	CHECK(inject_refused() != SYS_getdents64 || failed == PROBES);
 	for (before = rounds; rounds < before + 3;)
 		sched_yield();
 	remove_requests();
