@@ -71,6 +71,25 @@ int flow_region(const struct x86_insn *insn, struct flow_region *ret)
 	return 0;
 }
 
+int flow_region_straight(const struct x86_insn *insn, struct flow_region *ret)
+{
+	uint64_t at = insn->address;
+
+	*ret = (struct flow_region){.object = objects_find(at)};
+	while (ret->object && at < insn->address + XOL_JUMP_SIZE) {
+		struct x86_insn *next = &ret->insns[ret->count++];
+
+		if (place_decode(at, next))
+			return -EP_JUMP_CODE;
+		at = x86_insn_end(next);
+		/* What follows a jump is another matter. */
+		if (x86_insn_flow(next) != X86_FLOW_NONE && x86_insn_flow(next) != X86_FLOW_JCC &&
+		    x86_insn_flow(next) != X86_FLOW_SYSCALL && at < insn->address + XOL_JUMP_SIZE)
+			return -EP_JUMP_CODE;
+	}
+	return ret->object ? 0 : -EP_JUMP_CODE;
+}
+
 bool flow_is_entry(const struct flow_region *region, uint64_t address)
 {
 	size_t count = objects_count_up_to(region->object, address);
@@ -95,6 +114,8 @@ bool flow_flags_are_dead(const struct flow_region *region)
 {
 	struct x86_insn insn = region->insns[0];
 
+	if (!region->function)
+		return false;
 	for (int i = 0; i < STRAIGHT_MAX; i++) {
 		enum x86_flags_use use = x86_insn_flags_use(&insn);
 

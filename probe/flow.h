@@ -13,7 +13,7 @@ struct flow_region {
 	struct x86_insn insns[XOL_JUMP_SIZE];
 	unsigned int count;
 	struct objects_object *object;
-	const struct objects_function *function; /* of the first */
+	const struct objects_function *function; /* of the first; NULL: not known */
 };
 
 /**
@@ -24,6 +24,9 @@ struct flow_region {
  * Context:  engine lock held.
  */
 int flow_region(const struct x86_insn *insn, struct flow_region *ret);
+
+/** The same, where it is known that these instructions are executed one after the other. */
+int flow_region_straight(const struct x86_insn *insn, struct flow_region *ret);
 
 /**
  * Will the status flags be replaced, and by no road be read before, once the region is entered at

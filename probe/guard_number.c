@@ -180,6 +180,17 @@ static bool has_any_number(const uint8_t *at, struct objects_object *object)
 	return address == (uint64_t)at && !is_constant;
 }
 
+/* clone3()'s call is in none: in the child the unwind information would be wrong. */
+static bool is_in_no_function(const uint8_t *at, struct objects_object *object)
+{
+	const struct objects_function *function;
+
+	if (objects_read_functions(object))
+		return true;
+	function = objects_function_at(object, (uint64_t)at);
+	return !function || function->guessed_end;
+}
+
 /* What compilers and people write behind a call: a look at its result, or the way out. */
 static bool looks_like_code(const uint8_t *behind)
 {
@@ -193,7 +204,9 @@ enum guard_number guard_number(const uint8_t *at, const uint8_t *start,
 {
 	const uint8_t *mov = our_number(at, start);
 
-	if ((is_libc && is_restorer(at, start)) || (!is_libc && mov && leads_to(mov, at)))
+	if (is_libc && is_restorer(at, start))
+		return GUARD_NUMBER_RETURN;
+	if (mov && (!is_libc || is_in_no_function(at, object)) && leads_to(mov, at))
 		return GUARD_NUMBER_PROVEN;
 	if (mov || (!is_libc && is_near_number(at, start)))
 		return GUARD_NUMBER_LIKELY;

@@ -12,6 +12,7 @@ enum guard_number {
 	GUARD_NUMBER_OTHER,  /* it is another one, or these bytes are no instruction */
 	GUARD_NUMBER_LIKELY, /* it may be, if an instruction begins here at all */
 	GUARD_NUMBER_PROVEN, /* it may be, and one does */
+	GUARD_NUMBER_RETURN, /* likewise, and it is rt_sigreturn(): nothing need stand behind it */
 };
 
 /**

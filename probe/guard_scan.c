@@ -31,7 +31,7 @@ static struct probe_site *sites[GUARDS_MAX];
 static struct patch_byte bytes[GUARDS_MAX * XOL_JUMP_SIZE];
 static size_t count, failed;
 
-static int prepare(uint64_t address, bool is_known)
+static int prepare(uint64_t address, bool is_known, bool returns)
 {
 	struct probe_site *site;
 	int error;
@@ -41,6 +41,7 @@ static int prepare(uint64_t address, bool is_known)
 	error = sites_get_guarded(address, is_known, &guard_calls, &site);
 	if (error)
 		return error;
+	site->guard_returns = returns;
 	atomic_store(&site->armed, true);
 	sites[count++] = site;
 	return 0;
@@ -53,10 +54,12 @@ static int consider(const uint8_t *at, const uint8_t *start, struct objects_obje
 	if (at > start && at[-1] == X86_SYSCALL_MARK)
 		return 0;
 	switch (guard_number(at, start, object, is_libc)) {
+	case GUARD_NUMBER_RETURN:
+		return prepare((uint64_t)at, true, false);
 	case GUARD_NUMBER_PROVEN:
-		return prepare((uint64_t)at, true);
+		return prepare((uint64_t)at, true, true);
 	case GUARD_NUMBER_LIKELY:
-		return prepare((uint64_t)at, false);
+		return prepare((uint64_t)at, false, true);
 	default:
 		return 0;
 	}

@@ -58,10 +58,13 @@ static int check_profit(const struct flow_region *region)
 	return flow_has_target(region) ? -EP_JUMP_TARGET : 0;
 }
 
-static int find_region(const struct x86_insn *insn, enum ep_plan asked, struct flow_region *ret)
+static int find_region(const struct x86_insn *insn, enum ep_plan asked, bool straight,
+		       struct flow_region *ret)
 {
 	int error = flow_region(insn, ret);
 
+	if (error == -EP_JUMP_CODE && straight)
+		error = flow_region_straight(insn, ret);
 	for (unsigned int i = 1; !error && i < ret->count; i++)
 		if (has_probe(ret->insns[i].address))
 			error = -EP_JUMP_OVERLAP;
@@ -73,7 +76,7 @@ static int find_region(const struct x86_insn *insn, enum ep_plan asked, struct f
 int promote_check(const struct x86_insn *insn, enum ep_plan asked)
 {
 	struct flow_region region;
-	int error = find_region(insn, asked, &region);
+	int error = find_region(insn, asked, false, &region);
 
 	return error ? error : xol_jump_check(region.insns, region.count);
 }
@@ -137,7 +140,7 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	enum probe_jump_kind kind;
 	struct xol_detour detour;
 	struct probe_jump *jump;
-	int error = find_region(&site->insn, asked_for(site), &region);
+	int error = find_region(&site->insn, asked_for(site), site->guard_returns, &region);
 
 	if (error)
 		return error;

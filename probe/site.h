@@ -66,6 +66,7 @@ struct probe_site {
 	 */
 	bool (*intercept)(const struct probe_site *site, struct ep_regs *regs, void *ucontext);
 	const struct xol_guard *guard; /* the engine's own, of a syscall; NULL: none */
+	bool guard_returns;	       /* what stands behind it is executed next, and so is code */
 	uint64_t slot;	     /* boosted copy, or what makes a fault happen again; 0: none */
 	struct emu_op op;    /* valid if emulated */
 	uint8_t plan;	     /* enum ep_plan, of resume */
