@@ -11,6 +11,7 @@
 
 #include "include/emuprobe.h"
 #include "tests/support/patience.h"
+#include "x86/opcodes.h"
 
 TestSuite(insn, .timeout = 400);
 
@@ -104,6 +105,8 @@ Test(insn, decode_knows_more_than_capstone)
 	cr_expect_eq(ERROR_OF(0x62, 0xf1, 0xfe, 0x28, 0x6f, 0x06), 0);	  /* vmovdqu64 */
 	cr_expect_eq(ERROR_OF(0x62, 0xf3, 0x7d, 0x20, 0x3f, 0xc1, 0), 0); /* vpcmpb k0, .., 0 */
 	cr_expect_eq(ERROR_OF(0x8f, 0xe8, 0x78, 0xc2, 0xef, 0x02), 0);	  /* vprotd (XOP) */
+	cr_expect_eq(ERROR_OF(0xc4, 0xe2, 0xf5, 0xb4, 0x1e), 0);	  /* vpmadd52luq (VEX) */
+	cr_expect_eq(ERROR_OF(0xc4, 0xe2, 0x71, 0xe6, 0x1e), 0);	  /* cmpbexadd */
 }
 
 Test(insn, target_is_absolute)
@@ -240,6 +243,65 @@ Test(insn, decode_agrees_with_zydis)
 	}
 	fprintf(stderr, "%u in both, %u in ours alone\n", both, ours_alone);
 	cr_expect(both > 500000);
+}
+
+/*
+ * The beginning of a VEX or EVEX instruction with registers in all its fields. Tiles have to be
+ * three different ones, so vvvv, reg and rm are.
+ */
+static void fill_in(uint8_t bytes[15], bool evex, unsigned int map, unsigned int pp, uint8_t opcode,
+		    unsigned int choice)
+{
+	static const uint8_t unused_and_two_others[] = {0x78, 0x00, 0x70};
+	uint8_t w_vvvv = (uint8_t)((choice & 1) << 7 | unused_and_two_others[choice >> 1 & 3]);
+	uint8_t length = choice >> 3 & 3, mask = choice >> 5 & 1, modrm = (uint8_t)(choice >> 6);
+
+	memset(bytes, 0, 15);
+	bytes[0] = evex ? 0x62 : 0xc4;
+	bytes[1] = (uint8_t)((evex ? 0xf0 : 0xe0) | map);
+	bytes[2] = (uint8_t)(w_vvvv | (evex ? 4 : (length & 1) << 2) | pp);
+	if (evex)
+		bytes[3] = (uint8_t)(length << 5 | 8 | mask);
+	bytes[3 + evex] = opcode;
+	bytes[4 + evex] = (uint8_t)((modrm & 7) << 3 | (modrm & 8 ? 0xc1 : 0x04));
+	bytes[5 + evex] = 0x08; /* SIB, for what gathers and for tiles */
+}
+
+/* No processor that runs our programs has these; two of them are the only jumps. */
+static bool is_of_knights_corner(const ZydisDecodedInstruction *insn)
+{
+	return insn->meta.isa_ext == ZYDIS_ISA_EXT_KNC ||
+	       insn->meta.isa_ext == ZYDIS_ISA_EXT_KNCE ||
+	       insn->meta.category == ZYDIS_CATEGORY_COND_BR;
+}
+
+/* Does Zydis know any such instruction? */
+static bool exists_to_zydis(bool evex, unsigned int map, unsigned int pp, uint8_t opcode)
+{
+	ZydisDecodedInstruction theirs;
+	uint8_t bytes[15];
+
+	for (unsigned int choice = 0; choice < 1u << 10; choice++) {
+		if ((choice >> 1 & 3) == 3)
+			continue;
+		fill_in(bytes, evex, map, pp, opcode, choice);
+		if (zydis(bytes, &theirs) && !is_of_knights_corner(&theirs))
+			return true;
+	}
+	return false;
+}
+
+Test(insn, decode_knows_all_of_vex_and_evex_that_zydis_knows)
+{
+	for (unsigned int i = 0; i < 2 * 8 * 4 * 256; i++) {
+		bool evex = i >> 13;
+		unsigned int map = i >> 10 & 7, pp = i >> 8 & 3;
+
+		if (map && exists_to_zydis(evex, map, pp, (uint8_t)i))
+			cr_expect(x86_vex_exists(evex, map, pp, (uint8_t)i),
+				  "%s map %u, prefix %u: %02x", evex ? "EVEX" : "VEX", map, pp,
+				  i & 0xff);
+	}
 }
 
 /* ---- threads and processes ------------------------------------------------------------------ */
