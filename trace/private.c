@@ -43,6 +43,7 @@ static struct {
 	int pid;
 	int kept;    /* standard error while the program exits; 0: not yet */
 	bool broken; /* nobody reads any more */
+	bool told;   /* that something is lost */
 } own;
 
 /* ---- output -------------------------------------------------------------------------------- */
@@ -105,22 +106,43 @@ EP_TRAP_PATH static bool write_without_signal(int fd, const char *text, size_t s
 	return ret;
 }
 
-/* Standard error may be broken as well: then nobody is told. */
+/* Once. Standard error may be broken as well: then nobody is told. */
+EP_TRAP_PATH static void tell(const char *text, size_t size)
+{
+	if (!own.options.output || own.told || !is_same_file(STDERR_FILENO))
+		return;
+	own.told = true;
+	write_without_signal(STDERR_FILENO, text, size);
+}
+
 EP_TRAP_PATH static void give_up(void)
 {
 	static const char text[] = "emuprobe: cannot write; no more events are written\n";
 
 	own.broken = true;
-	if (own.options.output && is_same_file(STDERR_FILENO))
-		write_without_signal(STDERR_FILENO, text, sizeof(text) - 1);
+	tell(text, sizeof(text) - 1);
+}
+
+/* A program that has shut itself in may open nothing. A FIFO without a reader is as it should be. */
+EP_TRAP_PATH static void tell_about_opening(int error)
+{
+	static const char text[] = "emuprobe: the output cannot be opened; events are lost\n";
+
+	if (error != -ENXIO)
+		tell(text, sizeof(text) - 1);
 }
 
 EP_TRAP_PATH static void put_out(const char *text, size_t size)
 {
-	int fd = own.broken || !size ? -EBADF : open_output();
+	int fd;
 
-	if (fd < 0)
+	if (own.broken || !size)
 		return;
+	fd = open_output();
+	if (fd < 0) {
+		tell_about_opening(fd);
+		return;
+	}
 	if (!write_without_signal(fd, text, size))
 		give_up();
 	if (own.options.output)
@@ -237,7 +259,8 @@ int trace_private_check_output(void)
 
 	if (own.options.output && fd >= 0)
 		close(fd);
-	return fd < 0 && fd != -ENXIO ? fd : 0;
+	own.told = fd < 0 && fd != -ENXIO; /* by whoever asks */
+	return own.told ? fd : 0;
 }
 
 /* What the rings held is the parent's to write. */

@@ -7,9 +7,11 @@
  *
  * PROBE_ALL_OBJECTS: sonames or basenames, separated by colons; an empty one is the executable.
  * PROBE_ALL_EVERY, PROBE_ALL_FIRST: one in so many instructions of each function, from which on.
- * PROBE_ALL_PLAN: the number of a plan. PROBE_ALL_RESULT: the file to append to.
+ * PROBE_ALL_PLAN: the number of a plan. PROBE_ALL_RESULT: the file to append to; it is opened at the
+ * start, since programs shut themselves in later: xz 5.6 and newer may open nothing.
  * PROBE_ALL_ONLY_ARM: end when all are armed, and removed again.
  */
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,6 +28,7 @@ static struct ep_probe **probes;
 static size_t count, room;
 static struct ep_options options = {.size = sizeof(options)};
 static pid_t owner;
+static int result = -1;
 static double arm_ms, arm_cpu_ms, remove_ms;
 
 static void add(const void *addr)
@@ -145,10 +148,10 @@ static uint64_t private_kib(void)
 	return kib;
 }
 
-static void write_report(const char *path, const struct report *report)
+static void write_report(const struct report *report)
 {
 	struct xol_memory_usage usage;
-	FILE *file = fopen(path, "a");
+	FILE *file = fdopen(result, "a");
 
 	if (!file)
 		return;
@@ -184,7 +187,7 @@ __attribute__((destructor)) static void finish(void)
 		report.refused++;
 		report.reasons[requests[i].error]++;
 	}
-	write_report(getenv("PROBE_ALL_RESULT"), &report);
+	write_report(&report);
 }
 
 /* -------------------------------------------------------------------------------------------- */
@@ -218,6 +221,16 @@ static void remove_all(void)
 	remove_ms = milliseconds(CLOCK_MONOTONIC) - start;
 }
 
+/* Where no program expects one of its own, and closed by none. */
+static bool open_result(const char *path)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
+
+	result = fcntl(fd, F_DUPFD_CLOEXEC, 200);
+	close(fd);
+	return result >= 0;
+}
+
 /* Children are not probed. Not by unsetenv(): bash has its own, which does nothing yet. */
 static void hide(char **envp)
 {
@@ -229,11 +242,12 @@ static void hide(char **envp)
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
 	const char *objects = getenv("PROBE_ALL_OBJECTS"), *plan = getenv("PROBE_ALL_PLAN");
+	const char *path = getenv("PROBE_ALL_RESULT");
 	char names[256], *rest = names;
 
 	(void)argc;
 	(void)argv;
-	if (!objects || !getenv("PROBE_ALL_RESULT"))
+	if (!objects || !path || !open_result(path))
 		return;
 	snprintf(names, sizeof(names), "%s", objects);
 	options.plan = plan ? (enum ep_plan)atoi(plan) : EP_PLAN_AUTO;

@@ -164,6 +164,36 @@ Test(cli_preload, pipe_that_nobody_reads_does_not_kill_the_program)
 	command_result_deinit(&result);
 }
 
+/* The launcher holds the file; a program alone has to open it, and may not any more. */
+Test(cli_preload, program_that_shuts_itself_in)
+{
+	char path[] = "/tmp/emuprobe-output-XXXXXX";
+	struct command_result result;
+	int status;
+
+	close(mkstemp(path));
+	result = command_shell(EP_PROGRAMS "/shut_in");
+	status = result.status;
+	command_result_deinit(&result);
+	if (status == 77)
+		cr_skip_test("this kernel has no landlock");
+	result = command_shell("EMUPROBE='p:g libc.so.6:getppid' EMUPROBE_OUTPUT=%s LD_PRELOAD="
+			       "%s " EP_PROGRAMS "/shut_in",
+			       path, PRELOAD);
+	expect_status(result, 8);
+	cr_expect_str_eq(result.output, "shut in\n");
+	cr_expect_str_eq(result.error, "emuprobe: the output cannot be opened; events are lost\n");
+	command_result_deinit(&result);
+	result = command_shell("%s -o %s -e 'p:g libc.so.6:getppid' -- " EP_PROGRAMS "/shut_in; "
+			       "s=$?; cat %s; exit $s",
+			       EMUPROBE, path, path);
+	expect_status(result, 8);
+	cr_expect_eq(command_count(result.output, ": g: "), 3);
+	expect_contains(result, error, "           3  ");
+	command_result_deinit(&result);
+	unlink(path);
+}
+
 Test(cli_preload, executed_programs_are_probed_where_they_have_the_places)
 {
 	const struct command command = {
