@@ -268,7 +268,7 @@ static int chunk_create_around(uint64_t at, struct xol_window gap, struct chunk 
 
 static int alloc_in_new_chunk(struct xol_pattern pattern, bool growth, struct xol_code *ret)
 {
-	struct chunk *chunk;
+	struct chunk *chunk = NULL;
 	uint64_t at = 0;
 	const struct gap *gap = best_gap(pattern, growth, &at);
 

@@ -29,7 +29,7 @@ __attribute__((noinline)) static void deep(int depth, int kind)
 	case 2:
 		throw std::string("text");
 	case 3:
-		std::vector<int>().at(static_cast<size_t>(kind));
+		(void)std::vector<int>().at(static_cast<size_t>(kind));
 		break;
 	default:
 		break;
