@@ -62,11 +62,11 @@ static const struct program programs[] = {
 	 .work = 500000,
 	 .requests_at_once = 16,
 	 .units = 1e-3},
-	{.name = "python3.11",
+	{.name = "python",
 	 .unit = "loop/s",
 	 .allocator = LIBC,
 	 .hot = "p:new PyUnicode_New size=%di:u64",
-	 .args = {"/usr/bin/python3.11", "-S", "-c",
+	 .args = {"/usr/bin/python3", "-S", "-c",
 		  "import json\n"
 		  "for i in range(%u):\n"
 		  " json.loads(json.dumps([{str(k): 'x' * k} for k in range(1000)]))"},

@@ -22,9 +22,9 @@ static const char *const default_paths[] = {
 	"/usr/lib/x86_64-linux-gnu/libcrypto.so.3",
 	"/usr/lib/x86_64-linux-gnu/libsqlite3.so.0",
 	"/usr/lib/x86_64-linux-gnu/libstdc++.so.6",
-	"/usr/bin/python3.11",
+	"/usr/bin/python3",
 	"/usr/bin/node",
-	"/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
+	EP_CC1,
 	NULL,
 };
 

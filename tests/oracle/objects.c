@@ -20,8 +20,8 @@ const char *const real_objects[] = {
 	LIB "libcrypto.so.3",
 	LIB "libsqlite3.so.0",
 	LIB "libstdc++.so.6",
-	"/usr/bin/python3.11",
-	"/usr/lib/gcc/x86_64-linux-gnu/12/cc1",
+	"/usr/bin/python3",
+	EP_CC1,
 	NULL,
 };
 

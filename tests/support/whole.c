@@ -46,7 +46,7 @@ static const struct whole_program whole_programs[] = {
 			   "toupper(\"done\"); \"echo piped\" | getline x; print x; exit 4 }"}},
 	{"perl", {"/usr/bin/perl", "-e", WHOLE_PERL}},
 	{"xz", {"/usr/bin/xz", "-T2", "--block-size=65536", "-1", "-k", "-c", "/usr/bin/xz"}},
-	{"python3.11", {"/usr/bin/python3.11", "-I", "-c", WHOLE_PYTHON}},
+	{"python", {"/usr/bin/python3", "-I", "-c", WHOLE_PYTHON}},
 	{"bash", {"/usr/bin/bash", "-c", WHOLE_SHELL}},
 	{"threads", {EP_PROGRAMS "/threads", "8", "6", "2"}},
 };

@@ -103,7 +103,7 @@ static const char *const perl[] = {
 	"for (1..50) { eval { die qq(thrown $_\\n) }; print $@; }",
 	NULL};
 static const char *const python[] = {
-	"/usr/bin/python3.11", "-c",
+	"/usr/bin/python3", "-c",
 	"import json, re, threading\n"
 	"print(sum(len(json.dumps({'a': i})) for i in range(5000)))\n"
 	"print(re.findall('a+', 'aabaaa'))\n"
