@@ -29,7 +29,8 @@ extern "C" {
  * Marks a function that runs in a trap. It goes to a section of its own, in which probes are
  * refused: a handler that uses it cannot be reached by a probe of its own making.
  */
-#define EP_TRAP_PATH __attribute__((section("ep_trap_path"), no_stack_protector))
+#define EP_TRAP_PATH                                                                               \
+	__attribute__((section("ep_trap_path"), no_stack_protector, no_instrument_function))
 
 /* ---- errors -------------------------------------------------------------------------------- */
 

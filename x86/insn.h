@@ -87,7 +87,8 @@ bool x86_insn_is_rip_relative(const struct x86_insn *insn);
 /** Where a direct jmp, jcc, loop or call goes; 0 for all else. */
 uint64_t x86_insn_target(const struct x86_insn *insn);
 
-static inline uint64_t x86_insn_end(const struct x86_insn *insn)
+/* On the trap path too, without optimization as well. */
+static inline __attribute__((always_inline)) uint64_t x86_insn_end(const struct x86_insn *insn)
 {
 	return insn->address + insn->length;
 }

@@ -33,6 +33,10 @@ static const struct {
 	{"counters_add_slow", "who gives memory for counters: documented as EP_TRAP_PATH"},
 	{"create_block", "likewise"},
 	{"probe_thread_each", "a visitor: EP_TRAP_PATH, all of them in masks.c and thread.c"},
+	{"service", "part of trap_handler(), where nothing is inlined"},
+	{"call_all", "part of hit_handlers(), likewise"},
+	{"call_translated", "part of call_program(), likewise"},
+	{"allocate", "part of counters_add_slow(), likewise"},
 	{"registry_each", "a visitor: EP_TRAP_PATH, where it is called on the trap path"},
 };
 
