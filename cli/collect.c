@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "trace/executable.h"
 #include "trace/publish.h"
 
 #define BUFFER_SIZE   (1ul << 20)
@@ -315,12 +316,68 @@ static void complain_of_losses(struct collector *collector)
 			 (unsigned long)collector->reader.nonsense);
 }
 
+/* The program may have written anything there. */
+static bool read_unprobed(const struct collector *collector, int index,
+			  struct trace_unprobed_program *ret)
+{
+	const struct trace_unprobed_program *from = &collector->session.shared->unprobed[index];
+
+	if (atomic_load(&from->state) != 2)
+		return false;
+	memcpy(ret, from, sizeof(*ret));
+	ret->name[sizeof(ret->name) - 1] = '\0';
+	return true;
+}
+
+static void complain_of_unprobed(struct collector *collector)
+{
+	uint64_t others = atomic_load(&collector->session.shared->unprobed_others);
+	struct trace_unprobed_program program;
+	char name[sizeof(program.name)];
+
+	for (int i = 0; i < TRACE_UNPROBED_MAX; i++) {
+		struct trace_text text = {name, sizeof(name) - 1, 0};
+
+		if (!read_unprobed(collector, i, &program))
+			continue;
+		trace_text_plain(&text, program.name);
+		name[text.used] = '\0';
+		complain("not probed: %s, executed %lu time%s: %s", name,
+			 (unsigned long)program.count, program.count == 1 ? "" : "s",
+			 trace_unprobed_why(program.why));
+	}
+	if (others)
+		complain("not probed: other programs, executed %lu times", (unsigned long)others);
+}
+
+static void put_unprobed_as_json(struct collector *collector)
+{
+	struct trace_unprobed_program program;
+	char line[1024];
+
+	for (int i = 0; i < TRACE_UNPROBED_MAX; i++) {
+		struct trace_text text = {line, sizeof(line), 0};
+
+		if (!read_unprobed(collector, i, &program))
+			continue;
+		trace_text_string(&text, "{\"type\":\"not_probed\",\"program\":");
+		trace_text_json(&text, program.name);
+		trace_text_string(&text, ",\"executed\":");
+		trace_text_unsigned(&text, program.count, 1, '0');
+		trace_text_string(&text, ",\"reason\":");
+		trace_text_json(&text, trace_unprobed_word(program.why));
+		trace_text_string(&text, "}\n");
+		write_buffered(collector, line, text.used);
+	}
+}
+
 static void summarize_as_json(struct collector *collector)
 {
 	const struct trace_sink sink = {write_buffered, collector};
 	uint64_t dropped = trace_reader_dropped(&collector->reader);
 
 	trace_summary_json(collector->processes, collector->known, collector->arena, &sink);
+	put_unprobed_as_json(collector);
 	if (dropped)
 		put_losses_as_json(collector, dropped);
 }
@@ -356,5 +413,7 @@ void collect_finish(struct collector *collector)
 	write_out(collector, collector->text.buffer, collector->text.used);
 	if (collector->known > 1 && collector->options->format == TRACE_FORMAT_TEXT)
 		complain("%lu processes", (unsigned long)collector->known);
+	if (collector->options->format == TRACE_FORMAT_TEXT)
+		complain_of_unprobed(collector);
 	complain_of_losses(collector);
 }

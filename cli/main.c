@@ -4,12 +4,14 @@
  * found first. What is wrong only inside of it (a symbol that does not exist) the first process
  * reports through the session.
  */
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "cli/launch.h"
 #include "cli/options.h"
@@ -110,6 +112,21 @@ static int run(const struct options *options, const struct launch *launch,
 	launch_end_as(status);
 }
 
+/* Where it cannot be probed: does not return if it runs all the same. */
+static int check_program(const struct options *options, const char *path)
+{
+	static const char anyway[] = "it runs without probes";
+
+	if (options->run_anyway && options->mode != TRACE_MODE_CHECK) {
+		if (!program_check(path, anyway))
+			return 0;
+		execv(path, options->command);
+		complain("%s: %s", path, strerror(errno));
+		return EXIT_CANNOT_EXECUTE;
+	}
+	return program_check(path, NULL) ? EXIT_OURS : 0;
+}
+
 int main(int argc, char **argv)
 {
 	static struct trace_arena arena;
@@ -123,6 +140,8 @@ int main(int argc, char **argv)
 	launch.command = options.command;
 	if (!error)
 		error = program_find(options.command[0], path, sizeof(path));
+	if (!error)
+		error = check_program(&options, path);
 	if (!error)
 		error = program_find_library(library, sizeof(library));
 	if (!error)

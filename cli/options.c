@@ -25,6 +25,9 @@ static const char usage[] =
 	"  -n, --check            show what the probes would be, and do not run the program\n"
 	"      --drop             drop events rather than make the program wait\n"
 	"      --no-follow        do not probe what the program executes\n"
+	"      --run-anyway       run a program that cannot be probed all the same, without "
+	"probes\n"
+	"      --wait             wait for processes that outlive the program (daemons)\n"
 	"  -q, --quiet            no summary\n"
 	"  -v, --verbose          show every probe in the summary\n"
 	"      --version\n"
@@ -38,6 +41,8 @@ enum {
 	OPTION_EXPLAIN,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
+	OPTION_RUN_ANYWAY,
+	OPTION_WAIT,
 	OPTION_VERSION,
 	OPTION_HELP
 };
@@ -53,6 +58,8 @@ static const struct option long_options[] = {
 	{"check", no_argument, NULL, 'n'},
 	{"drop", no_argument, NULL, OPTION_DROP},
 	{"no-follow", no_argument, NULL, OPTION_NO_FOLLOW},
+	{"run-anyway", no_argument, NULL, OPTION_RUN_ANYWAY},
+	{"wait", no_argument, NULL, OPTION_WAIT},
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
@@ -147,6 +154,12 @@ static int set(struct options *options, int option, const char *value)
 		return 0;
 	case OPTION_NO_FOLLOW:
 		options->follow = false;
+		return 0;
+	case OPTION_RUN_ANYWAY:
+		options->run_anyway = true;
+		return 0;
+	case OPTION_WAIT:
+		options->wait = true;
 		return 0;
 	case OPTION_VERSION:
 		printf("emuprobe %s\n", ep_version());

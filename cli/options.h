@@ -23,7 +23,9 @@ struct options {
 	bool verbose;
 	bool follow;
 	bool drop;
-	char **command; /* NULL-terminated */
+	bool run_anyway; /* without probes, where it cannot be probed */
+	bool wait;	 /* for all processes that are probed, not only the first */
+	char **command;	 /* NULL-terminated */
 };
 
 /**

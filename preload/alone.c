@@ -205,7 +205,7 @@ static int start(struct alone *alone, const struct settings *settings, struct ep
 	return error;
 }
 
-void start_private(const struct settings *settings, struct trace_arena *arena)
+void start_private(const struct settings *settings, char **envp, struct trace_arena *arena)
 {
 	struct alone alone = {.arena = arena};
 	struct ep_error_at at = {0};
@@ -230,5 +230,7 @@ void start_private(const struct settings *settings, struct trace_arena *arena)
 	start_follow_forks(&alone.session, NULL);
 	trace_counts_use(&alone.session, trace_session_process(&alone.session, 0));
 	follow_objects(&alone, settings);
+	if (settings->follow)
+		start_follow_execute(settings, &alone.session, envp, arena);
 	trace_attach_enable(alone.probes);
 }

@@ -7,7 +7,8 @@
 
 #include <string.h>
 
-#define LIBRARY	  "libemuprobe-preload.so"
+#include "trace/environment.h"
+
 #define INHERITED "#inherited\n" /* a comment, to the parser */
 
 static const char *find(char **envp, const char *name)
@@ -56,6 +57,7 @@ const char *settings_read(char **envp, struct settings *ret)
 		.output = output && *output ? output : NULL,
 		.quiet = is_on(envp, "EMUPROBE_QUIET"),
 		.verbose = is_on(envp, "EMUPROBE_VERBOSE"),
+		.hide = is_on(envp, TRACE_HIDE),
 	};
 	ret->inherited =
 		ret->definitions && strncmp(ret->definitions, INHERITED, strlen(INHERITED)) == 0;
@@ -85,71 +87,30 @@ void settings_mark_inherited(char **envp, struct trace_arena *arena)
 	}
 }
 
-/* ---- hiding -------------------------------------------------------------------------------- */
+/* ---- hiding and handing on ----------------------------------------------------------------- */
 
-static bool is_ours(const char *entry, size_t size)
+void settings_hide(char **envp, struct trace_arena *arena)
 {
-	const char *name = memrchr(entry, '/', size);
-	size_t name_size = name ? size - (size_t)(name + 1 - entry) : size;
+	static const char *const none[] = {NULL};
+	const struct trace_environment nothing = {.library = "", .variables = none};
+	void *block = trace_arena_alloc(arena, trace_environment_size(envp, &nothing));
+	char **clean = block ? trace_environment_clean(envp, block) : envp;
 
-	return name_size == strlen(LIBRARY) &&
-	       memcmp(name ? name + 1 : entry, LIBRARY, name_size) == 0;
+	while ((*envp++ = *clean++))
+		;
 }
 
-/* Entries are separated by colons or blanks. What is left is not longer: done in place. */
-static void remove_from_list(char *list)
+const char *const *settings_of_executed(char *const *envp, struct trace_arena *arena)
 {
-	char *to = list;
+	size_t count = 0, used = 0;
+	const char **ret;
 
-	for (const char *from = list; *from;) {
-		size_t size = strcspn(from, ": ");
-
-		if (size && !is_ours(from, size)) {
-			if (to != list)
-				*to++ = ':';
-			memmove(to, from, size);
-			to += size;
-		}
-		from += size;
-		from += *from != '\0';
-	}
-	*to = '\0';
-}
-
-/* What the launcher has added, at the end. */
-static void remove_asan_option(char *list)
-{
-	static const char option[] = "verify_asan_link_order=0";
-	size_t size = strlen(list), ours = sizeof(option) - 1;
-
-	if (size < ours || strcmp(list + size - ours, option) != 0)
-		return;
-	size -= ours;
-	list[size && list[size - 1] == ':' ? size - 1 : size] = '\0';
-}
-
-static bool is_variable_of_ours(const char *variable)
-{
-	return strncmp(variable, "EMUPROBE=", 9) == 0 || strncmp(variable, "EMUPROBE_", 9) == 0;
-}
-
-void settings_hide(char **envp)
-{
-	char **to = envp;
-
-	for (; *envp; envp++) {
-		if (strncmp(*envp, "LD_PRELOAD=", 11) == 0) {
-			remove_from_list(*envp + 11);
-			if (!(*envp)[11])
-				continue;
-		}
-		if (strncmp(*envp, "ASAN_OPTIONS=", 13) == 0) {
-			remove_asan_option(*envp + 13);
-			if (!(*envp)[13])
-				continue;
-		}
-		if (!is_variable_of_ours(*envp))
-			*to++ = *envp;
-	}
-	*to = NULL;
+	while (envp[count])
+		count++;
+	ret = trace_arena_alloc(arena, (count + 1) * sizeof(*ret));
+	for (; ret && *envp; envp++)
+		if (trace_environment_is_ours(*envp) &&
+		    strncmp(*envp, TRACE_HIDE, strlen(TRACE_HIDE)) != 0)
+			ret[used++] = trace_arena_copy(arena, *envp, strlen(*envp));
+	return ret;
 }

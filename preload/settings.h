@@ -18,6 +18,7 @@ struct settings {
 	enum trace_format format; /* EMUPROBE_FORMAT */
 	bool quiet;		  /* EMUPROBE_QUIET=1 */
 	bool verbose;		  /* EMUPROBE_VERBOSE=1 */
+	bool hide;		  /* EMUPROBE_HIDE=1: the program was not to see any of this */
 };
 
 /**
@@ -31,6 +32,9 @@ const char *settings_read(char **envp, struct settings *ret);
 void settings_mark_inherited(char **envp, struct trace_arena *arena);
 
 /** Take our variables, and us out of LD_PRELOAD, so that executed programs run without. */
-void settings_hide(char **envp);
+void settings_hide(char **envp, struct trace_arena *arena);
+
+/** Copies of our variables, for programs that are executed without; NULL: there is no memory. */
+const char *const *settings_of_executed(char *const *envp, struct trace_arena *arena);
 
 #endif

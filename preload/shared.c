@@ -185,7 +185,7 @@ static void check_only(struct start *start, struct trace_probes *probes)
 		syscall(SYS_exit_group, 0);
 }
 
-static void probe(struct start *start)
+static void probe(struct start *start, const struct settings *settings, char **envp)
 {
 	struct trace_probes *probes = trace_arena_alloc(start->arena, sizeof(*probes));
 	struct ep_error_at at = {0};
@@ -206,6 +206,8 @@ static void probe(struct start *start)
 	start_follow_forks(&start->session, probes);
 	trace_counts_use(&start->session, start->process);
 	follow_objects(start, probes);
+	if (start->session.shared->follow)
+		start_follow_execute(settings, &start->session, envp, start->arena);
 	trace_attach_enable(probes);
 }
 
@@ -232,7 +234,7 @@ void start_shared(const struct settings *settings, char **envp, struct trace_are
 	shared = start.session.shared;
 	start.first = shared->first_pid == getpid() && !atomic_load(&shared->process_count);
 	if (!shared->follow)
-		settings_hide(envp);
+		settings_hide(envp, memory);
 	if (start.first || shared->follow)
-		probe(&start);
+		probe(&start, settings, envp);
 }

@@ -135,10 +135,10 @@ static void start(char **envp)
 		return;
 	}
 	if (!settings.follow)
-		settings_hide(envp);
+		settings_hide(envp, &arena);
 	else if (!settings.inherited)
 		settings_mark_inherited(envp, &arena);
-	start_private(&settings, &arena);
+	start_private(&settings, envp, &arena);
 }
 
 __attribute__((constructor)) static void constructor(int argc, char **argv, char **envp)

@@ -10,7 +10,14 @@
 void start_shared(const struct settings *settings, char **envp, struct trace_arena *arena);
 
 /** On its own. Complains on standard error, then lets the program run. */
-void start_private(const struct settings *settings, struct trace_arena *arena);
+void start_private(const struct settings *settings, char **envp, struct trace_arena *arena);
+
+/**
+ * Have the programs that this one executes probed, too, whatever environment it gives them; hide
+ * ours from it if that is wanted.
+ */
+void start_follow_execute(const struct settings *settings, const struct trace_session *session,
+			  char **envp, struct trace_arena *arena);
 
 /** One line on standard error: why the program runs without probes. */
 void start_say_unprobed(int error);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "trace/clock.h"
+#include "trace/text.h"
 
 #define PAGE	4096ul
 #define NS_PATH "/proc/self/ns/pid"
@@ -265,4 +266,57 @@ EP_TRAP_PATH uint64_t trace_session_ring_count(const struct trace_session *sessi
 	uint64_t count = atomic_load(&session->shared->ring_high);
 
 	return count < session->layout.ring_max ? count : session->layout.ring_max;
+}
+
+/* ---- programs that are not probed ---------------------------------------------------------- */
+
+/* The end of a name that is too long. */
+EP_TRAP_PATH static void copy_name(char *to, const char *name)
+{
+	struct trace_text text = {to, TRACE_UNPROBED_NAME - 1, 0};
+	size_t length = trace_text_length(name);
+
+	if (length > text.size) {
+		trace_text_string(&text, "...");
+		name += length - (text.size - 3);
+	}
+	trace_text_plain(&text, name);
+	to[text.used] = '\0';
+}
+
+EP_TRAP_PATH static bool is_name(const char *a, const char *b)
+{
+	while (*a && *a == *b)
+		a++, b++;
+	return *a == *b;
+}
+
+/* Claims a free one. One that another process is just writing may get a twin. */
+EP_TRAP_PATH static bool is_entry(struct trace_unprobed_program *entry, uint32_t why,
+				  const char *name)
+{
+	uint32_t state = 0;
+
+	if (atomic_compare_exchange_strong(&entry->state, &state, 1)) {
+		entry->why = why;
+		copy_name(entry->name, name);
+		atomic_store(&entry->state, 2);
+		return true;
+	}
+	return state == 2 && entry->why == why && is_name(entry->name, name);
+}
+
+EP_TRAP_PATH void trace_session_add_unprobed(const struct trace_session *session, uint32_t why,
+					     const char *name)
+{
+	struct trace_shared *shared = session->shared;
+	char kept[TRACE_UNPROBED_NAME];
+
+	copy_name(kept, name);
+	for (int i = 0; i < TRACE_UNPROBED_MAX; i++)
+		if (is_entry(&shared->unprobed[i], why, kept)) {
+			atomic_fetch_add(&shared->unprobed[i].count, 1);
+			return;
+		}
+	atomic_fetch_add(&shared->unprobed_others, 1);
 }

@@ -19,8 +19,10 @@
 #include "include/emuprobe.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 3
+#define TRACE_SESSION_VERSION 4
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
+#define TRACE_UNPROBED_NAME   112
+#define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
 
 enum trace_mode {
 	TRACE_MODE_EVENTS, /* record events */
@@ -88,6 +90,14 @@ struct trace_record {
 
 #define TRACE_RECORD_MAX (sizeof(struct trace_record) + 8 * 32)
 
+/* A program that was executed, and not probed. */
+struct trace_unprobed_program {
+	_Atomic uint32_t state; /* 0: free, 1: being written, 2: there */
+	uint32_t why;		/* enum trace_unprobed */
+	_Atomic uint64_t count;
+	char name[TRACE_UNPROBED_NAME];
+};
+
 struct trace_shape {
 	uint64_t process_max, ring_max, ring_size, heap_size;
 };
@@ -123,6 +133,8 @@ struct trace_shared {
 	_Atomic uint64_t heap_used;
 	_Atomic uint64_t lost_processes;
 	_Atomic uint64_t lost_events; /* of threads that got no ring */
+	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
+	_Atomic uint64_t unprobed_others; /* for which there was no entry */
 };
 
 /* One process's view of a session. */
@@ -161,6 +173,10 @@ EP_TRAP_PATH void *trace_session_at(const struct trace_session *session, uint64_
 /** A new entry, in state STARTING; its index, or -1. Context: TRAP_PATH. */
 EP_TRAP_PATH long trace_session_add_process(const struct trace_session *session, int pid,
 					    int parent);
+
+/** A program called @name was executed and is not probed, @why. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_session_add_unprobed(const struct trace_session *session, uint32_t why,
+					     const char *name);
 
 /** NULL beyond the end. Context: TRAP_PATH. */
 EP_TRAP_PATH struct trace_process *trace_session_process(const struct trace_session *session,

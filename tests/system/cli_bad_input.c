@@ -157,8 +157,9 @@ Test(cli_bad_input, setuid_program)
 
 Test(cli_bad_input, foreign_program)
 {
-	/* e_ident of a 32-bit file; and of a 64-bit one with e_machine 183, AArch64 */
+	/* e_ident of a 32-bit file; e_machine 62, x86-64; and a 64-bit one with 183, AArch64 */
 	static const char narrow[64] = "\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\3";
+	static const char x32[64] = "\177ELF\1\1\1\0\0\0\0\0\0\0\0\0\2\0\076";
 	static const char arm[64] = "\177ELF\2\1\1\0\0\0\0\0\0\0\0\0\2\0\267";
 	char path[] = "/tmp/emuprobe-foreign-XXXXXX";
 	struct command_result result;
@@ -168,6 +169,11 @@ Test(cli_bad_input, foreign_program)
 	result = RUN(EMUPROBE, "-e", "p main", "--", path);
 	expect_status(result, 125);
 	expect_contains(result, error, "a 32-bit program");
+	command_result_deinit(&result);
+	make_file(path, x32, sizeof(x32), 0755);
+	result = RUN(EMUPROBE, "-e", "p main", "--", path);
+	expect_status(result, 125);
+	expect_contains(result, error, "an x32 program");
 	command_result_deinit(&result);
 	make_file(path, arm, sizeof(arm), 0755);
 	result = RUN(EMUPROBE, "-e", "p main", "--", path);
