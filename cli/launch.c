@@ -16,11 +16,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/outlive.h"
+
 #define BUSY_WAIT 1 /* milliseconds between looks */
 #define IDLE_WAIT 10
+#define LOOK_WAIT 50 /* between looks for other processes, if nothing happens */
 
 static struct collector *waiting;
-static volatile sig_atomic_t child;
+static volatile sig_atomic_t child;   /* 0: it has ended */
+static volatile sig_atomic_t stopped; /* while we wait for others */
 static bool children_were_ignored;
 
 /* ---- signals ------------------------------------------------------------------------------- */
@@ -29,7 +33,9 @@ static void on_signal(int sig)
 {
 	int error = errno;
 
-	if (sig == SIGTERM || sig == SIGHUP)
+	if (sig != SIGCHLD && !child)
+		stopped = 1;
+	else if (sig == SIGTERM || sig == SIGHUP)
 		kill(child, sig);
 	collect_wake(waiting);
 	errno = error;
@@ -155,11 +161,25 @@ int launch_run(const struct launch *launch, struct collector *collector, int *re
 	sigprocmask(SIG_UNBLOCK, &signals, &old);
 	while ((pid = waitpid(child, ret, WNOHANG)) == 0)
 		collect_wait(collector, collect_pass(collector, false) ? BUSY_WAIT : IDLE_WAIT);
+	child = 0;
 	if (pid < 0) {
 		complain("waitpid: %s", strerror(errno));
 		return EXIT_OURS;
 	}
 	return 0;
+}
+
+void launch_wait_for_others(const struct launch *launch, struct collector *collector)
+{
+	struct outlive others = {0};
+
+	for (unsigned int waited = 0; !stopped; waited += IDLE_WAIT) {
+		if (waited % LOOK_WAIT == 0)
+			outlive_look(launch->session_fd, &others);
+		if (!others.count)
+			return;
+		collect_wait(collector, collect_pass(collector, false) ? BUSY_WAIT : IDLE_WAIT);
+	}
 }
 
 _Noreturn void launch_end_as(int status)

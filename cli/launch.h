@@ -20,6 +20,12 @@ struct launch {
  */
 int launch_run(const struct launch *launch, struct collector *collector, int *ret);
 
+/**
+ * Collect until no other process is probed any more, or until a signal says that it is enough.
+ * Context: behind launch_run().
+ */
+void launch_wait_for_others(const struct launch *launch, struct collector *collector);
+
 /** End as the program did: the same status, or the same signal, without a core dump of ours. */
 _Noreturn void launch_end_as(int status);
 

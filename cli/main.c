@@ -15,6 +15,7 @@
 
 #include "cli/launch.h"
 #include "cli/options.h"
+#include "cli/outlive.h"
 #include "cli/program.h"
 #include "trace/processor.h"
 
@@ -95,6 +96,25 @@ static int read_report(const struct trace_session *session, const struct trace_s
 	return EXIT_OURS;
 }
 
+/* What they hit from now on is lost. The session is, too. */
+static void complain_of_others(const struct trace_session *session, int fd)
+{
+	struct outlive others;
+
+	if (!outlive_any(session, fd))
+		return;
+	outlive_look(fd, &others);
+	if (!others.count)
+		return;
+	for (char *at = others.comm; *at; at++)
+		if ((unsigned char)*at < ' ' || *at == 0x7f)
+			*at = '?';
+	complain("%zu process%s on (%s, %d%s); what is hit there from now on is lost; --wait waits "
+		 "for %s",
+		 others.count, others.count == 1 ? " goes" : "es go", others.comm, others.pid,
+		 others.count == 1 ? "" : ", ...", others.count == 1 ? "it" : "them");
+}
+
 static int run(const struct options *options, const struct launch *launch,
 	       struct collector *collector)
 {
@@ -104,11 +124,15 @@ static int run(const struct options *options, const struct launch *launch,
 		error = read_report(&collector->session, &options->definitions);
 	if (error)
 		return error;
+	if (options->wait)
+		launch_wait_for_others(launch, collector);
 	collect_finish(collector);
 	if (!collector->known && !options->quiet)
 		complain("%s was not probed: it ended before it was ready, or the library could "
 			 "not be loaded",
 			 launch->path);
+	if (!options->quiet)
+		complain_of_others(&collector->session, launch->session_fd);
 	launch_end_as(status);
 }
 

@@ -90,7 +90,7 @@ static bool is_sound(const struct trace_layout *layout, uint64_t file_size)
 
 static int make_file(uint64_t size)
 {
-	int fd = memfd_create("emuprobe", MFD_CLOEXEC);
+	int fd = memfd_create("emuprobe", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
 	if (fd < 0)
 		return -1;
