@@ -17,6 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define LOOKS 3
+
 /* "ADDRESS PERMISSIONS OFFSET DEVICE INODE PATH", one of them with the session. */
 static bool find_session(FILE *maps, unsigned long inode)
 {
@@ -64,19 +66,16 @@ static void read_comm(int pid, char *ret, size_t size)
 	fclose(file);
 }
 
-void outlive_look(int fd, struct outlive *ret)
+static void look(unsigned long inode, struct outlive *ret)
 {
 	DIR *folder = opendir("/proc");
 	struct dirent *entry;
-	struct stat status;
 
 	*ret = (struct outlive){0};
-	if (fstat(fd, &status))
-		status.st_ino = 0;
 	while (folder && (entry = readdir(folder))) {
 		int pid = atoi(entry->d_name);
 
-		if (pid <= 0 || pid == getpid() || !maps_session(pid, status.st_ino))
+		if (pid <= 0 || pid == getpid() || !maps_session(pid, inode))
 			continue;
 		ret->pid = pid;
 		ret->count++;
@@ -85,6 +84,18 @@ void outlive_look(int fd, struct outlive *ret)
 		closedir(folder);
 	if (ret->count)
 		read_comm(ret->pid, ret->comm, sizeof(ret->comm));
+}
+
+/* One that forks and ends meanwhile may be missed, and its child, too: so, several looks. */
+void outlive_look(int fd, struct outlive *ret)
+{
+	struct stat status;
+
+	*ret = (struct outlive){0};
+	if (fstat(fd, &status))
+		return;
+	for (int i = 0; i < LOOKS && !ret->count; i++)
+		look(status.st_ino, ret);
 }
 
 bool outlive_any(const struct trace_session *session, int fd)
