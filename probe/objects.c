@@ -6,12 +6,10 @@
  */
 #include "probe/objects.h"
 
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include "include/emuprobe.h"
 
@@ -75,16 +73,6 @@ static void read_extent(struct objects_object *object)
 	}
 }
 
-/* The path of the executable: the loader does not tell it. */
-static char *executable_path(void)
-{
-	char path[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
-
-	path[size < 0 ? 0 : size] = '\0';
-	return strdup(size < 0 ? (const char *)getauxval(AT_EXECFN) : path);
-}
-
 static struct objects_object *object_create(const struct dl_phdr_info *info, bool first)
 {
 	struct objects_object *object = calloc(1, sizeof(*object));
@@ -96,7 +84,8 @@ static struct objects_object *object_create(const struct dl_phdr_info *info, boo
 	object->phdrs = info->dlpi_phdr;
 	object->phdr_count = info->dlpi_phnum;
 	object->is_executable = first;
-	object->path = first ? executable_path() : strdup(info->dlpi_name);
+	object->path = first ? objects_executable_path(info->dlpi_phdr, &object->is_self)
+			     : strdup(info->dlpi_name);
 	read_extent(object);
 	object->is_vdso = object->start && object->start == getauxval(AT_SYSINFO_EHDR);
 	object->is_engine = !first && here >= object->start && here < object->end;

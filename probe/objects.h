@@ -34,6 +34,7 @@ struct objects_object {
 	const ElfW(Phdr) * phdrs;
 	size_t phdr_count;
 	bool is_executable; /* the program itself */
+	bool is_self;	    /* /proc/self/exe is its file, whatever has become of the path */
 	bool is_vdso;
 	bool is_engine;	 /* the shared object that this code is in */
 	bool is_foreign; /* in another link namespace (dlmopen) */
@@ -103,6 +104,7 @@ const struct objects_function *objects_function_at(struct objects_object *object
 uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset);
 
 /* For objects.c and its parts. */
+char *objects_executable_path(const void *phdrs, bool *ret_is_self);
 void objects_read_soname(struct objects_object *object);
 int objects_read_symbols(struct objects_object *object);
 int objects_read_fdes(struct objects_object *object);

@@ -201,7 +201,8 @@ static int map_file(struct objects_object *object, int fd)
 /* A file that is not there is no error; one that cannot be read just now is. */
 static int open_file(struct objects_object *object)
 {
-	int fd = open(object->path, O_RDONLY | O_CLOEXEC), error;
+	const char *path = object->is_self ? "/proc/self/exe" : object->path;
+	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
 
 	if (fd < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -EP_NO_MEMORY : 0;

@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +56,23 @@ static int by_descriptor(char **argv, char **envp, int is_unlinked)
 	return 9;
 }
 
+#ifdef __GLIBC__
+static int from_memory(char **argv, char **envp)
+{
+	int from = open(argv[0], O_RDONLY | O_CLOEXEC), fd = memfd_create("copied", MFD_CLOEXEC);
+	char buffer[4096];
+	ssize_t size;
+
+	while ((size = read(from, buffer, sizeof(buffer))) > 0)
+		if (write(fd, buffer, (size_t)size) != size)
+			return 9;
+	fexecve(fd, argv, envp);
+	return 9;
+}
+#else
+#define from_memory(argv, envp) 9
+#endif
+
 static int print(int with_environment)
 {
 	target(1);
@@ -89,5 +107,7 @@ int main(int argc, char **argv)
 		return in_child_of_vfork(argv, none) + in_child_of_vfork(argv, none);
 	else if (strcmp(way, "file") == 0 || strcmp(way, "unlinked") == 0)
 		return by_descriptor(argv, none, way[0] == 'u');
+	else if (strcmp(way, "memory") == 0)
+		return from_memory(argv, none);
 	return 9;
 }
