@@ -57,6 +57,7 @@ extern "C" {
 	X(EP_IN_HANDLER, 16, "called from a probe's handler")                                      \
 	X(EP_NO_MEMBARRIER, 17, "the kernel refuses membarrier(2), so code cannot be changed")     \
 	X(EP_NO_MEMFD, 18, "the kernel refuses memfd_create(2), so there is no memory for code")   \
+	X(EP_NO_SYMBOLS, 19, "it has no symbols (stripped): use offsets in the file, as 0x1234")   \
 	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \
 	X(EP_NOT_AN_INSN, 33, "inside an instruction")                                             \
 	X(EP_UNDECODABLE, 34, "not an instruction that the decoder knows")                         \
@@ -316,7 +317,11 @@ struct ep_place {
 	const char *symbol; /* name, or a glob over names; NULL: offset is a file offset */
 	uint64_t offset;    /* bytes from the symbol, or in the file */
 	const void *within; /* only in the object that this address lies in; NULL: in all */
+	int is_literal; /* EP_LITERAL_OBJECT | EP_LITERAL_SYMBOL: a name as it stands, no glob */
 };
+
+#define EP_LITERAL_OBJECT 1
+#define EP_LITERAL_SYMBOL 2
 
 struct ep_match {
 	const void *addr;
@@ -324,15 +329,22 @@ struct ep_match {
 	const char *path;   /* of the file, "" where there is none */
 	const char *symbol; /* NULL for a file offset */
 	uint64_t offset;
+	uint64_t file_offset; /* of addr, in the file; 0: it is not known */
+	/* Of a name that is no glob: */
+	size_t namesakes;     /* static functions of the object that share it, this one included */
+	const char *relative; /* a part or variant of it that the compiler made, NULL: none; it
+				 is entered instead of the function itself */
 };
 
 /**
  * Call @found for every address that @place means in the objects loaded now: functions only, one
- * call for each distinct address, an IFUNC's chosen implementation. Stops when @found returns
- * other than 0.
+ * call for each distinct address, an IFUNC's chosen implementation. Of functions that share a name,
+ * that which an object exports, in its default version; if it exports none, all. Stops when @found
+ * returns other than 0.
  *
  * @return   What @found returned last, or -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH (of a glob),
- *           -EP_BAD_OFFSET, -EP_INVALID, -EP_NO_MEMORY, -EP_IO.
+ *           -EP_NO_SYMBOLS (the executable has none), -EP_BAD_OFFSET, -EP_INVALID, -EP_NO_MEMORY,
+ *           -EP_IO.
  * Context:  any thread. The strings live until @found returns.
  */
 EP_API int ep_resolve(const struct ep_place *place,
@@ -382,8 +394,8 @@ struct ep_error_at {
  * @ret_count  How many.
  * @error      Where and why it failed; may be NULL.
  *
- * @return   0, -EP_SYNTAX, -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH, -EP_BAD_OFFSET,
- *           -EP_NO_MEMORY, or, if every place was refused, the first refusal.
+ * @return   0, -EP_SYNTAX, -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH, -EP_NO_SYMBOLS,
+ *           -EP_BAD_OFFSET, -EP_NO_MEMORY, or, if every place was refused, the first refusal.
  * Context:  as ep_probe_create(). Arguments to fetch are an error: a handler has the registers.
  */
 EP_API int ep_define(const char *definitions, const struct ep_options *options,

@@ -314,6 +314,18 @@ uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t of
 	return 0;
 }
 
+uint64_t objects_file_offset(const struct objects_object *object, uint64_t address)
+{
+	for (size_t i = 0; i < object->phdr_count; i++) {
+		const ElfW(Phdr) *phdr = &object->phdrs[i];
+		uint64_t at = address - object->base - phdr->p_vaddr;
+
+		if (phdr->p_type == PT_LOAD && at < phdr->p_filesz)
+			return phdr->p_offset + at;
+	}
+	return 0;
+}
+
 static int by_start(const void *a, const void *b)
 {
 	const struct objects_function *left = a, *right = b;

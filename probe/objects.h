@@ -15,6 +15,7 @@ struct objects_function {
 	const char *name;    /* NULL: known from unwind information only */
 	uint8_t kind;	     /* enum objects_kind */
 	bool hidden_version; /* not the default version of that name */
+	bool exported;	     /* other objects can refer to it */
 	bool weak;
 	bool is_part;	  /* split off from a function: not called, but jumped to, and seldom */
 	bool guessed_end; /* neither a size nor an FDE says where it ends */
@@ -44,6 +45,7 @@ struct objects_object {
 	struct objects_function *functions;
 	size_t function_count;
 	bool functions_read;
+	bool has_symtab; /* names of functions that it does not export, too */
 	/* Restartable sequences: [start, end) pairs. */
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
@@ -102,6 +104,9 @@ const struct objects_function *objects_function_at(struct objects_object *object
 
 /** The address of a file offset that is mapped for execution; 0: none. */
 uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset);
+
+/** The other way round: where in the file @address is; 0: it is not of the file. */
+uint64_t objects_file_offset(const struct objects_object *object, uint64_t address);
 
 /* For objects.c and its parts. */
 char *objects_executable_path(const void *phdrs, bool *ret_is_self);

@@ -99,13 +99,14 @@ static size_t count_gnu_hash(const uint32_t *hash)
 }
 
 static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, const char *strings,
-		      bool hidden_version)
+		      bool exported, bool hidden_version)
 {
 	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
 	struct objects_function function = {
 		.start = object->base + symbol->st_value,
 		.name = strings + symbol->st_name,
 		.kind = type == STT_GNU_IFUNC ? OBJECTS_IFUNC : OBJECTS_FUNC,
+		.exported = exported,
 		.hidden_version = hidden_version,
 		.weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK,
 	};
@@ -130,7 +131,8 @@ static int read_dynsym(struct objects_object *object)
 		int error = 0;
 
 		if (dynamic.symbols[i].st_name < dynamic.strings_size)
-			error = add_symbol(object, &dynamic.symbols[i], dynamic.strings, hidden);
+			error = add_symbol(object, &dynamic.symbols[i], dynamic.strings, true,
+					   hidden);
 		if (error)
 			return error;
 	}
@@ -235,11 +237,12 @@ static int read_symtab(struct objects_object *object, const ElfW(Shdr) * table,
 	    !in_file(object, strings->sh_offset, strings->sh_size) || !strings->sh_size ||
 	    names[strings->sh_size - 1])
 		return 0;
+	object->has_symtab = true;
 	for (size_t i = 1; i < table->sh_size / sizeof(*symbols); i++) {
 		int error = 0;
 
 		if (symbols[i].st_name < strings->sh_size)
-			error = add_symbol(object, &symbols[i], names, false);
+			error = add_symbol(object, &symbols[i], names, false, false);
 		if (error)
 			return error;
 	}

@@ -18,6 +18,16 @@ static bool is_glob(const char *text)
 	return text[strcspn(text, "*?[")] != '\0';
 }
 
+static bool object_is_glob(const struct ep_place *place)
+{
+	return place->object && !(place->is_literal & EP_LITERAL_OBJECT) && is_glob(place->object);
+}
+
+static bool symbol_is_glob(const struct ep_place *place)
+{
+	return place->symbol && !(place->is_literal & EP_LITERAL_SYMBOL) && is_glob(place->symbol);
+}
+
 /* "libc" for "libc.so.6" and "libc-2.31.so". */
 static bool is_stem(const char *stem, const char *name)
 {
@@ -29,16 +39,16 @@ static bool is_stem(const char *stem, const char *name)
 	       (name[size] == '-' && name[size + 1] >= '0' && name[size + 1] <= '9');
 }
 
-static bool object_matches(const struct objects_object *object, const char *wanted)
+static bool object_matches(const struct objects_object *object, const struct ep_place *place)
 {
-	const char *slash = strrchr(object->path, '/');
+	const char *slash = strrchr(object->path, '/'), *wanted = place->object;
 	const char *base = slash ? slash + 1 : object->path;
 
 	if (!wanted || !*wanted)
 		return object->is_executable;
 	if (object->is_engine || object->is_vdso)
 		return false;
-	if (is_glob(wanted))
+	if (object_is_glob(place))
 		return fnmatch(wanted, object->name, 0) == 0 || fnmatch(wanted, base, 0) == 0 ||
 		       fnmatch(wanted, object->path, 0) == 0;
 	if (strchr(wanted, '/')) {
@@ -70,6 +80,8 @@ struct found {
 	uint64_t address;
 	const struct objects_object *object;
 	const struct objects_function *function;
+	size_t namesakes;
+	const char *relative;
 };
 
 struct search {
@@ -77,6 +89,7 @@ struct search {
 	struct found *found;
 	size_t count, room;
 	bool saw_object, saw_symbol;
+	bool saw_names; /* an object that is not stripped */
 };
 
 static int add_found(struct search *search, struct found found)
@@ -112,8 +125,10 @@ static int add_function(struct search *search, struct objects_object *object,
 		return 0;
 	if (offset && function->kind == OBJECTS_FUNC && offset >= function->end - function->start)
 		return -EP_BAD_OFFSET;
-	return add_found(search,
-			 (struct found){implementation(function) + offset, object, function});
+	return add_found(search, (struct found){.address = implementation(function) + offset,
+						.object = object,
+						.function = function,
+						.namesakes = 1});
 }
 
 static int search_glob(struct search *search, struct objects_object *object)
@@ -131,20 +146,82 @@ static int search_glob(struct search *search, struct objects_object *object)
 	return 0;
 }
 
-/* Of several versions the default one; else the last. */
-static int search_name(struct search *search, struct objects_object *object)
+/* An exported one is what everybody but its own file means by the name. */
+static int rank(const struct objects_function *function)
 {
+	if (!function->exported)
+		return 0;
+	return function->hidden_version ? 1 : 2;
+}
+
+/* "work.constprop.0": called in place of work() where arguments allow. Cold parts are jumped to. */
+static bool is_relative(const char *name, const char *symbol, size_t size)
+{
+	return strncmp(name, symbol, size) == 0 && name[size] == '.' &&
+	       (strstr(name + size, ".constprop.") || strstr(name + size, ".isra.") ||
+		strstr(name + size, ".part."));
+}
+
+/* The last of the best, and the best relative. */
+static const struct objects_function *find_name(const struct search *search,
+						const struct objects_object *object,
+						const char **ret_relative)
+{
+	const char *symbol = search->place->symbol;
 	const struct objects_function *best = NULL;
+	size_t size = strlen(symbol);
+
+	*ret_relative = NULL;
+	for (size_t i = 0; i < object->function_count; i++) {
+		const struct objects_function *function = &object->functions[i];
+
+		if (!function->name || strncmp(symbol, function->name, size) != 0)
+			continue;
+		if (is_relative(function->name, symbol, size))
+			*ret_relative = function->name;
+		if (!function->name[size] && (!best || rank(function) >= rank(best)))
+			best = function;
+	}
+	return best;
+}
+
+/* Static functions of one name: all of them. */
+static int add_namesakes(struct search *search, struct objects_object *object)
+{
+	const struct objects_function *last = NULL;
+	size_t before = search->count;
+	int error = 0;
 
 	for (size_t i = 0; i < object->function_count; i++) {
 		const struct objects_function *function = &object->functions[i];
 
-		if (!function->name || strcmp(search->place->symbol, function->name) != 0)
+		if (!function->name || strcmp(search->place->symbol, function->name) != 0 ||
+		    (last && last->start == function->start))
 			continue;
-		if (!best || best->hidden_version || !function->hidden_version)
-			best = function;
+		error = add_function(search, object, function);
+		if (error && error != -EP_BAD_OFFSET)
+			return error;
+		last = function;
 	}
-	return best ? add_function(search, object, best) : 0;
+	return search->count == before ? error : 0;
+}
+
+static int search_name(struct search *search, struct objects_object *object)
+{
+	size_t before = search->count;
+	const char *relative;
+	const struct objects_function *best = find_name(search, object, &relative);
+	int error = 0;
+
+	if (best && best->exported)
+		error = add_function(search, object, best);
+	else if (best)
+		error = add_namesakes(search, object);
+	for (size_t i = before; i < search->count; i++) {
+		search->found[i].namesakes = search->count - before;
+		search->found[i].relative = relative;
+	}
+	return error;
 }
 
 static int search_offset(struct search *search, struct objects_object *object)
@@ -154,15 +231,15 @@ static int search_offset(struct search *search, struct objects_object *object)
 	if (!address)
 		return 0;
 	search->saw_symbol = true;
-	return add_found(search, (struct found){address, object, NULL});
+	return add_found(search,
+			 (struct found){.address = address, .object = object, .namesakes = 1});
 }
 
 static int search_object(struct search *search, struct objects_object *object)
 {
 	int error;
 
-	if (!is_within(object, search->place->within) ||
-	    !object_matches(object, search->place->object))
+	if (!is_within(object, search->place->within) || !object_matches(object, search->place))
 		return 0;
 	search->saw_object = true;
 	if (!search->place->symbol)
@@ -170,8 +247,9 @@ static int search_object(struct search *search, struct objects_object *object)
 	error = objects_read_functions(object);
 	if (error)
 		return error;
-	return is_glob(search->place->symbol) ? search_glob(search, object)
-					      : search_name(search, object);
+	search->saw_names |= object->has_symtab || !object->is_executable;
+	return symbol_is_glob(search->place) ? search_glob(search, object)
+					     : search_name(search, object);
 }
 
 /* Among aliases: strong before weak, default before hidden version, few underscores, short. */
@@ -200,10 +278,12 @@ static int why_nothing(const struct search *search)
 	const struct ep_place *place = search->place;
 
 	if (!search->saw_object)
-		return place->object && is_glob(place->object) ? -EP_NO_MATCH : -EP_NO_OBJECT;
+		return object_is_glob(place) ? -EP_NO_MATCH : -EP_NO_OBJECT;
 	if (!place->symbol)
 		return -EP_BAD_OFFSET;
-	return is_glob(place->symbol) ? -EP_NO_MATCH : -EP_NO_SYMBOL;
+	if (!search->saw_names)
+		return -EP_NO_SYMBOLS;
+	return symbol_is_glob(place) ? -EP_NO_MATCH : -EP_NO_SYMBOL;
 }
 
 static int search_all(struct search *search)
@@ -232,6 +312,9 @@ static int report(const struct search *search,
 			.path = one->object->path,
 			.symbol = one->function ? one->function->name : NULL,
 			.offset = search->place->offset,
+			.file_offset = objects_file_offset(one->object, one->address),
+			.namesakes = one->namesakes,
+			.relative = one->relative,
 		};
 
 		if (i > 0 && one->address == one[-1].address)

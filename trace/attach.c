@@ -102,7 +102,7 @@ static int on_match(const struct ep_match *match, void *data)
 static bool is_missing(int error)
 {
 	return error == -EP_NO_OBJECT || error == -EP_NO_SYMBOL || error == -EP_NO_MATCH ||
-	       error == -EP_BAD_OFFSET;
+	       error == -EP_NO_SYMBOLS || error == -EP_BAD_OFFSET;
 }
 
 static const char *executable(char *ret, size_t size)
@@ -114,11 +114,32 @@ static const char *executable(char *ret, size_t size)
 	return ret;
 }
 
+static int note_name(const struct ep_match *match, void *data)
+{
+	snprintf(data, 64, "; there is %.50s", match->symbol);
+	return 1;
+}
+
+/* A compiler may have left variants and parts of it only: work.constprop.0, work.cold. */
+static void hint_at_relatives(const struct ep_place *place, char *ret)
+{
+	struct ep_place wanted = *place;
+	char pattern[256];
+
+	*ret = '\0';
+	if (!place->symbol || trace_is_glob(place->symbol) || strchr(place->symbol, '\\') ||
+	    snprintf(pattern, sizeof(pattern), "%s.*", place->symbol) >= (int)sizeof(pattern))
+		return;
+	wanted.symbol = pattern;
+	wanted.offset = 0;
+	ep_resolve(&wanted, note_name, ret);
+}
+
 static int report_missing(const struct trace_definition *definition, int error,
 			  struct ep_error_at *ret)
 {
 	const char *object = definition->place.object, *symbol = definition->place.symbol;
-	char name[32 + TRACE_COMM_SIZE];
+	char name[32 + TRACE_COMM_SIZE], hint[64];
 
 	if (!ret)
 		return error;
@@ -130,10 +151,11 @@ static int report_missing(const struct trace_definition *definition, int error,
 		snprintf(ret->message, sizeof(ret->message),
 			 "%.60s: %s (a '?' behind the place waits for it)", object,
 			 ep_strerror(error));
-	else if (symbol)
-		snprintf(ret->message, sizeof(ret->message), "%.60s in %.60s: %s", symbol, object,
-			 ep_strerror(error));
-	else
+	else if (symbol) {
+		hint_at_relatives(&definition->place, hint);
+		snprintf(ret->message, sizeof(ret->message), "%.50s%s in %.40s: %s%s", symbol,
+			 strlen(symbol) > 50 ? "..." : "", object, ep_strerror(error), hint);
+	} else
 		snprintf(ret->message, sizeof(ret->message), "0x%lx in %.60s: %s",
 			 (unsigned long)definition->place.offset, object, ep_strerror(error));
 	return error;

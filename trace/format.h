@@ -7,7 +7,7 @@
 #include "trace/text.h"
 #include "trace/view.h"
 
-#define TRACE_LINE_MAX 8192
+#define TRACE_LINE_MAX 65536
 
 struct trace_event {
 	const struct trace_view *view;

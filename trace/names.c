@@ -9,7 +9,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NAME_SIZE 192
+#define NUMBER_SIZE 32 /* of what is put behind a name: "_0x1234", "_17", "(0x1234)" */
+
+struct trace_name {
+	const char *text;
+	unsigned int next; /* number to try for one more of this name */
+};
 
 /* ---- names in use -------------------------------------------------------------------------- */
 
@@ -23,21 +28,26 @@ static uint64_t hash(const char *text)
 	return ret;
 }
 
-static bool insert(struct trace_names *names, const char *name)
+/* The name's entry; *ret_is_new: it was made for it. */
+static struct trace_name *insert(struct trace_names *names, const char *name, bool *ret_is_new)
 {
 	size_t at = hash(name) & (names->size - 1);
 
-	for (; names->table[at]; at = (at + 1) & (names->size - 1))
-		if (strcmp(names->table[at], name) == 0)
-			return false;
-	names->table[at] = name;
-	names->used++;
-	return true;
+	for (; names->table[at].text; at = (at + 1) & (names->size - 1))
+		if (strcmp(names->table[at].text, name) == 0)
+			break;
+	*ret_is_new = !names->table[at].text;
+	if (*ret_is_new) {
+		names->table[at] = (struct trace_name){name, 1};
+		names->used++;
+	}
+	return &names->table[at];
 }
 
 static int grow(struct trace_names *names)
 {
 	struct trace_names larger = {.arena = names->arena, .size = names->size * 2};
+	bool is_new;
 
 	if (names->size && names->used < names->size / 2)
 		return 0;
@@ -47,33 +57,39 @@ static int grow(struct trace_names *names)
 	if (!larger.table)
 		return -EP_NO_MEMORY;
 	for (size_t i = 0; i < names->size; i++)
-		if (names->table[i])
-			insert(&larger, names->table[i]);
+		if (names->table[i].text)
+			insert(&larger, names->table[i].text, &is_new)->next = names->table[i].next;
 	*names = larger;
 	return 0;
 }
 
 static const char *full_name(struct trace_names *names, const char *group, const char *event)
 {
-	char name[NAME_SIZE + TRACE_NAME_MAX + 32];
-	int size = snprintf(name, sizeof(name), "%s/%s", group, event);
+	size_t size = strlen(group) + 1 + strlen(event) + 1;
+	char *ret = trace_arena_alloc(names->arena, size);
 
-	return trace_arena_copy(names->arena, name, (size_t)size);
+	if (ret)
+		snprintf(ret, size, "%s/%s", group, event);
+	return ret;
 }
 
-/* 1: it is new, 0: it is in use. */
-static int reserve(struct trace_names *names, const char *group, const char *event)
+/* NULL: there is no memory. */
+static struct trace_name *reserve(struct trace_names *names, const char *group, const char *event,
+				  bool *ret_is_new)
 {
 	const char *name = full_name(names, group, event);
 
 	if (!name || grow(names))
-		return -EP_NO_MEMORY;
-	return insert(names, name);
+		return NULL;
+	return insert(names, name, ret_is_new);
 }
 
 static bool is_pattern(const struct trace_definition *definition)
 {
-	return trace_is_glob(definition->place.symbol) || trace_is_glob(definition->place.object);
+	const struct ep_place *place = &definition->place;
+
+	return (!(place->is_literal & EP_LITERAL_SYMBOL) && trace_is_glob(place->symbol)) ||
+	       (!(place->is_literal & EP_LITERAL_OBJECT) && trace_is_glob(place->object));
 }
 
 int trace_names_init(struct trace_names *names, const struct trace_definitions *definitions,
@@ -82,10 +98,11 @@ int trace_names_init(struct trace_names *names, const struct trace_definitions *
 	*names = (struct trace_names){.arena = arena};
 	for (size_t i = 0; i < definitions->count; i++) {
 		const struct trace_definition *definition = &definitions->list[i];
+		bool is_new;
 
 		if (!definition->event || is_pattern(definition))
 			continue;
-		if (reserve(names, definition->group, definition->event) < 0)
+		if (!reserve(names, definition->group, definition->event, &is_new))
 			return -EP_NO_MEMORY;
 	}
 	return 0;
@@ -99,65 +116,87 @@ static int stem_size(const char *object)
 	return (int)strcspn(object, ".-_");
 }
 
-static void wanted_name(const struct trace_definition *definition, const struct ep_match *match,
-			char *ret, size_t size)
+static void replace_others(char *name)
 {
-	const char *event = definition->event, *symbol = match->symbol;
-	char offset[32] = "";
-
-	if (match->offset || !symbol)
-		snprintf(offset, sizeof(offset), "%s0x%lx", symbol ? "_" : "",
-			 (unsigned long)match->offset);
-	if (!symbol)
-		symbol = "";
-	if (event)
-		snprintf(ret, size, "%s_%.150s%s", event, symbol, offset);
-	else if (is_pattern(definition))
-		snprintf(ret, size, "%.150s%s", symbol, offset);
-	else
-		snprintf(ret, size, "p_%.*s_%.150s%s", stem_size(match->object), match->object,
-			 symbol, offset);
-	for (size_t i = 0; ret[i]; i++)
-		if (!trace_is_name(&ret[i], 1) && !(i && ret[i] >= '0' && ret[i] <= '9'))
-			ret[i] = '_';
+	for (size_t i = 0; name[i]; i++)
+		if (!trace_is_name(&name[i], 1) && !(i && name[i] >= '0' && name[i] <= '9'))
+			name[i] = '_';
 }
 
+/* With room for a number behind it, whatever its length. */
+static char *wanted_name(struct trace_arena *arena, const struct trace_definition *definition,
+			 const struct ep_match *match)
+{
+	const char *event = definition->event, *symbol = match->symbol ? match->symbol : "";
+	size_t size = strlen(symbol) + strlen(match->object) + TRACE_NAME_MAX + 2 * NUMBER_SIZE;
+	char *ret = trace_arena_alloc(arena, size), offset[NUMBER_SIZE] = "";
+
+	if (!ret)
+		return NULL;
+	if (match->offset || !*symbol)
+		snprintf(offset, sizeof(offset), "%s0x%lx", *symbol ? "_" : "",
+			 (unsigned long)match->offset);
+	if (event && !is_pattern(definition))
+		snprintf(ret, size, "%s", event);
+	else if (event)
+		snprintf(ret, size, "%s_%s%s", event, symbol, offset);
+	else if (is_pattern(definition))
+		snprintf(ret, size, "%s%s", symbol, offset);
+	else
+		snprintf(ret, size, "p_%.*s_%s%s", stem_size(match->object), match->object, symbol,
+			 offset);
+	replace_others(ret);
+	return ret;
+}
+
+/* Thousands may want the same: the entry of the bare name knows what was tried. */
 static const char *make_unique(struct trace_names *names, const char *group, char *event)
 {
 	size_t size = strlen(event);
-	int is_new = reserve(names, group, event);
+	bool is_new, is_next;
+	struct trace_name *entry = reserve(names, group, event, &is_new);
+	unsigned int next = entry ? entry->next : 0;
 
-	for (unsigned int i = 1; is_new == 0; i++) {
-		snprintf(event + size, NAME_SIZE - size, "_%u", i);
-		is_new = reserve(names, group, event);
+	for (is_next = is_new; entry && !is_next;) {
+		snprintf(event + size, NUMBER_SIZE, "_%u", next++);
+		entry = reserve(names, group, event, &is_next);
 	}
-	return is_new < 0 ? NULL : trace_arena_copy(names->arena, event, strlen(event));
+	if (!entry || is_new)
+		return entry ? event : NULL;
+	/* It may have moved meanwhile. */
+	event[size] = '\0';
+	entry = reserve(names, group, event, &is_new);
+	event[size] = '_';
+	if (entry)
+		entry->next = next;
+	return entry ? event : NULL;
 }
 
 const char *trace_names_make(struct trace_names *names, const struct trace_definition *definition,
 			     const struct ep_match *match, size_t nth)
 {
-	char event[NAME_SIZE];
+	char *event;
 
-	if (definition->event && !is_pattern(definition)) {
-		if (nth == 0)
-			return definition->event;
-		snprintf(event, sizeof(event), "%s", definition->event);
-	} else {
-		wanted_name(definition, match, event, sizeof(event) - 16);
-	}
-	return make_unique(names, definition->group, event);
+	if (definition->event && !is_pattern(definition) && nth == 0)
+		return definition->event;
+	event = wanted_name(names->arena, definition, match);
+	return event ? make_unique(names, definition->group, event) : NULL;
 }
 
 const char *trace_names_place(struct trace_arena *arena, const struct ep_match *match)
 {
-	char text[512], offset[32] = "";
-	int size;
+	const char *symbol = match->symbol ? match->symbol : "";
+	size_t size = strlen(match->object) + strlen(symbol) + 2 * NUMBER_SIZE;
+	char *ret = trace_arena_alloc(arena, size), offset[NUMBER_SIZE] = "",
+	     which[NUMBER_SIZE] = "";
 
-	if (match->offset || !match->symbol)
-		snprintf(offset, sizeof(offset), "%s0x%lx", match->symbol ? "+" : "",
+	if (!ret)
+		return NULL;
+	if (match->offset || !*symbol)
+		snprintf(offset, sizeof(offset), "%s0x%lx", *symbol ? "+" : "",
 			 (unsigned long)match->offset);
-	size = snprintf(text, sizeof(text), "%.200s:%.250s%s", match->object,
-			match->symbol ? match->symbol : "", offset);
-	return trace_arena_copy(arena, text, (size_t)size);
+	if (match->namesakes > 1)
+		snprintf(which, sizeof(which), " (0x%lx)", (unsigned long)match->file_offset);
+	snprintf(ret, size, "%s:%s%s%s", match->object, symbol, offset, which);
+	return ret;
 }

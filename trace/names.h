@@ -7,7 +7,7 @@
 
 struct trace_names {
 	struct trace_arena *arena;
-	const char **table; /* "group/event", hashed */
+	struct trace_name *table; /* "group/event", hashed */
 	size_t size, used;
 };
 
@@ -25,7 +25,10 @@ int trace_names_init(struct trace_names *names, const struct trace_definitions *
 const char *trace_names_make(struct trace_names *names, const struct trace_definition *definition,
 			     const struct ep_match *match, size_t nth);
 
-/** "libc.so.6:malloc+0x4", "cat:0x1234". NULL where there is no memory. */
+/**
+ * "libc.so.6:malloc+0x4", "cat:0x1234"; "cat:work (0x1234)" where several functions have that name.
+ * NULL where there is no memory.
+ */
 const char *trace_names_place(struct trace_arena *arena, const struct ep_match *match);
 
 #endif

@@ -11,10 +11,10 @@
 #include "trace/counts.h"
 #include "trace/text.h"
 
-#define FEW	   40 /* probes: all of them are shown */
-#define LINE_SIZE  4096
-#define EVENT_MAX  48 /* columns */
-#define REASON_MAX 64 /* above any EP_ code */
+#define FEW	   40	      /* probes: all of them are shown */
+#define LINE_SIZE  (64 << 10) /* names of C++ have kilobytes */
+#define EVENT_MAX  48	      /* columns */
+#define REASON_MAX 64	      /* above any EP_ code */
 
 struct row {
 	const struct trace_view *view;
@@ -199,7 +199,7 @@ static void measure(struct table *table)
 
 static int put_heading(const struct table *table)
 {
-	struct line line;
+	static struct line line; /* one summary at a time; large for a stack */
 
 	line_init(&line);
 	put_left(&line.text, "        hits", 0);
@@ -232,7 +232,7 @@ static void put_share(struct trace_text *text, const struct row *row)
 
 static int put_row(const struct table *table, const struct row *row)
 {
-	struct line line;
+	static struct line line; /* one summary at a time; large for a stack */
 
 	line_init(&line);
 	put_right(&line.text, row->hits, 12);
@@ -252,7 +252,7 @@ static int put_row(const struct table *table, const struct row *row)
 static int put_count(const struct table *table, uint64_t count, const char *before,
 		     const char *what)
 {
-	struct line line;
+	static struct line line; /* one summary at a time; large for a stack */
 
 	line_init(&line);
 	put_right(&line.text, count, 12);
@@ -279,7 +279,7 @@ static int put_rows(const struct table *table)
 
 static int put_refused(const struct table *table, const struct row *row)
 {
-	struct line line;
+	static struct line line; /* one summary at a time; large for a stack */
 
 	line_init(&line);
 	trace_text_string(&line.text, "     refused  ");
@@ -357,7 +357,7 @@ static void put_number(struct trace_text *text, const char *key, uint64_t value)
 static int put_object(int pid, const struct trace_view *view, const struct ep_counts *counts,
 		      const struct trace_sink *sink)
 {
-	struct line line;
+	static struct line line; /* one summary at a time; large for a stack */
 
 	line_init(&line);
 	put_number(&line.text, "{\"type\":\"probe\",\"pid\":", (uint32_t)pid);
@@ -392,7 +392,7 @@ int trace_summary_json(const struct trace_summary_process *processes, size_t cou
 
 static int put_explanation(const struct trace_view *view, const struct trace_sink *sink)
 {
-	struct line line;
+	static struct line line; /* one summary at a time; large for a stack */
 
 	line_init(&line);
 	put_left(&line.text, ep_plan_name(view->plan), 7);

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/* Which function a name means, and how names look in the output. */
+#include "tests/system/cli.h"
+
+TestSuite(cli_names, .timeout = 400);
+
+#define FOLDER "cd $(mktemp -d /tmp/emuprobe-names-XXXXXX) && trap 'rm -r $PWD' EXIT && "
+#define WORK_A "__attribute__((noinline)) static int work(int x){__asm__(\"\");return x+1;}"
+
+Test(cli_names, static_namesakes_are_all_probed)
+{
+	struct command_result result =
+		command_shell(FOLDER "echo '" WORK_A
+				     "int a(void){return work(1)+work(2);}' > a.c && echo '" WORK_A
+				     "int a(void);int main(void){return a()+work(3)==0;}' > b.c && "
+				     "cc -O1 a.c b.c -o dup && '%s' -c -e 'p:t work' -- ./dup",
+			      EMUPROBE);
+
+	expect_status(result, 0);
+	cr_expect_eq(command_count(result.error, "dup:work (0x"), 2, "%s",
+		     command_describe(&result));
+	expect_contains(result, error, "           2  ");
+	expect_contains(result, error, "           1  ");
+	command_result_deinit(&result);
+}
+
+Test(cli_names, variants_of_the_compiler_are_hinted_at)
+{
+	struct command_result result = command_shell(
+		FOLDER "echo 'int f(void) __asm__(\"work.constprop.0\");int f(void){return 0;}"
+		       "int main(void){return f();}' > a.c && cc -O0 a.c -o a && "
+		       "'%s' -c -e 'p work' -- ./a",
+		EMUPROBE);
+
+	expect_status(result, 125);
+	expect_contains(result, error, "no such symbol; there is work.constprop.0");
+	command_result_deinit(&result);
+}
+
+Test(cli_names, stripped_executable)
+{
+	struct command_result result =
+		command_shell(FOLDER "echo 'int main(void){return 0;}' > a.c && cc -s a.c -o a && "
+				     "'%s' -c -e 'p *' -- ./a",
+			      EMUPROBE);
+
+	expect_status(result, 125);
+	expect_contains(result, error, "it has no symbols (stripped)");
+	command_result_deinit(&result);
+}
+
+Test(cli_names, long_ones_are_whole_in_json)
+{
+	struct command_result result = command_shell(
+		FOLDER
+		"n=$(printf 'a%%.0s' $(seq 5000)) && "
+		"echo \"int ${n}1(int x){return x;} int main(void){return ${n}1(0);}\" > a.c "
+		"&& cc -O0 a.c -o a && '%s' -c --format=json -e 'p a*' -- ./a 2>&1 | "
+		"grep -c \"\\\"place\\\":\\\"a:${n}1\\\",.*}\\$\"",
+		EMUPROBE);
+
+	cr_expect_str_eq(result.output, "1\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
