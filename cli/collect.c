@@ -254,11 +254,11 @@ static void look_at_names(struct collector *collector)
 	}
 }
 
-bool collect_pass(struct collector *collector, bool all)
+bool collect_pass(struct collector *collector, bool last)
 {
 	bool any, more;
 
-	any = more = trace_reader_begin(&collector->reader, all);
+	any = more = trace_reader_begin(&collector->reader);
 	/* Behind the snapshot: whose events are in it is known by now. */
 	learn_processes(collector);
 	while (more) {
@@ -266,7 +266,7 @@ bool collect_pass(struct collector *collector, bool all)
 		more = trace_reader_next(&collector->reader, &collector->text);
 		write_out(collector, collector->text.buffer, collector->text.used);
 	}
-	if (any && !all)
+	if (any && !last)
 		look_at_names(collector);
 	if (++collector->passes % REAP_INTERVAL == 0)
 		trace_reader_reap(&collector->reader);
@@ -314,6 +314,9 @@ static void complain_of_losses(struct collector *collector)
 	if (collector->reader.nonsense)
 		complain("%lu records were unreadable: has the program written to them?",
 			 (unsigned long)collector->reader.nonsense);
+	if (collector->reader.misdated)
+		complain("%lu records had a time that cannot be: has the program written to them?",
+			 (unsigned long)collector->reader.misdated);
 }
 
 /* The program may have written anything there. */

@@ -28,8 +28,8 @@ struct collector {
 int collect_init(struct collector *collector, const struct options *options,
 		 const struct trace_session *session, struct trace_arena *arena);
 
-/** Write what there is. @return Whether there was anything. */
-bool collect_pass(struct collector *collector, bool all);
+/** Write what there is. @last: what is read later is lost. @return Whether there was anything. */
+bool collect_pass(struct collector *collector, bool last);
 
 /** Wait for @milliseconds, or until a ring fills up or collect_wake() is called. */
 void collect_wait(struct collector *collector, unsigned int milliseconds);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "perf/harness.h"
+#include "trace/head.h"
 #include "trace/reader.h"
 #include "trace/record.h"
 
@@ -57,7 +58,7 @@ static void sleep_until_woken(void)
 
 static void pass(struct trace_reader *reader, struct trace_text *text, int output)
 {
-	bool more = trace_reader_begin(reader, false);
+	bool more = trace_reader_begin(reader);
 
 	while (more) {
 		text->used = 0;
@@ -140,7 +141,7 @@ static bool is_empty(void)
 	for (uint64_t i = 0; i < trace_session_ring_count(&session); i++) {
 		struct trace_ring *ring = trace_session_ring(&session, i);
 
-		if (atomic_load(&ring->tail) != atomic_load(&ring->head))
+		if (trace_head_distance(atomic_load(&ring->tail), atomic_load(&ring->head)))
 			return false;
 	}
 	return true;
@@ -151,7 +152,7 @@ static void empty(void)
 	for (uint64_t i = 0; i < trace_session_ring_count(&session); i++) {
 		struct trace_ring *ring = trace_session_ring(&session, i);
 
-		atomic_store(&ring->tail, atomic_load(&ring->head));
+		atomic_store(&ring->tail, atomic_load(&ring->head) & TRACE_HEAD_POSITION);
 		atomic_store(&ring->state, TRACE_RING_FREE);
 	}
 }

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "trace/counts.h"
+#include "trace/head.h"
 #include "trace/reader.h"
 #include "trace/summary.h"
 #include "x86/syscall.h"
@@ -174,7 +175,7 @@ EP_TRAP_PATH static void unlock(uint64_t old)
 
 EP_TRAP_PATH static void write_events(void)
 {
-	bool more = trace_reader_begin(&own.reader, true);
+	bool more = trace_reader_begin(&own.reader);
 
 	while (more) {
 		own.text.used = 0;
@@ -274,10 +275,14 @@ EP_TRAP_PATH void trace_private_follow_fork(void)
 	for (uint64_t i = 0; i < rings; i++) {
 		struct trace_ring *ring = trace_session_ring(&own.reader.session, i);
 
-		own.reader.cursors[i].tail = atomic_load(&ring->head);
+		/* Pending for a thread that is not here, or for this one, which will begin again. */
+		trace_head_revoke(&ring->head, atomic_load(&ring->head) | TRACE_HEAD_PENDING);
+		own.reader.cursors[i].tail = atomic_load(&ring->head) & TRACE_HEAD_POSITION;
 		atomic_store(&ring->tail, own.reader.cursors[i].tail);
 		atomic_store(&ring->state, TRACE_RING_FREE);
 	}
+	own.reader.last = 0; /* it may live in another time namespace */
+	trace_clock_map_init(&own.reader.map, own.reader.map.clock);
 	for (size_t i = 0; i < own.probes->count; i++)
 		own.counts[i] = (struct ep_counts){0};
 	trace_counts_clear(&own.reader.session, trace_session_process(&own.reader.session, 0));

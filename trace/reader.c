@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
 /*
- * Each ring is in order by itself; a heap over their oldest records merges them. A thread reads the
- * clock before its record becomes visible, so an older record may appear after a younger one has
- * been seen: a pass emits only what is older than the pass before.
+ * Each ring is in order by itself; a heap over their oldest records merges them. A pass emits what is
+ * older than its beginning: all of that is there (snapshot.c), so no later pass finds anything older.
  *
- * Every number read from a ring is checked before use: the program shares this memory.
+ * Every number read from a ring is checked before use: the program shares this memory. A record
+ * that is older than what was emitted, or from the future, gets another time, and is counted.
  */
 #include "trace/reader.h"
 
 #include <errno.h>
 #include <linux/futex.h>
 
+#include "trace/head.h"
 #include "x86/syscall.h"
 
+#define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
 #define HEADER_WORDS (sizeof(struct trace_record) / 8)
 
 int trace_reader_init(struct trace_reader *reader, const struct trace_session *session,
@@ -27,6 +29,7 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 	reader->heap = trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->heap));
 	if (!reader->processes || !reader->cursors || !reader->heap)
 		return -EP_NO_MEMORY;
+	reader->barrier = session->shared->barrier ? trace_barrier_global : NULL;
 	trace_clock_map_init(&reader->map, session->shared->clock);
 	return 0;
 }
@@ -100,6 +103,15 @@ EP_TRAP_PATH static void skip_all(struct trace_reader *reader, struct trace_curs
 	cursor->tail = cursor->head;
 }
 
+/* The last resort: nothing comes out of order, whatever stands there. */
+EP_TRAP_PATH static uint64_t possible_time(struct trace_reader *reader, uint64_t time)
+{
+	if (time >= reader->last && (time <= reader->limit || time - reader->limit <= SLACK))
+		return time;
+	reader->misdated++;
+	return reader->last;
+}
+
 /* Is there a record at the cursor? Notes its time. */
 EP_TRAP_PATH static bool look(struct trace_reader *reader, uint32_t ring)
 {
@@ -110,43 +122,40 @@ EP_TRAP_PATH static bool look(struct trace_reader *reader, uint32_t ring)
 		return false;
 	words = words_of(word_at(reader, ring, cursor->tail));
 	if (words < HEADER_WORDS || words > TRACE_RECORD_MAX / 8 ||
-	    words * 8 > cursor->head - cursor->tail) {
+	    words * 8 > trace_head_distance(cursor->tail, cursor->head)) {
 		skip_all(reader, cursor);
 		return false;
 	}
-	cursor->time = word_at(reader, ring, cursor->tail + 8);
+	cursor->time = possible_time(reader, word_at(reader, ring, cursor->tail + 8));
 	return true;
 }
 
 /* Only the reader moves a tail: ours is the truth, whatever stands in the ring. */
-EP_TRAP_PATH static void take_snapshot(struct trace_reader *reader, uint32_t index, bool *all)
+EP_TRAP_PATH static void enter(struct trace_reader *reader, uint32_t index)
 {
-	struct trace_ring *ring = trace_session_ring(&reader->session, index);
 	struct trace_cursor *cursor = &reader->cursors[index];
-	uint64_t size = reader->session.layout.ring_size;
 
-	cursor->head = atomic_load_explicit(&ring->head, memory_order_acquire);
-	if (cursor->head - cursor->tail > size || cursor->head % 8)
+	cursor->head = cursor->word & TRACE_HEAD_POSITION;
+	if (trace_head_distance(cursor->tail, cursor->head) > reader->session.layout.ring_size ||
+	    cursor->word & (7 & ~TRACE_HEAD_PENDING))
 		skip_all(reader, cursor);
-	if (cursor->head - cursor->tail > size / 2)
-		*all = true;
 	if (look(reader, index))
 		push(reader, index);
 }
 
-EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader, bool all)
+EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader)
 {
-	uint64_t count = trace_session_ring_count(&reader->session);
+	struct trace_snapshot snapshot = {0, reader->cutoff};
 	uint32_t cpu;
 
-	reader->cutoff = reader->next_cutoff;
-	reader->next_cutoff = trace_clock_read(reader->map.clock, &cpu);
+	trace_snapshot_take(&reader->session, reader->map.clock, reader->barrier, reader->cursors,
+			    &snapshot);
+	reader->cutoff = snapshot.cutoff;
+	reader->limit = trace_clock_read(reader->map.clock, &cpu);
 	reader->heap_count = 0;
-	for (uint32_t i = 0; i < count; i++)
-		take_snapshot(reader, i, &all);
+	for (uint32_t i = 0; i < snapshot.count; i++)
+		enter(reader, i);
 	trace_clock_map_update(&reader->map);
-	if (all)
-		reader->cutoff = UINT64_MAX;
 	return reader->heap_count > 0;
 }
 
@@ -223,10 +232,13 @@ EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_te
 			reader->heap_count = 0;
 			break;
 		}
+		reader->last = cursor->time;
 		emit(reader, ring, text);
 		/* Read again, and checked again: the program may have changed it meanwhile. */
 		cursor->tail += 8 * words_of(word_at(reader, ring, cursor->tail));
-		if (cursor->head - cursor->tail > reader->session.layout.ring_size)
+		cursor->tail &= TRACE_HEAD_POSITION;
+		if (trace_head_distance(cursor->tail, cursor->head) >
+		    reader->session.layout.ring_size)
 			skip_all(reader, cursor);
 		if (look(reader, ring))
 			sink(reader, 0);
@@ -257,7 +269,7 @@ EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
 
 		if (atomic_load(&ring->state) != TRACE_RING_OWNED || !is_gone(reader, ring))
 			continue;
-		if (atomic_load(&ring->head) == reader->cursors[i].tail)
+		if (!trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head)))
 			atomic_store(&ring->state, TRACE_RING_FREE);
 	}
 }

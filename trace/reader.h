@@ -12,17 +12,13 @@
 #include "trace/clock.h"
 #include "trace/format.h"
 #include "trace/session.h"
+#include "trace/snapshot.h"
 
 /* What the reader knows of a process; its own memory, not the session's. */
 struct trace_reader_process {
 	const struct trace_view *views; /* NULL: not known yet, its events wait */
 	uint32_t count;
 	int pid;
-};
-
-struct trace_cursor {
-	uint64_t tail, head; /* of this pass */
-	uint64_t time;	     /* of the record at tail */
 };
 
 struct trace_reader {
@@ -33,8 +29,12 @@ struct trace_reader {
 	struct trace_cursor *cursors;		/* [layout.ring_max] */
 	uint32_t *heap;				/* rings that have events, the oldest on top */
 	uint32_t heap_count;
-	uint64_t cutoff, next_cutoff;
-	uint64_t nonsense; /* records that cannot be: the program has scribbled on them */
+	trace_barrier barrier; /* NULL: every thread records in the safe variant */
+	uint64_t cutoff;       /* of this pass: what is younger is left for the next one */
+	uint64_t limit;	       /* no record can be from later than that */
+	uint64_t last;	       /* what was written so far is not younger */
+	uint64_t nonsense;     /* records that cannot be: the program has scribbled on them */
+	uint64_t misdated;     /* records with a time that cannot be; they got another */
 };
 
 /** @return 0 or -EP_NO_MEMORY. Context: any thread. */
@@ -42,12 +42,11 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 		      enum trace_format format, struct trace_arena *arena);
 
 /**
- * Begin a pass: see what there is. Events younger than the previous pass are left for the next
- * one, since older ones may still be on their way; but not if @all, or if a ring is half full.
+ * Begin a pass, of all events up to now. Younger ones are left for the next pass.
  *
  * @return   Whether there is anything.
  */
-EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader, bool all);
+EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader);
 
 /**
  * Format events of this pass until @text has no room for another one.

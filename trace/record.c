@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A hit costs what this does: two loads to find the thread's ring, one time stamp, a store for each
- * argument. The thread is its ring's only producer, and probes do not nest, so nothing is locked.
- * Where a ring is full the thread waits for the reader, but only while that makes progress; one
+ * argument. The thread is its ring's only producer, and probes do not nest, so nothing is locked;
+ * that events come in the order of time is seen to in head.h. Where a ring is full the thread waits for the reader, but only while that makes progress; one
  * that is stuck or gone is not waited for twice: the event is dropped, and counted.
  *
  * The kernel wipes one page on fork: that is how a child notices that it is one, even where libc's
@@ -17,16 +17,25 @@
 
 #include "trace/args.h"
 #include "trace/clock.h"
+#include "trace/head.h"
 #include "trace/private.h"
+#include "trace/snapshot.h"
 #include "x86/syscall.h"
 
 #define WAIT_NANOSECONDS 10000000
 #define WAIT_TRIES	 10 /* of that length, without progress */
+/*
+ * The reader takes a thread's turn away at most once in each of its passes, which are a millisecond
+ * apart: only where each instruction takes its time, under a debugger that steps, can it do so
+ * again and again. Then the event is dropped.
+ */
+#define TURNS 64
 
 static struct {
 	struct trace_session session;
 	enum trace_clock clock;
 	enum trace_full full;
+	bool safe;		 /* the reader has no barrier for us, see head.h */
 	uint32_t process;	 /* index of the entry */
 	uint32_t epoch;		 /* changes with each fork: the rings of before are the parent's */
 	_Atomic uint32_t *alive; /* wiped in the child of a fork */
@@ -49,6 +58,7 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 	local.session = *session;
 	local.clock = session->shared->clock;
 	local.full = full;
+	local.safe = !session->shared->barrier || !trace_barrier_register();
 	local.process = process;
 	local.epoch = 1;
 	local.alive = page;
@@ -147,7 +157,7 @@ EP_TRAP_PATH static bool take_any(void)
 	return false;
 }
 
-EP_TRAP_PATH static void find_ring(void)
+EP_TRAP_PATH __attribute__((noinline)) static void find_ring(void)
 {
 	mine.epoch = local.epoch;
 	mine.ring = NULL;
@@ -161,10 +171,10 @@ EP_TRAP_PATH static void find_ring(void)
 
 EP_TRAP_PATH static bool has_room(struct trace_ring *ring, uint64_t head, uint64_t size)
 {
-	if (head + size - ring->tail_seen <= local.session.layout.ring_size)
+	if (trace_head_distance(ring->tail_seen, head) + size <= local.session.layout.ring_size)
 		return true;
 	ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
-	return head + size - ring->tail_seen <= local.session.layout.ring_size;
+	return trace_head_distance(ring->tail_seen, head) + size <= local.session.layout.ring_size;
 }
 
 EP_TRAP_PATH static void wake_reader(void)
@@ -200,10 +210,9 @@ EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head,
 	ring->tail_stuck = has_room(ring, head, size) ? 0 : ring->tail_seen + 1;
 }
 
-EP_TRAP_PATH static bool make_room(struct trace_ring *ring, uint64_t head, uint64_t size)
+EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *ring, uint64_t head,
+							     uint64_t size)
 {
-	if (has_room(ring, head, size))
-		return true;
 	if (local.full == TRACE_FULL_WRITE) {
 		note_comm(ring);
 		trace_private_write(false);
@@ -216,10 +225,11 @@ EP_TRAP_PATH static bool make_room(struct trace_ring *ring, uint64_t head, uint6
 	return false;
 }
 
-EP_TRAP_PATH static void append(const struct trace_probe *probe, const struct ep_regs *regs,
-				uint64_t head, uint64_t words)
+EP_TRAP_PATH static void write_record(const struct trace_probe *probe, const struct ep_regs *regs,
+				      uint64_t head, uint64_t words)
 {
-	uint64_t mask = local.session.layout.ring_size / 8 - 1, at = head / 8;
+	uint64_t mask = local.session.layout.ring_size / 8 - 1;
+	uint64_t at = (head & TRACE_HEAD_POSITION) / 8;
 	uint32_t cpu;
 	uint64_t time = trace_clock_read(local.clock, &cpu);
 
@@ -230,31 +240,67 @@ EP_TRAP_PATH static void append(const struct trace_probe *probe, const struct ep
 }
 
 /* The reader looks from time to time; a ring that gets half full cannot wait for that. */
-EP_TRAP_PATH static void wake_at_half(uint64_t old, uint64_t new)
+EP_TRAP_PATH static void wake_at_half(uint64_t head, uint64_t size)
 {
-	if ((old ^ new) & local.session.layout.ring_size / 2)
+	if ((head ^ (head + size)) & local.session.layout.ring_size / 2)
 		wake_reader();
 }
 
-EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+/* false: our turn was taken away. */
+EP_TRAP_PATH static inline bool append(const struct trace_probe *probe, const struct ep_regs *regs,
+				       struct trace_ring *ring, uint64_t head)
 {
-	const struct trace_probe *of = cookie;
-	uint64_t words = 2 + of->view.arg_count, head;
+	uint64_t words = 2 + probe->view.arg_count;
+	uint64_t reserved = trace_head_reserve(&ring->head, head, local.safe);
 
-	(void)probe;
+	write_record(probe, regs, head, words);
+	if (!trace_head_publish(&ring->head, reserved, 8 * words, local.safe))
+		return false;
+	if (local.full != TRACE_FULL_WRITE)
+		wake_at_half(head & TRACE_HEAD_POSITION, 8 * words);
+	return true;
+}
+
+EP_TRAP_PATH static inline bool find_place(void)
+{
 	if (!atomic_load_explicit(local.alive, memory_order_relaxed))
 		trace_record_follow_fork();
 	if (mine.epoch != local.epoch)
 		find_ring();
-	if (!mine.ring) {
-		atomic_fetch_add(&local.session.shared->lost_events, 1);
-		return;
-	}
-	head = atomic_load_explicit(&mine.ring->head, memory_order_relaxed);
-	if (!make_room(mine.ring, head, 8 * words))
-		return;
-	append(of, regs, head, words);
-	atomic_store_explicit(&mine.ring->head, head + 8 * words, memory_order_release);
-	if (local.full != TRACE_FULL_WRITE)
-		wake_at_half(head, head + 8 * words);
+	if (mine.ring)
+		return true;
+	atomic_fetch_add(&local.session.shared->lost_events, 1);
+	return false;
+}
+
+/* false: begin again. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) bool
+record(const struct trace_probe *probe, const struct ep_regs *regs)
+{
+	uint64_t size = sizeof(struct trace_record) + 8 * probe->view.arg_count, head;
+	struct trace_ring *ring;
+
+	if (!find_place())
+		return true;
+	ring = mine.ring;
+	head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	if (!has_room(ring, head, size) && !make_room(ring, head, size))
+		return true;
+	return append(probe, regs, ring, head);
+}
+
+EP_TRAP_PATH __attribute__((noinline)) static void record_again(const struct trace_probe *probe,
+								const struct ep_regs *regs)
+{
+	for (int turn = 1; turn < TURNS; turn++)
+		if (record(probe, regs))
+			return;
+	atomic_fetch_add_explicit(&mine.ring->dropped, 1, memory_order_relaxed);
+}
+
+EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	if (!record(cookie, regs))
+		record_again(cookie, regs);
 }

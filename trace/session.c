@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "trace/clock.h"
+#include "trace/snapshot.h"
 #include "trace/text.h"
 
 #define PAGE	4096ul
@@ -142,6 +143,7 @@ int trace_session_create(const struct trace_shape *shape, const char *definition
 	}
 	leave_out_of_core(&session);
 	fill_header(&session, definitions, size);
+	session.shared->barrier = ret_fd && trace_barrier_global();
 	*ret = session;
 	if (ret_fd)
 		*ret_fd = fd;

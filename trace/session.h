@@ -19,7 +19,7 @@
 #include "include/emuprobe.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 4
+#define TRACE_SESSION_VERSION 5
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
@@ -66,14 +66,14 @@ enum trace_ring_state {
 	TRACE_RING_OWNED,
 };
 
-/* One producer, the thread that owns it; one consumer. Positions count bytes and never wrap. */
+/* One producer, the thread that owns it; one consumer. Positions count bytes, modulo 2^48. */
 struct trace_ring {
 	_Atomic uint32_t state;
 	int32_t tid;
 	uint32_t process;
 	uint32_t unused;
 	_Atomic uint64_t comm[TRACE_COMM_SIZE / 8];
-	_Alignas(64) _Atomic uint64_t head;
+	_Alignas(64) _Atomic uint64_t head; /* head.h */
 	_Atomic uint64_t dropped;
 	uint64_t tail_seen;  /* the producer's copy of tail */
 	uint64_t tail_stuck; /* the producer has waited in vain while tail was this; +1 */
@@ -114,11 +114,12 @@ struct trace_layout {
 struct trace_shared {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t mode;	 /* enum trace_mode */
-	uint32_t plan;	 /* enum ep_plan */
-	uint32_t clock;	 /* enum trace_clock */
-	uint32_t follow; /* probe what the program executes, too */
-	uint32_t drop;	 /* never wait for the reader */
+	uint32_t mode;	  /* enum trace_mode */
+	uint32_t plan;	  /* enum ep_plan */
+	uint32_t clock;	  /* enum trace_clock */
+	uint32_t follow;  /* probe what the program executes, too */
+	uint32_t drop;	  /* never wait for the reader */
+	uint32_t barrier; /* the reader has one for all threads that registered: snapshot.h */
 	int32_t first_pid;
 	uint64_t pid_namespace;
 	struct trace_layout layout;

@@ -48,7 +48,7 @@ static size_t read_events(void)
 	struct trace_text text = {buffer, sizeof(buffer) - 1, 0};
 	size_t ret = 0;
 
-	for (bool more = trace_reader_begin(&reader, true); more;)
+	for (bool more = trace_reader_begin(&reader); more;)
 		more = trace_reader_next(&reader, &text);
 	buffer[text.used] = '\0';
 	for (const char *at = buffer; (at = strchr(at, '\n')); at++)
