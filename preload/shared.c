@@ -140,6 +140,8 @@ static int arm(struct start *start, struct trace_probes *probes)
 		error = trace_attach_arm(probes, &arming, start->counts, start->arena);
 	if (!error)
 		error = trace_publish(&start->session, start->process, probes);
+	if (!error && arming.handler)
+		trace_record_rely_on_barrier();
 	return error;
 }
 

@@ -58,12 +58,18 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 	local.session = *session;
 	local.clock = session->shared->clock;
 	local.full = full;
-	local.safe = !session->shared->barrier || !trace_barrier_register();
+	local.safe = true;
 	local.process = process;
 	local.epoch = 1;
 	local.alive = page;
 	atomic_store(local.alive, 1);
 	return 0;
+}
+
+void trace_record_rely_on_barrier(void)
+{
+	if (local.session.shared->barrier && trace_barrier_register())
+		local.safe = false;
 }
 
 /* ---- fork ---------------------------------------------------------------------------------- */

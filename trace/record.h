@@ -30,6 +30,13 @@ enum trace_full {
 int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full);
 
 /**
+ * From now on the reader's barrier orders the events of this process, where it has one.
+ * Context:  once, when the engine has been started: it must be the first to look at what the
+ *           program has registered for.
+ */
+void trace_record_rely_on_barrier(void);
+
+/**
  * Append one event to the calling thread's ring. An ep_handler.
  * Context:  TRAP_PATH.
  */
