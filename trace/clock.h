@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Time of an event: one instruction in the trap, seconds afterwards. */
+/* Time of an event: a count on the hit, seconds afterwards. */
 #ifndef EMUPROBE_TRACE_CLOCK_H
 #define EMUPROBE_TRACE_CLOCK_H
 
@@ -8,15 +8,30 @@
 #include "include/emuprobe.h"
 
 enum trace_clock {
-	TRACE_CLOCK_MONOTONIC, /* nanoseconds, by a system call */
+	TRACE_CLOCK_MONOTONIC, /* nanoseconds, by the kernel's function in the vDSO */
 	TRACE_CLOCK_TSC,       /* time stamp counter, constant and the same on every processor */
-	TRACE_CLOCK_TSC_RDPID, /* the same, where the processor has rdpid */
 };
 
-/** The better of the two that this machine has. Context: any thread. */
+/** The better of the two that this machine has. Context: any thread, not in a trap. */
 enum trace_clock trace_clock_choose(void);
 
-/** Now, in units of @clock, and the processor's number. Context: TRAP_PATH. */
+/** Nanoseconds that this process's time namespace adds to CLOCK_MONOTONIC. Context: as above. */
+int64_t trace_clock_namespace(void);
+
+/**
+ * Find out how the time and the processor's number can be had without a system call. Before that,
+ * trace_clock_read() makes some.
+ *
+ * @namespace_offset  trace_clock_namespace() of who reads the events.
+ *
+ * Context:  once, not in a trap.
+ */
+void trace_clock_init(int64_t namespace_offset);
+
+/**
+ * Now, in units of @clock, and the processor's number.
+ * Context:  TRAP_PATH; at most TRACE_VDSO_STACK_MAX bytes of stack.
+ */
 EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu);
 
 /* Points at which both clocks were read; events lie between the first and the last. */

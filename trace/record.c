@@ -55,6 +55,7 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 		return -EP_NO_MEMORY;
 	/* Before Linux 4.14 there is no such advice: then only fork() itself is followed. */
 	madvise(page, 4096, MADV_WIPEONFORK);
+	trace_clock_init(session->shared->time_namespace);
 	local.session = *session;
 	local.clock = session->shared->clock;
 	local.full = full;
@@ -93,13 +94,13 @@ EP_TRAP_PATH static void inherit(struct trace_process *process, const struct tra
 EP_TRAP_PATH static void follow_shared(void)
 {
 	int pid = (int)x86_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
-	int parent = (int)x86_syscall(SYS_getppid, 0, 0, 0, 0, 0, 0);
-	long index = trace_session_add_process(&local.session, pid, parent);
+	/* Not by asking: a sandbox that was entered before the fork may not allow it. */
+	const struct trace_process *parent = trace_session_process(&local.session, local.process);
+	long index = trace_session_add_process(&local.session, pid, parent->pid);
 
 	if (index < 0)
 		return;
-	inherit(trace_session_process(&local.session, (uint64_t)index),
-		trace_session_process(&local.session, local.process));
+	inherit(trace_session_process(&local.session, (uint64_t)index), parent);
 	local.process = (uint32_t)index;
 }
 
@@ -119,14 +120,26 @@ EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 
 /* ---- rings --------------------------------------------------------------------------------- */
 
-/* Once: a sandbox that the program enters later may not allow it. The reader looks again. */
-EP_TRAP_PATH static void note_comm(struct trace_ring *ring)
+/* The reader looks again, from time to time. */
+EP_TRAP_PATH static void ask_comm(struct trace_ring *ring)
 {
 	uint64_t comm[TRACE_COMM_SIZE / 8] = {0};
 
 	x86_syscall(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
 	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
 		atomic_store_explicit(&ring->comm[i], comm[i], memory_order_relaxed);
+}
+
+/* Once: a sandbox that the program enters later may not allow it. A child has its parent's name. */
+EP_TRAP_PATH static void note_comm(struct trace_ring *ring, const struct trace_ring *parents)
+{
+	if (!parents) {
+		ask_comm(ring);
+		return;
+	}
+	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
+		atomic_store_explicit(&ring->comm[i], atomic_load(&parents->comm[i]),
+				      memory_order_relaxed);
 }
 
 EP_TRAP_PATH static void raise_high(uint32_t count)
@@ -138,7 +151,7 @@ EP_TRAP_PATH static void raise_high(uint32_t count)
 		;
 }
 
-EP_TRAP_PATH static bool take(uint32_t index)
+EP_TRAP_PATH static bool take(uint32_t index, const struct trace_ring *parents)
 {
 	struct trace_ring *ring = trace_session_ring(&local.session, index);
 	uint32_t expected = TRACE_RING_FREE;
@@ -148,29 +161,31 @@ EP_TRAP_PATH static bool take(uint32_t index)
 	ring->tid = (int32_t)x86_syscall(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	ring->process = local.process;
 	ring->tail_seen = atomic_load(&ring->tail);
-	note_comm(ring);
+	note_comm(ring, parents);
 	mine.ring = ring;
 	mine.data = trace_session_ring_data(&local.session, index);
 	raise_high(index + 1);
 	return true;
 }
 
-EP_TRAP_PATH static bool take_any(void)
+EP_TRAP_PATH static bool take_any(const struct trace_ring *parents)
 {
 	for (uint32_t i = 0; i < local.session.layout.ring_max; i++)
-		if (take(i))
+		if (take(i, parents))
 			return true;
 	return false;
 }
 
 EP_TRAP_PATH __attribute__((noinline)) static void find_ring(void)
 {
+	const struct trace_ring *parents = mine.epoch ? mine.ring : NULL;
+
 	mine.epoch = local.epoch;
 	mine.ring = NULL;
-	if (take_any() || local.full != TRACE_FULL_WRITE)
+	if (take_any(parents) || local.full != TRACE_FULL_WRITE)
 		return;
 	trace_private_write(true);
-	take_any();
+	take_any(parents);
 }
 
 /* ---- an event ------------------------------------------------------------------------------ */
@@ -220,7 +235,7 @@ EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *
 							     uint64_t size)
 {
 	if (local.full == TRACE_FULL_WRITE) {
-		note_comm(ring);
+		ask_comm(ring);
 		trace_private_write(false);
 	} else if (local.full == TRACE_FULL_WAIT) {
 		wait_for_reader(ring, head, size);

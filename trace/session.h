@@ -122,6 +122,7 @@ struct trace_shared {
 	uint32_t barrier; /* the reader has one for all threads that registered: snapshot.h */
 	int32_t first_pid;
 	uint64_t pid_namespace;
+	int64_t time_namespace; /* nanoseconds that the reader's adds to CLOCK_MONOTONIC */
 	struct trace_layout layout;
 	struct trace_report report;
 	_Alignas(64) _Atomic uint32_t wake; /* changes, by a futex call, when a ring fills up */
