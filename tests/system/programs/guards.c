@@ -796,7 +796,7 @@ __attribute__((noipa)) static void on_step(int sig, siginfo_t *info, void *data)
 	seen.saved = bits_of(&context->uc_sigmask);
 	seen.inside = mask_now();
 	if (!dladdr((void *)context->uc_mcontext.gregs[REG_RIP], &found) ||
-	    strstr(found.dli_fname, "emuprobe"))
+	    strstr(found.dli_fname, "libemuprobe"))
 		stepped_errors |= 1; /* in code that is not the program's */
 	count = backtrace(frames, 64);
 	for (i = 0; i < count; i++)
