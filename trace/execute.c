@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "trace/executable.h"
+#include "trace/readable.h"
 #include "trace/text.h"
 #include "x86/syscall.h"
 
@@ -131,8 +132,13 @@ EP_TRAP_PATH char *const *trace_execute_environment(int folder, const char *path
 	char room[256];
 	void *block;
 
+	/* The kernel says what is wrong. */
+	if (!trace_readable_string(path))
+		return envp;
 	/* It will fail: execvp() looks into many folders. */
 	if (*path && !may(folder, path, X_OK))
+		return envp;
+	if (!trace_readable_vector(envp))
 		return envp;
 	why = look(folder, path);
 	if (why)

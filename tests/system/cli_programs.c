@@ -200,6 +200,23 @@ Test(cli_programs, by_the_shell_and_env)
 	}
 }
 
+/* As without probes: what cannot be read is the kernel's to refuse, not ours to stumble over. */
+Test(cli_programs, unreadable_and_huge_arguments)
+{
+	static const char path[] = EP_PROGRAMS "/bad_executes";
+	struct command_result bare = RUN(path),
+			      probed = RUN(EMUPROBE, "-c", "-e", "p target", "--", path);
+
+	expect_status(bare, 0);
+	expect_contains(bare, output, "path without an end EFAULT");
+	expect_contains(bare, output, "\n1 variables\n100000 variables\n");
+	expect_status(probed, 0);
+	cr_expect_str_eq(probed.output, bare.output, "%s", command_describe(&probed));
+	expect_contains(probed, error, "           3  ");
+	command_result_deinit(&bare);
+	command_result_deinit(&probed);
+}
+
 /* Without the launcher, too. */
 Test(cli_programs, plain_preload)
 {
