@@ -203,8 +203,9 @@ int trace_attach_resolve_in(const struct trace_definitions *definitions, const v
 	for (size_t i = 0; i < definitions->count && failed >= 0; i++) {
 		struct ep_place place = definitions->list[i].place;
 
-		if (!place.object || !*place.object)
-			continue; /* the executable is not loaded twice */
+		/* The others mean what was there at the start; the executable is not loaded twice. */
+		if (!definitions->list[i].optional || !place.object || !*place.object)
+			continue;
 		place.within = within;
 		search.definition = &definitions->list[i];
 		search.index = (uint32_t)i;

@@ -26,7 +26,8 @@ int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_
 			 struct ep_error_at *error);
 
 /**
- * Look for places that @definitions mean in the object that @within lies in, which was just loaded.
+ * Look for places that those of @definitions which wait for objects (a '?' behind the place) mean
+ * in the object that @within lies in, which was just loaded.
  * Those that were found in it before, and whose probes are gone, get their new addresses; others
  * are added behind, as long as there is room: the list is not moved.
  *

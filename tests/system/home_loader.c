@@ -29,6 +29,45 @@ Test(home_loader, definitions_wait_for_objects)
 	}
 }
 
+static long plugin_hits(const char *text)
+{
+	static const char place[] = "\"place\":\"plugin.so:plugin_target\"";
+	long sum = 0;
+
+	while ((text = strstr(text, place)) && (text = strstr(text, "\"hits\":")))
+		sum += strtol(text + strlen("\"hits\":"), NULL, 10);
+	return sum;
+}
+
+/* A pattern that matches something at the start waits for more no less than a name, and no more. */
+Test(home_loader, definitions_wait_if_told_so_only)
+{
+	static const struct {
+		const char *definition;
+		int status;
+		long hits;
+	} cases[] = {
+		{"p:t plugin.so:plugin_target", 125, 0},
+		{"p:t plugin.so:plugin_target?", 0, 4 * 5 + 1},
+		{"p:t plug*.so:plugin_target", 125, 0},
+		{"p:t plug*.so:plugin_*get?", 0, 4 * 5 + 1},
+		/* There are others at the start. */
+		{"p:t *:plugin_target", 125, 0},
+		{"p:t *:p*_t*", 0, 0},
+		{"p:t *:p*_t*?", 0, 4 * 5 + 1},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct command_result result = RUN(EMUPROBE, "-c", "--format=json", "-e",
+						   cases[i].definition, EP_PROGRAMS "/loads", "4");
+
+		expect_status(result, cases[i].status);
+		cr_expect_eq(plugin_hits(result.error), cases[i].hits, "%s: %s",
+			     cases[i].definition, command_describe(&result));
+		command_result_deinit(&result);
+	}
+}
+
 Test(home_loader, events_of_objects_that_came_later)
 {
 	struct command_result result = RUN(EMUPROBE, "-e", "p:t plugin.so:plugin_target? n=%di:u64",
