@@ -16,6 +16,7 @@ static const char usage[] =
 	"\n"
 	"  -e, --probe=DEF        place a probe: p[:[GROUP/]EVENT] [OBJECT:]SYMBOL[+OFFSET] "
 	"[ARG...]\n"
+	"                         (OBJECT and SYMBOL may be in double quotes)\n"
 	"  -f, --file=FILE        read definitions from a file\n"
 	"  -c, --count            only count hits\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
@@ -94,7 +95,10 @@ static int add_definitions(struct options *options, int option, const char *valu
 
 	if (!failed)
 		return 0;
-	complain("%s", error.message[0] ? error.message : ep_strerror(failed));
+	if (failed == -EP_SYNTAX)
+		complain_about(&options->definitions, &error);
+	else
+		complain("%s", error.message[0] ? error.message : ep_strerror(failed));
 	return EXIT_OURS;
 }
 

@@ -120,17 +120,33 @@ static int note_name(const struct ep_match *match, void *data)
 	return 1;
 }
 
+/* A pattern that matches "@name." and all behind it; false: it is too long. */
+static bool make_pattern(const char *name, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	for (; *name && used + 5 < size; name++) {
+		if (strchr("*?[\\", *name))
+			ret[used++] = '\\';
+		ret[used++] = *name;
+	}
+	strcpy(&ret[used], ".*");
+	return !*name;
+}
+
 /* A compiler may have left variants and parts of it only: work.constprop.0, work.cold. */
 static void hint_at_relatives(const struct ep_place *place, char *ret)
 {
 	struct ep_place wanted = *place;
+	bool is_literal = place->is_literal & EP_LITERAL_SYMBOL;
 	char pattern[256];
 
 	*ret = '\0';
-	if (!place->symbol || trace_is_glob(place->symbol) || strchr(place->symbol, '\\') ||
-	    snprintf(pattern, sizeof(pattern), "%s.*", place->symbol) >= (int)sizeof(pattern))
+	if (!place->symbol || (!is_literal && trace_is_glob(place->symbol)) ||
+	    !make_pattern(place->symbol, pattern, sizeof(pattern)))
 		return;
 	wanted.symbol = pattern;
+	wanted.is_literal &= ~EP_LITERAL_SYMBOL;
 	wanted.offset = 0;
 	ep_resolve(&wanted, note_name, ret);
 }

@@ -6,6 +6,8 @@
  *
  *	definition := "p" [":" [GROUP "/"] [EVENT]] PLACE {ARG}		args.c parses ARG
  *	PLACE      := [OBJECT ":"] (NUMBER | SYMBOL ["+" NUMBER] | GLOB) ["?"]
+ *
+ * OBJECT and SYMBOL may be quoted: then they are names, whatever stands in them.
  */
 #include "trace/definition.h"
 
@@ -153,12 +155,85 @@ static int parse_offset(struct parser *parser, struct trace_span span, const cha
 	return 0;
 }
 
+/* The name in the quotes that *@span begins with; *@span: what is behind them. */
+static int parse_quoted(struct parser *parser, struct trace_span *span, const char **ret)
+{
+	struct trace_span name = trace_span_quoted(*span);
+	char *copied;
+	size_t used = 0;
+
+	if (!name.size)
+		return trace_syntax(&parser->scanner, span->at, "no name between the quotes");
+	copied = trace_arena_copy(parser->arena, name.at, name.size);
+	if (!copied)
+		return -EP_NO_MEMORY;
+	for (size_t i = 0; i < name.size; i++) {
+		if (name.at[i] == '\\' && name.at[++i] != '"' && name.at[i] != '\\')
+			return trace_syntax(
+				&parser->scanner, &name.at[i - 1],
+				"in quotes, '\\' stands in front of '\"' and '\\' only");
+		copied[used++] = name.at[i];
+	}
+	copied[used] = '\0';
+	*ret = copied;
+	*span = trace_span_behind(*span, name.at + name.size);
+	return 0;
+}
+
+static int reject_quote(struct parser *parser, struct trace_span span)
+{
+	const char *quote = trace_span_find(span, '"');
+
+	return quote ? trace_syntax(&parser->scanner, quote,
+				    "a quote in the middle of a name: they go around all of it")
+		     : 0;
+}
+
+static int parse_object(struct parser *parser, struct trace_span span, struct ep_place *place)
+{
+	int error;
+
+	if (span.at[0] != '"') {
+		error = reject_quote(parser, span);
+		return error ? error : copy(parser, span, &place->object);
+	}
+	error = parse_quoted(parser, &span, &place->object);
+	if (!error && span.size)
+		error = trace_syntax(&parser->scanner, span.at,
+				     "only ':' can stand behind the closing quote");
+	place->is_literal |= EP_LITERAL_OBJECT;
+	return error;
+}
+
+/* QUOTED ["+" NUMBER] */
+static int parse_quoted_symbol(struct parser *parser, struct trace_span loc, struct ep_place *place)
+{
+	int error = parse_quoted(parser, &loc, &place->symbol);
+
+	place->is_literal |= EP_LITERAL_SYMBOL;
+	if (error || !loc.size)
+		return error;
+	error = reject_unsupported(parser, loc);
+	if (error)
+		return error;
+	if (loc.at[0] != '+')
+		return trace_syntax(&parser->scanner, loc.at,
+				    "only '+' and an offset can stand behind the closing quote");
+	return parse_offset(parser, trace_span_behind(loc, loc.at), "offset behind '+'",
+			    &place->offset);
+}
+
 /* NUMBER | SYMBOL ["+" NUMBER] | GLOB */
 static int parse_loc(struct parser *parser, struct trace_span loc, struct ep_place *place)
 {
 	const char *plus = trace_span_find_last(loc, '+');
-	int error = reject_unsupported(parser, loc);
+	int error;
 
+	if (loc.at[0] == '"')
+		return parse_quoted_symbol(parser, loc, place);
+	error = reject_quote(parser, loc);
+	if (!error)
+		error = reject_unsupported(parser, loc);
 	if (error)
 		return error;
 	if (loc.at[0] >= '0' && loc.at[0] <= '9')
@@ -175,24 +250,38 @@ static int parse_loc(struct parser *parser, struct trace_span loc, struct ep_pla
 	return copy(parser, loc, &place->symbol);
 }
 
+/* The word that is a place, without a '?' behind it. */
+static int scan_place(struct parser *parser, struct trace_definition *definition,
+		      struct trace_span *ret)
+{
+	const char *quote;
+
+	if (!trace_scan_word(&parser->scanner, ret))
+		return trace_syntax(&parser->scanner, parser->scanner.at, "the place is missing");
+	quote = trace_span_open_quote(*ret);
+	if (quote)
+		return trace_syntax(&parser->scanner, quote, TRACE_QUOTE_OPEN);
+	definition->place_column = (size_t)(ret->at - parser->scanner.text);
+	if (ret->at[ret->size - 1] == '?') {
+		definition->optional = true;
+		ret->size--;
+	}
+	return 0;
+}
+
 static int parse_place(struct parser *parser, struct trace_definition *definition)
 {
 	struct trace_span word;
 	const char *colon;
-	int error;
+	int error = scan_place(parser, definition, &word);
 
-	if (!trace_scan_word(&parser->scanner, &word))
-		return trace_syntax(&parser->scanner, parser->scanner.at, "the place is missing");
-	definition->place_column = (size_t)(word.at - parser->scanner.text);
-	if (word.at[word.size - 1] == '?') {
-		definition->optional = true;
-		word.size--;
-	}
-	colon = trace_span_find_last(word, ':');
+	if (error)
+		return error;
+	colon = trace_span_find_last_bare(word, ':');
 	if (colon == word.at)
 		return trace_syntax(&parser->scanner, colon, "no object in front of ':'");
 	if (colon) {
-		error = copy(parser, trace_span_before(word, colon), &definition->place.object);
+		error = parse_object(parser, trace_span_before(word, colon), &definition->place);
 		if (error)
 			return error;
 		word = trace_span_behind(word, colon);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
  * Definitions come from files, from command lines and from the kernel's tools: newlines or ';'
- * between them, blanks or ',' between their words, '#' comments. Spans point into the text, so
- * that every complaint can point there, too.
+ * between them, blanks or ',' between their words, '#' comments. A word may have parts in double
+ * quotes, in which none of these means anything. Spans point into the text, so that every complaint
+ * can point there, too.
  */
 #include "trace/scanner.h"
 
@@ -32,6 +33,16 @@ static void skip_blanks(struct trace_scanner *scanner)
 		scanner->at++;
 }
 
+/* From an opening quote to behind the closing one; to @end, or the text's, where there is none. */
+static const char *behind_quote(const char *at, const char *end, bool *ret_is_closed)
+{
+	for (at++; at != end && *at && *at != '"'; at++)
+		if (*at == '\\' && at + 1 != end && at[1])
+			at++;
+	*ret_is_closed = at != end && *at;
+	return *ret_is_closed ? at + 1 : at;
+}
+
 bool trace_scan_definition(struct trace_scanner *scanner)
 {
 	for (;; scanner->at++) {
@@ -48,6 +59,7 @@ bool trace_scan_definition(struct trace_scanner *scanner)
 bool trace_scan_word(struct trace_scanner *scanner, struct trace_span *ret)
 {
 	const char *start;
+	bool is_closed;
 
 	skip_blanks(scanner);
 	if (*scanner->at == '#')
@@ -55,8 +67,12 @@ bool trace_scan_word(struct trace_scanner *scanner, struct trace_span *ret)
 	if (ends_definition(*scanner->at))
 		return false;
 	start = scanner->at;
-	while (!is_blank(*scanner->at) && !ends_definition(*scanner->at))
-		scanner->at++;
+	while (!is_blank(*scanner->at) && !ends_definition(*scanner->at)) {
+		if (*scanner->at == '"')
+			scanner->at = behind_quote(scanner->at, NULL, &is_closed);
+		else
+			scanner->at++;
+	}
 	*ret = (struct trace_span){start, (size_t)(scanner->at - start)};
 	return true;
 }
@@ -91,6 +107,42 @@ const char *trace_span_find(struct trace_span span, char wanted)
 const char *trace_span_find_last(struct trace_span span, char wanted)
 {
 	return span.size ? memrchr(span.at, wanted, span.size) : NULL;
+}
+
+const char *trace_span_find_last_bare(struct trace_span span, char wanted)
+{
+	const char *ret = NULL, *at = span.at, *end = span.at + span.size;
+	bool is_closed;
+
+	while (at != end) {
+		if (*at == wanted)
+			ret = at;
+		at = *at == '"' ? behind_quote(at, end, &is_closed) : at + 1;
+	}
+	return ret;
+}
+
+const char *trace_span_open_quote(struct trace_span span)
+{
+	const char *at = span.at, *end = span.at + span.size;
+	bool is_closed = true;
+
+	while (at != end) {
+		const char *start = at;
+
+		at = *at == '"' ? behind_quote(at, end, &is_closed) : at + 1;
+		if (!is_closed)
+			return start;
+	}
+	return NULL;
+}
+
+struct trace_span trace_span_quoted(struct trace_span span)
+{
+	bool is_closed;
+	const char *behind = behind_quote(span.at, span.at + span.size, &is_closed);
+
+	return (struct trace_span){span.at + 1, (size_t)(behind - span.at) - 2};
 }
 
 bool trace_span_is(struct trace_span span, const char *text)

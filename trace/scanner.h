@@ -9,6 +9,8 @@
 
 #include "include/emuprobe.h"
 
+#define TRACE_QUOTE_OPEN "the quote is not closed"
+
 /* A part of the list. */
 struct trace_span {
 	const char *at;
@@ -24,7 +26,7 @@ struct trace_scanner {
 /** Go to the next definition: past separators, blanks and comments. False at the end. */
 bool trace_scan_definition(struct trace_scanner *scanner);
 
-/** The next word of this definition; false at its end. */
+/** The next word of this definition, quotes and what is in them included; false at its end. */
 bool trace_scan_word(struct trace_scanner *scanner, struct trace_span *ret);
 
 /** What is left of this definition, without blanks and a comment behind it. */
@@ -35,6 +37,15 @@ struct trace_span trace_span_behind(struct trace_span span, const char *separato
 struct trace_span trace_span_before(struct trace_span span, const char *separator);
 const char *trace_span_find(struct trace_span span, char wanted);
 const char *trace_span_find_last(struct trace_span span, char wanted);
+
+/** The last one that stands in no quotes. */
+const char *trace_span_find_last_bare(struct trace_span span, char wanted);
+
+/** The quote that is not closed; NULL: there is none. */
+const char *trace_span_open_quote(struct trace_span span);
+
+/** What is between the quote that @span, in which none is open, begins with, and its end. */
+struct trace_span trace_span_quoted(struct trace_span span);
 
 bool trace_span_is(struct trace_span span, const char *text);
 

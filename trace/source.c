@@ -173,6 +173,20 @@ static int include(struct trace_source *source, struct trace_span word, struct e
 	return path ? trace_source_add_file(source, path, error) : -EP_NO_MEMORY;
 }
 
+/* Here, or it would go on into the next part. @rest: what is not copied of this one. */
+static int reject_open_quote(struct trace_source *source, const char *rest, const char *quote,
+			     struct ep_error_at *error)
+{
+	size_t column = source->size + (size_t)(quote - rest);
+
+	if (append(source, rest, strlen(rest)))
+		return -EP_NO_MEMORY;
+	fail(source, EP_SYNTAX, error, TRACE_QUOTE_OPEN);
+	if (error)
+		error->column = column;
+	return -EP_SYNTAX;
+}
+
 int trace_source_add(struct trace_source *source, const char *text, const char *name,
 		     struct ep_error_at *error)
 {
@@ -183,10 +197,12 @@ int trace_source_add(struct trace_source *source, const char *text, const char *
 
 	while (!failed && trace_scan_definition(&scanner)) {
 		bool is_file = *scanner.at == '@';
-		const char *start = scanner.at;
+		const char *start = scanner.at, *quote = NULL;
 
-		while (trace_scan_word(&scanner, &word) && !is_file)
-			;
+		while (trace_scan_word(&scanner, &word) && !is_file && !quote)
+			quote = trace_span_open_quote(word);
+		if (quote)
+			return reject_open_quote(source, copied, quote, error);
 		if (!is_file)
 			continue;
 		failed = append(source, copied, (size_t)(start - copied));
@@ -214,19 +230,32 @@ static const struct trace_source_part *part_at(const struct trace_source *source
 	return ret;
 }
 
-/* The definition around @at, in its line. */
+/* The definition around @at; an empty one where there is none. */
 static struct trace_span definition_around(const struct trace_source *source, const char *at)
+{
+	struct trace_scanner scanner = {.text = source->text, .at = source->text};
+	struct trace_span word, ret = {at, 0};
+
+	while (trace_scan_definition(&scanner) && scanner.at <= at) {
+		const char *start = scanner.at;
+
+		while (trace_scan_word(&scanner, &word))
+			;
+		if (scanner.at >= at)
+			ret = (struct trace_span){start, (size_t)(scanner.at - start)};
+	}
+	return ret;
+}
+
+/* What of it is in the line of @at: quotes may go on in the next. */
+static struct trace_span line_of(struct trace_span definition, const char *at)
 {
 	const char *start = at, *end = at;
 
-	while (start > source->text && start[-1] != '\n' && start[-1] != ';')
+	while (start > definition.at && start[-1] != '\n')
 		start--;
-	while (*start == ' ' || *start == '\t')
-		start++;
-	while (*end && *end != '\n' && *end != ';')
+	while (end < definition.at + definition.size && *end != '\n')
 		end++;
-	if (start > at)
-		start = at;
 	return (struct trace_span){start, (size_t)(end - start)};
 }
 
@@ -260,7 +289,7 @@ size_t trace_source_explain(const struct trace_source *source, const struct ep_e
 	const char *at =
 		source->text + (error->column < source->size ? error->column : source->size);
 	const struct trace_source_part *part = part_at(source, error->column);
-	struct trace_span line = definition_around(source, at);
+	struct trace_span line = line_of(definition_around(source, at), at);
 	struct out out = {ret, size - 1, 0};
 	char number[32];
 

@@ -62,3 +62,45 @@ Test(cli_names, long_ones_are_whole_in_json)
 	cr_expect_str_eq(result.output, "1\n", "%s", command_describe(&result));
 	command_result_deinit(&result);
 }
+
+#define NAME_GO	  "main.(*T).Method"
+#define NAME_MANY "a b,c;d[e]*?%%return#g" /* in a format */
+
+Test(cli_names, any_can_be_quoted)
+{
+	struct command_result result = command_shell(
+		FOLDER "mkdir 'my dir;[1]' && cat > a.c <<'END'\n"
+		       "#define F __attribute__((noinline)) int\n"
+		       "F go(int x) {__asm__ volatile(\"\"); return x;}\n"
+		       "F many(int x) {__asm__ volatile(\"\"); return x;}\n"
+		       "int main(void) {return go(go(0)) + many(0);}\n"
+		       "END\n"
+		       "cc -O0 -c a.c -o a.o && objcopy --redefine-sym 'go=" NAME_GO "' "
+		       "--redefine-sym 'many=" NAME_MANY "' a.o && "
+		       "cc a.o -o 'my dir;[1]/a b' && "
+		       "for object in '' '\"a b\":' \"\\\"$PWD/my dir;[1]/a b\\\":\"; do "
+		       "'%s' -c -e \"p:go $object\\\"" NAME_GO "\\\";"
+		       "p:many $object\\\"" NAME_MANY "\\\"\" -- './my dir;[1]/a b' || exit; done",
+		EMUPROBE);
+
+	expect_status(result, 0);
+	cr_expect_eq(command_count(result.error, "  go     a b:main.(*T).Method\n"), 3, "%s",
+		     command_describe(&result));
+	cr_expect_eq(command_count(result.error, "  many   a b:a b,c;d[e]*?%return#g\n"), 3, "%s",
+		     command_describe(&result));
+	command_result_deinit(&result);
+}
+
+Test(cli_names, wrong_quotes_are_pointed_at)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-e", "p main", "-e", "p:x \"a;b", "-e", "p \"c\"", "--", "true");
+
+	expect_status(result, 125);
+	expect_contains(result, error, "the quote is not closed\n  p:x \"a;b\n      ^\n");
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "-e", "p \"no*\"", "--", EP_PROGRAMS "/work");
+	expect_status(result, 125);
+	expect_contains(result, error, "no* in the executable (work): no such symbol\n");
+	command_result_deinit(&result);
+}

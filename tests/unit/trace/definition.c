@@ -91,6 +91,44 @@ Test(trace_definition, optional_and_patterns)
 	cr_expect_not(trace_is_glob(NULL));
 }
 
+Test(trace_definition, quoted_names)
+{
+	struct trace_definition one = parse_one("p ./prog:\"main.(*T).Method\" %di");
+
+	cr_expect_str_eq(one.place.object, "./prog");
+	cr_expect_str_eq(one.place.symbol, "main.(*T).Method");
+	cr_expect_eq(one.place.is_literal, EP_LITERAL_SYMBOL);
+	cr_expect_eq(one.arg_count, 1);
+	one = parse_one("p:e \"/tmp/my dir, [1];#/l:b.so\":func*?");
+	cr_expect_str_eq(one.place.object, "/tmp/my dir, [1];#/l:b.so");
+	cr_expect_str_eq(one.place.symbol, "func*");
+	cr_expect_eq(one.place.is_literal, EP_LITERAL_OBJECT);
+	cr_expect(one.optional);
+	one = parse_one("p \"a\\\\b\":\"c\\\"d?\"+0x10");
+	cr_expect_str_eq(one.place.object, "a\\b");
+	cr_expect_str_eq(one.place.symbol, "c\"d?");
+	cr_expect_eq(one.place.is_literal, EP_LITERAL_OBJECT | EP_LITERAL_SYMBOL);
+	cr_expect_eq(one.place.offset, 0x10);
+	cr_expect_not(one.optional);
+	one = parse_one("p \"0x10\"");
+	cr_expect_str_eq(one.place.symbol, "0x10");
+	cr_expect_null(one.place.object);
+	cr_expect_str_eq(parse_one("p \"f@GLIBC_2.14%return+1\"").place.symbol,
+			 "f@GLIBC_2.14%return+1");
+}
+
+Test(trace_definition, quoted_separators_separate_nothing)
+{
+	struct trace_definitions all =
+		parse("p \"a;b\nc # d\";p:x \"e\" # \"\np \"f,g h\":0x10;p i");
+
+	cr_assert_eq(all.count, 4);
+	cr_expect_str_eq(all.list[0].place.symbol, "a;b\nc # d");
+	cr_expect_str_eq(all.list[0].text, "p \"a;b\nc # d\"");
+	cr_expect_str_eq(all.list[1].place.symbol, "e");
+	cr_expect_str_eq(all.list[3].place.symbol, "i");
+}
+
 Test(trace_definition, arguments)
 {
 	struct trace_definition one =
@@ -191,6 +229,25 @@ static const struct {
 	{"p /bin/sh:0x10^(0x20)", "reference counters are not supported yet"},
 	{"p /bin/sh:0x10^(", "reference counters are not supported yet"},
 	{"p libc:memcpy^@GLIBC_2.14", "symbol versions are not supported yet"},
+	/* quotes */
+	{"p ^\"main", "the quote is not closed"},
+	{"p ^\"main?", "the quote is not closed"},
+	{"p ^\"main\\\";p:x a", "the quote is not closed"},
+	{"p \"lib\":^\"", "the quote is not closed"},
+	{"p ^\"\"", "no name between the quotes"},
+	{"p ^\"\":main", "no name between the quotes"},
+	{"p lib:^\"\"+1", "no name between the quotes"},
+	{"p \"main\"^x", "only '+' and an offset can stand behind the closing quote"},
+	{"p \"main\"^\"x\"", "only '+' and an offset can stand behind the closing quote"},
+	{"p \"lib\"^.so:main", "only ':' can stand behind the closing quote"},
+	{"p \"main\"+^x", "the offset behind '+' is not a number"},
+	{"p \"main\"^%return", "return probes are not supported yet"},
+	{"p ma^\"in\"", "a quote in the middle of a name"},
+	{"p lib^\"c\":main", "a quote in the middle of a name"},
+	{"p \"ma^\\in\"", "stands in front of '\"' and '\\' only"},
+	{"p:^\"x\" main", "'\"' cannot stand at the start of the event name"},
+	{"^\"p\" main", "a definition starts with 'p'"},
+	{"p \"a;b\":main ^\"%di\"", "cannot be fetched"},
 	/* arguments */
 	{"p main ^foo", "cannot be fetched"},
 	{"p main a=^foo", "cannot be fetched"},

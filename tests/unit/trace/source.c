@@ -124,3 +124,30 @@ Test(trace_source, explanations_are_cut_off_where_they_must, .init = setup, .fin
 		cr_expect_eq(text[size], '#');
 	}
 }
+
+Test(trace_source, open_quotes_stay_in_their_part, .init = setup, .fini = teardown)
+{
+	struct ep_error_at error = {0};
+	char text[256];
+
+	trace_source_add(&source, "p:x \"a;b\"", "-e", NULL);
+	cr_expect_eq(trace_source_add(&source, "p:y main\np:z \"c;d", "-e", &error), -EP_SYNTAX);
+	trace_source_explain(&source, &error, text, sizeof(text));
+	cr_expect_str_eq(text, "the quote is not closed\n"
+			       "  p:z \"c;d\n"
+			       "      ^\n");
+	write_file("a", "p:k \"l;m\"\n# \"\np:n \"o\n");
+	cr_expect_eq(trace_source_add(&source, "p:y main;@a", "-e", &error), -EP_SYNTAX);
+	trace_source_explain(&source, &error, text, sizeof(text));
+	cr_expect_str_eq(text, "a:3: the quote is not closed\n"
+			       "  p:n \"o\n"
+			       "      ^\n");
+}
+
+Test(trace_source, error_behind_quotes, .init = setup, .fini = teardown)
+{
+	trace_source_add(&source, "p:w v;p:x \"a;b\nc;d\" $oops # ;;\np:y main", "-e", NULL);
+	cr_expect_str_eq(explain(), "no such variable\n"
+				    "  c;d\" $oops # ;;\n"
+				    "       ^\n");
+}
