@@ -22,6 +22,7 @@ struct search {
 	const struct trace_definition *definition;
 	uint32_t index; /* of the definition */
 	size_t nth;
+	const char *noted; /* path of the object whose match has the note */
 };
 
 static struct trace_probe *add_probe(struct trace_probes *probes, struct trace_arena *arena)
@@ -63,6 +64,15 @@ static bool is_back(const struct search *search, const struct ep_match *match)
 	return ret;
 }
 
+/* With the first match in each object. */
+static int put_note(struct search *search, const struct ep_match *match, struct trace_view *view)
+{
+	if (search->noted == match->path)
+		return 0;
+	search->noted = match->path;
+	return trace_names_note(search->arena, match, &view->note);
+}
+
 static int on_match(const struct ep_match *match, void *data)
 {
 	struct search *search = data;
@@ -92,7 +102,7 @@ static int on_match(const struct ep_match *match, void *data)
 				.definition = search->index,
 			},
 	};
-	if (!probe->view.event || !probe->view.place)
+	if (!probe->view.event || !probe->view.place || put_note(search, match, &probe->view))
 		return -EP_NO_MEMORY;
 	search->probes->count++;
 	search->nth++;
@@ -192,6 +202,7 @@ int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_
 		search.definition = &definitions->list[i];
 		search.index = (uint32_t)i;
 		search.nth = 0;
+		search.noted = NULL;
 		failed = ep_resolve(&search.definition->place, on_match, &search);
 		if (is_missing(failed))
 			failed = skip_missing || search.definition->optional
@@ -226,6 +237,7 @@ int trace_attach_resolve_in(const struct trace_definitions *definitions, const v
 		search.definition = &definitions->list[i];
 		search.index = (uint32_t)i;
 		search.nth = count_of(probes, i);
+		search.noted = NULL;
 		failed = ep_resolve(&place, on_match, &search);
 		if (is_missing(failed))
 			failed = 0;

@@ -200,3 +200,24 @@ const char *trace_names_place(struct trace_arena *arena, const struct ep_match *
 	snprintf(ret, size, "%s:%s%s%s", match->object, symbol, offset, which);
 	return ret;
 }
+
+int trace_names_note(struct trace_arena *arena, const struct ep_match *match, const char **ret)
+{
+	static const char variant[] = "%s%s is a variant of it, with hits of its own";
+	const char *relative = match->relative ? match->relative : "";
+	size_t size = sizeof(variant) + strlen(relative) + 2 * NUMBER_SIZE, used = 0;
+	char *text;
+
+	*ret = NULL;
+	if (match->namesakes < 2 && !*relative)
+		return 0;
+	text = trace_arena_alloc(arena, size);
+	if (!text)
+		return -EP_NO_MEMORY;
+	if (match->namesakes > 1)
+		used = (size_t)snprintf(text, size, "%zu functions of that name", match->namesakes);
+	if (*relative)
+		snprintf(text + used, size - used, variant, used ? "; " : "", relative);
+	*ret = text;
+	return 0;
+}

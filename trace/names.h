@@ -31,4 +31,11 @@ const char *trace_names_make(struct trace_names *names, const struct trace_defin
  */
 const char *trace_names_place(struct trace_arena *arena, const struct ep_match *match);
 
+/**
+ * What to know of the name, if others share it or the compiler made variants; @ret NULL: nothing.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ */
+int trace_names_note(struct trace_arena *arena, const struct ep_match *match, const char **ret);
+
 #endif

@@ -12,7 +12,7 @@
 #define LOOK_BACK 64 /* processes */
 
 struct packed_probe {
-	uint32_t group, event, place, insn; /* offsets among the strings */
+	uint32_t group, event, place, insn, note; /* offsets among the strings */
 	uint32_t arg_first, arg_count;
 	uint32_t definition;
 	int32_t reason;
@@ -37,10 +37,16 @@ struct writer {
 	uint32_t arg_count, strings_used;
 };
 
+/* In the block, "" stands for none. */
+static const char *note_of(const struct trace_view *view)
+{
+	return view->note ? view->note : "";
+}
+
 static uint64_t strings_of(const struct trace_view *view)
 {
 	uint64_t ret = strlen(view->group) + strlen(view->event) + strlen(view->place) +
-		       strlen(view->insn) + 4;
+		       strlen(view->insn) + strlen(note_of(view)) + 5;
 
 	for (uint32_t i = 0; i < view->arg_count; i++)
 		ret += strlen(view->args[i].name) + 1;
@@ -75,6 +81,7 @@ static void put_view(struct writer *writer, const struct trace_view *view)
 		.event = put_string(writer, view->event),
 		.place = put_string(writer, view->place),
 		.insn = put_string(writer, view->insn),
+		.note = put_string(writer, note_of(view)),
 		.arg_first = writer->arg_count,
 		.arg_count = view->arg_count,
 		.definition = view->definition,
@@ -215,6 +222,8 @@ static bool read_args(const struct block *block, const struct packed_probe *from
 static bool read_view(const struct block *block, const struct packed_probe *from,
 		      struct trace_arg *args, struct trace_view *ret)
 {
+	const char *note = string_at(block, from->note);
+
 	if (from->plan > EP_PLAN_REFUSED || !read_args(block, from, args))
 		return false;
 	*ret = (struct trace_view){
@@ -222,6 +231,7 @@ static bool read_view(const struct block *block, const struct packed_probe *from
 		.event = string_at(block, from->event),
 		.place = string_at(block, from->place),
 		.insn = string_at(block, from->insn),
+		.note = *note ? note : NULL,
 		.args = args + from->arg_first,
 		.arg_count = from->arg_count,
 		.definition = from->definition,

@@ -317,6 +317,28 @@ static int put_refusals_by_reason(const struct table *table)
 	return error;
 }
 
+static int put_note(const struct table *table, const struct trace_view *view)
+{
+	static struct line line; /* one summary at a time; large for a stack */
+
+	line_init(&line);
+	trace_text_string(&line.text, "        note  ");
+	put_left(&line.text, view->event, table->event_width);
+	trace_text_plain(&line.text, view->note);
+	return line_end(&line, table->sink);
+}
+
+/* Of names, not of places that a pattern matched: there are few. */
+static int put_notes(const struct table *table)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < table->count && !error; i++)
+		if (table->rows[i].view->note)
+			error = put_note(table, table->rows[i].view);
+	return error;
+}
+
 int trace_summary_table(const struct trace_summary_process *processes, size_t count, bool verbose,
 			struct trace_arena *arena, const struct trace_sink *sink)
 {
@@ -334,6 +356,8 @@ int trace_summary_table(const struct trace_summary_process *processes, size_t co
 		error = put_rows(&table);
 	if (!error)
 		error = table.all ? put_each_refusal(&table) : put_refusals_by_reason(&table);
+	if (!error)
+		error = put_notes(&table);
 	return error;
 }
 
@@ -397,9 +421,13 @@ static int put_explanation(const struct trace_view *view, const struct trace_sin
 	line_init(&line);
 	put_left(&line.text, ep_plan_name(view->plan), 7);
 	put_left(&line.text, view->place, 32);
-	put_left(&line.text, view->insn, view->reason ? 32 : 0);
+	put_left(&line.text, view->insn, view->reason || view->note ? 32 : 0);
 	if (view->reason)
 		trace_text_string(&line.text, ep_strerror(view->reason));
+	if (view->note) {
+		trace_text_string(&line.text, view->reason ? "; " : "");
+		trace_text_plain(&line.text, view->note);
+	}
 	return line_end(&line, sink);
 }
 

@@ -13,6 +13,7 @@ struct trace_view {
 	const char *group, *event;
 	const char *place; /* "libc.so.6:malloc+0x4" */
 	const char *insn;  /* disassembled; "" where it could not be */
+	const char *note;  /* what to know of the name that was asked for; NULL: nothing */
 	const struct trace_arg *args;
 	uint32_t arg_count;
 	uint32_t definition; /* which one of the list */

@@ -21,6 +21,30 @@ Test(cli_names, static_namesakes_are_all_probed)
 		     command_describe(&result));
 	expect_contains(result, error, "           2  ");
 	expect_contains(result, error, "           1  ");
+	cr_expect_eq(command_count(result.error, "        note  t      2 functions of that name\n"),
+		     1, "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
+#define VARIANT                                                                                    \
+	"echo '__attribute__((noinline)) int work(int x){return x;}"                               \
+	"int f(void) __asm__(\"work.constprop.0\");int f(void){return 0;}"                         \
+	"int main(void){return work(f());}' > a.c && cc -O0 a.c -o a && "
+
+/* Its hits are missing from those of the function, so that it is said. */
+Test(cli_names, variants_beside_the_function_are_said)
+{
+	struct command_result result =
+		command_shell(FOLDER VARIANT "'%s' -c -e 'p:w work' -- ./a &&"
+					     " '%s' -n -e 'p:w work' -- ./a",
+			      EMUPROBE, EMUPROBE);
+
+	expect_status(result, 0);
+	expect_contains(
+		result, error,
+		"        note  w      work.constprop.0 is a variant of it, with hits of its "
+		"own\n");
+	expect_contains(result, output, "work.constprop.0 is a variant of it");
 	command_result_deinit(&result);
 }
 
