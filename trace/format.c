@@ -5,6 +5,10 @@
  *	         sqlite3-4711    [001]   123.456789012: malloc: (libc.so.6:malloc) size=24
  *
  * JSON is one object a line. Hexadecimal values are strings there, since JSON has no such numbers.
+ *
+ * A line has to fit into what is left of a buffer, and names may have any length: so those of the
+ * event and its place have a share of it each. All else has a limit: 32 arguments of 32 + 24 bytes,
+ * a group of 63, a thread's name.
  */
 #include "trace/format.h"
 
@@ -58,9 +62,9 @@ EP_TRAP_PATH static void put_text(struct trace_text *text, const struct trace_ev
 	trace_text_string(text, "] ");
 	put_time(text, event->nanoseconds, 5);
 	trace_text_string(text, ": ");
-	trace_text_string(text, view->event);
+	trace_text_plain_within(text, view->event, TRACE_NAMES_MAX);
 	trace_text_string(text, ": (");
-	trace_text_plain(text, view->place);
+	trace_text_plain_within(text, view->place, TRACE_NAMES_MAX);
 	trace_text_char(text, ')');
 	for (uint32_t i = 0; i < view->arg_count; i++) {
 		trace_text_char(text, ' ');
@@ -94,8 +98,10 @@ EP_TRAP_PATH static void put_json(struct trace_text *text, const struct trace_ev
 	put_number(text, ",\"cpu\":", event->cpu);
 	put_string(text, ",\"comm\":", event->comm);
 	put_string(text, ",\"group\":", view->group);
-	put_string(text, ",\"event\":", view->event);
-	put_string(text, ",\"place\":", view->place);
+	trace_text_string(text, ",\"event\":");
+	trace_text_json_within(text, view->event, TRACE_NAMES_MAX);
+	trace_text_string(text, ",\"place\":");
+	trace_text_json_within(text, view->place, TRACE_NAMES_MAX);
 	trace_text_string(text, ",\"args\":{");
 	for (uint32_t i = 0; i < view->arg_count; i++) {
 		put_string(text, i ? "," : "", view->args[i].name);

@@ -7,7 +7,8 @@
 #include "trace/text.h"
 #include "trace/view.h"
 
-#define TRACE_LINE_MAX 65536
+#define TRACE_LINE_MAX	65536
+#define TRACE_NAMES_MAX 24576 /* bytes of a line that an event's name takes, and its place */
 
 struct trace_event {
 	const struct trace_view *view;
@@ -18,7 +19,11 @@ struct trace_event {
 	const uint64_t *values; /* one for each argument of the view */
 };
 
-/** Append one line. Context: TRAP_PATH. */
+/**
+ * Append one line of at most TRACE_LINE_MAX bytes. Names that are too long for it end with "…".
+ *
+ * Context:  TRAP_PATH.
+ */
 EP_TRAP_PATH void trace_format_event(struct trace_text *text, enum trace_format format,
 				     const struct trace_event *event);
 

@@ -13,8 +13,11 @@
 
 #define FEW	   40	      /* probes: all of them are shown */
 #define LINE_SIZE  (64 << 10) /* names of C++ have kilobytes */
-#define EVENT_MAX  48	      /* columns */
-#define REASON_MAX 64	      /* above any EP_ code */
+#define NAME_SIZE  (24 << 10) /* of a line's two, each */
+#define NOTE_SIZE  (8 << 10)
+#define REST_SIZE  512 /* of an object's line: all but its strings */
+#define EVENT_MAX  48  /* columns */
+#define REASON_MAX 64  /* above any EP_ code */
 
 struct row {
 	const struct trace_view *view;
@@ -58,7 +61,7 @@ static void put_left(struct trace_text *text, const char *value, size_t width)
 {
 	size_t start = text->used;
 
-	trace_text_plain(text, value);
+	trace_text_plain_within(text, value, NAME_SIZE);
 	trace_text_pad(text, start, width);
 	trace_text_string(text, "  ");
 }
@@ -199,7 +202,7 @@ static void measure(struct table *table)
 
 static int put_heading(const struct table *table)
 {
-	static struct line line; /* one summary at a time; large for a stack */
+	static struct line line; /* one thread at a time; large for a stack */
 
 	line_init(&line);
 	put_left(&line.text, "        hits", 0);
@@ -232,7 +235,7 @@ static void put_share(struct trace_text *text, const struct row *row)
 
 static int put_row(const struct table *table, const struct row *row)
 {
-	static struct line line; /* one summary at a time; large for a stack */
+	static struct line line; /* one thread at a time; large for a stack */
 
 	line_init(&line);
 	put_right(&line.text, row->hits, 12);
@@ -245,14 +248,14 @@ static int put_row(const struct table *table, const struct row *row)
 		put_share(&line.text, row);
 	put_left(&line.text, ep_plan_name(row->view->plan), 7);
 	put_left(&line.text, row->view->event, table->event_width);
-	trace_text_plain(&line.text, row->view->place);
+	trace_text_plain_within(&line.text, row->view->place, NAME_SIZE);
 	return line_end(&line, table->sink);
 }
 
 static int put_count(const struct table *table, uint64_t count, const char *before,
 		     const char *what)
 {
-	static struct line line; /* one summary at a time; large for a stack */
+	static struct line line; /* one thread at a time; large for a stack */
 
 	line_init(&line);
 	put_right(&line.text, count, 12);
@@ -279,12 +282,12 @@ static int put_rows(const struct table *table)
 
 static int put_refused(const struct table *table, const struct row *row)
 {
-	static struct line line; /* one summary at a time; large for a stack */
+	static struct line line; /* one thread at a time; large for a stack */
 
 	line_init(&line);
 	trace_text_string(&line.text, "     refused  ");
 	put_left(&line.text, row->view->event, table->event_width);
-	trace_text_plain(&line.text, row->view->place);
+	trace_text_plain_within(&line.text, row->view->place, NAME_SIZE);
 	trace_text_string(&line.text, ": ");
 	trace_text_string(&line.text, ep_strerror(row->view->reason));
 	return line_end(&line, table->sink);
@@ -319,12 +322,12 @@ static int put_refusals_by_reason(const struct table *table)
 
 static int put_note(const struct table *table, const struct trace_view *view)
 {
-	static struct line line; /* one summary at a time; large for a stack */
+	static struct line line; /* one thread at a time; large for a stack */
 
 	line_init(&line);
 	trace_text_string(&line.text, "        note  ");
 	put_left(&line.text, view->event, table->event_width);
-	trace_text_plain(&line.text, view->note);
+	trace_text_plain_within(&line.text, view->note, NOTE_SIZE);
 	return line_end(&line, table->sink);
 }
 
@@ -363,13 +366,26 @@ int trace_summary_table(const struct trace_summary_process *processes, size_t co
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
-static void put_string(struct trace_text *text, const char *key, const char *value)
+/* What is cut is no JSON: so a long line is written in several parts. */
+static int put_string(struct line *line, const char *key, const char *value,
+		      const struct trace_sink *sink)
 {
-	trace_text_string(text, key);
-	if (value)
-		trace_text_json(text, value);
-	else
-		trace_text_string(text, "null");
+	int error = 0;
+
+	trace_text_string(&line->text, key);
+	if (!value) {
+		trace_text_string(&line->text, "null");
+		return 0;
+	}
+	trace_text_char(&line->text, '"');
+	line->text.size -= REST_SIZE;
+	while (*(value = trace_text_json_some(&line->text, value)) && !error) {
+		error = sink->write(sink->data, line->buffer, line->text.used);
+		line->text.used = 0;
+	}
+	line->text.size += REST_SIZE;
+	trace_text_char(&line->text, '"');
+	return error;
 }
 
 static void put_number(struct trace_text *text, const char *key, uint64_t value)
@@ -381,15 +397,24 @@ static void put_number(struct trace_text *text, const char *key, uint64_t value)
 static int put_object(int pid, const struct trace_view *view, const struct ep_counts *counts,
 		      const struct trace_sink *sink)
 {
-	static struct line line; /* one summary at a time; large for a stack */
+	static struct line line; /* one thread at a time; large for a stack */
+	const struct {
+		const char *key, *value;
+	} strings[] = {
+		{",\"group\":", view->group},
+		{",\"event\":", view->event},
+		{",\"place\":", view->place},
+		{",\"plan\":", ep_plan_name(view->plan)},
+		{",\"reason\":", view->reason ? ep_error_name(view->reason) : NULL},
+	};
+	int error = 0;
 
 	line_init(&line);
 	put_number(&line.text, "{\"type\":\"probe\",\"pid\":", (uint32_t)pid);
-	put_string(&line.text, ",\"group\":", view->group);
-	put_string(&line.text, ",\"event\":", view->event);
-	put_string(&line.text, ",\"place\":", view->place);
-	put_string(&line.text, ",\"plan\":", ep_plan_name(view->plan));
-	put_string(&line.text, ",\"reason\":", view->reason ? ep_error_name(view->reason) : NULL);
+	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]) && !error; i++)
+		error = put_string(&line, strings[i].key, strings[i].value, sink);
+	if (error)
+		return error;
 	put_number(&line.text, ",\"hits\":", counts->hits);
 	put_number(&line.text, ",\"missed\":", counts->missed);
 	put_number(&line.text, ",\"trapped\":", counts->trapped);
@@ -416,7 +441,7 @@ int trace_summary_json(const struct trace_summary_process *processes, size_t cou
 
 static int put_explanation(const struct trace_view *view, const struct trace_sink *sink)
 {
-	static struct line line; /* one summary at a time; large for a stack */
+	static struct line line; /* one thread at a time; large for a stack */
 
 	line_init(&line);
 	put_left(&line.text, ep_plan_name(view->plan), 7);
@@ -426,7 +451,7 @@ static int put_explanation(const struct trace_view *view, const struct trace_sin
 		trace_text_string(&line.text, ep_strerror(view->reason));
 	if (view->note) {
 		trace_text_string(&line.text, view->reason ? "; " : "");
-		trace_text_plain(&line.text, view->note);
+		trace_text_plain_within(&line.text, view->note, NOTE_SIZE);
 	}
 	return line_end(&line, sink);
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What was hit how often: a table for people, objects for machines. */
+/*
+ * What was hit how often: a table for people, objects for machines. One thread at a time may ask for
+ * any of it, since lines are put together in one place.
+ */
 #ifndef EMUPROBE_TRACE_SUMMARY_H
 #define EMUPROBE_TRACE_SUMMARY_H
 
@@ -33,12 +36,16 @@ struct trace_summary_process {
  * that were hit, unless @verbose.
  *
  * @return   0, -EP_NO_MEMORY or what the sink returned.
- * Context:  any thread; calls neither the allocator nor stdio.
+ * Context:  one thread at a time, of all that call anything here; calls neither the allocator nor
+ *           stdio.
  */
 int trace_summary_table(const struct trace_summary_process *processes, size_t count, bool verbose,
 			struct trace_arena *arena, const struct trace_sink *sink);
 
-/** One JSON object for each probe of each process. */
+/**
+ * One JSON object for each probe of each process. None is cut: one that is longer than 64 KiB comes
+ * in several parts.
+ */
 int trace_summary_json(const struct trace_summary_process *processes, size_t count,
 		       struct trace_arena *arena, const struct trace_sink *sink);
 

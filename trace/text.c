@@ -8,6 +8,8 @@
 #include <stdbool.h>
 
 #define MAX_DIGITS 20 /* of a 64-bit number */
+#define MAX_ESCAPE 6  /* bytes that one becomes in JSON */
+#define MARK	   "…"
 
 EP_TRAP_PATH void trace_text_char(struct trace_text *text, char c)
 {
@@ -117,10 +119,9 @@ EP_TRAP_PATH static void json_byte(struct trace_text *text, char c)
 	trace_text_char(text, digit(byte & 15));
 }
 
-EP_TRAP_PATH void trace_text_json(struct trace_text *text, const char *string)
+EP_TRAP_PATH const char *trace_text_json_some(struct trace_text *text, const char *string)
 {
-	trace_text_char(text, '"');
-	while (*string) {
+	while (*string && text->size - text->used >= MAX_ESCAPE) {
 		unsigned int size = utf8_size((const unsigned char *)string);
 
 		if (size == 1)
@@ -132,6 +133,37 @@ EP_TRAP_PATH void trace_text_json(struct trace_text *text, const char *string)
 				trace_text_char(text, string[i]);
 		string += size ? size : 1;
 	}
+	return string;
+}
+
+EP_TRAP_PATH void trace_text_json(struct trace_text *text, const char *string)
+{
+	trace_text_char(text, '"');
+	trace_text_json_some(text, string);
+	trace_text_char(text, '"');
+}
+
+/* A text that ends @max bytes behind the end of @text, or where that ends. */
+EP_TRAP_PATH static struct trace_text part_of(const struct trace_text *text, size_t max)
+{
+	struct trace_text ret = *text;
+
+	if (max < ret.size - ret.used)
+		ret.size = ret.used + max;
+	return ret;
+}
+
+EP_TRAP_PATH void trace_text_json_within(struct trace_text *text, const char *string, size_t max)
+{
+	struct trace_text part = part_of(text, max);
+
+	part.size -= part.size - part.used > sizeof(MARK) ? sizeof(MARK) : 0;
+	trace_text_char(text, '"');
+	part.used = text->used;
+	string = trace_text_json_some(&part, string);
+	text->used = part.used;
+	if (*string)
+		trace_text_string(text, MARK);
 	trace_text_char(text, '"');
 }
 
@@ -145,4 +177,22 @@ EP_TRAP_PATH void trace_text_plain(struct trace_text *text, const char *string)
 		*to++ = control ? '?' : *string;
 	}
 	text->used = (size_t)(to - text->buffer);
+}
+
+EP_TRAP_PATH void trace_text_plain_within(struct trace_text *text, const char *string, size_t max)
+{
+	struct trace_text part = part_of(text, max);
+	size_t start = text->used;
+
+	trace_text_plain(&part, string);
+	if (!string[part.used - start]) {
+		text->used = part.used;
+		return;
+	}
+	/* Not in the middle of a character. */
+	part.used -= part.used - start > sizeof(MARK) ? sizeof(MARK) - 1 : part.used - start;
+	while (part.used > start && (string[part.used - start] & 0xc0) == 0x80)
+		part.used--;
+	text->used = part.used;
+	trace_text_string(text, MARK);
 }

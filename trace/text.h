@@ -33,8 +33,17 @@ EP_TRAP_PATH void trace_text_hex(struct trace_text *text, uint64_t value);
 /** In quotes, escaped for JSON; bytes that are not UTF-8 become U+FFFD. */
 EP_TRAP_PATH void trace_text_json(struct trace_text *text, const char *string);
 
+/** The same without the quotes, as much as fits; what does not is returned. */
+EP_TRAP_PATH const char *trace_text_json_some(struct trace_text *text, const char *string);
+
+/** As trace_text_json() in @max bytes, at least 16; where it is cut, "…" stands at its end. */
+EP_TRAP_PATH void trace_text_json_within(struct trace_text *text, const char *string, size_t max);
+
 /** Without control characters, which could forge lines or talk to a terminal: '?' instead. */
 EP_TRAP_PATH void trace_text_plain(struct trace_text *text, const char *string);
+
+/** The same in @max bytes, at least 16; where it is cut, "…" stands at its end. */
+EP_TRAP_PATH void trace_text_plain_within(struct trace_text *text, const char *string, size_t max);
 
 EP_TRAP_PATH size_t trace_text_length(const char *string);
 

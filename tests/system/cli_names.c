@@ -1,5 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Which function a name means, and how names look in the output. */
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "tests/support/patience.h"
 #include "tests/system/cli.h"
 
 TestSuite(cli_names, .timeout = 400);
@@ -127,4 +133,59 @@ Test(cli_names, wrong_quotes_are_pointed_at)
 	expect_status(result, 125);
 	expect_contains(result, error, "no* in the executable (work): no such symbol\n");
 	command_result_deinit(&result);
+}
+
+#define MANY	"4000"
+#define SHARED	"150"
+#define SECONDS 10
+#define KIB	(200l << 10)
+
+/* In a child, whose own children are the launcher and what it runs: no compiler counts. */
+static int run_in_bounds(const char *program, const char *output)
+{
+	struct timespec before, after;
+	struct rusage usage;
+	struct command_result result;
+
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	result = RUN(EMUPROBE, "-c", "--format=json", "-o", output, "-e", "p s*", "--", program);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	getrusage(RUSAGE_CHILDREN, &usage);
+	printf("%ld s, %ld KiB\n", (long)(after.tv_sec - before.tv_sec), usage.ru_maxrss);
+	fflush(stdout);
+	return (result.status ? 1 : 0) | (usage.ru_maxrss > KIB ? 2 : 0) |
+	       (after.tv_sec - before.tv_sec > patience(SECONDS) ? 4 : 0);
+}
+
+/* Made-up event names share all but their end. */
+Test(cli_names, many_that_share_their_start)
+{
+	struct command_result made = command_shell(
+		"d=$(mktemp -d /tmp/emuprobe-names-XXXXXX) && cd $d && "
+		"s=$(printf 's%%.0s' $(seq " SHARED ")) && { for i in $(seq " MANY "); do "
+		"echo \"void $s$i(void){__asm__ volatile(\\\"\\\");}\"; done; echo 'int "
+		"main(void){'; "
+		"for i in $(seq " MANY
+		"); do echo \"$s$i();\"; done; echo 'return 0;}'; } > a.c && "
+		"cc -O0 a.c -o a && printf %%s $d");
+	struct command_result seen;
+	char program[256], output[256];
+	int status = -1;
+	pid_t pid;
+
+	cr_assert_eq(made.status, 0, "%s", command_describe(&made));
+	snprintf(program, sizeof(program), "%s/a", made.output);
+	snprintf(output, sizeof(output), "%s/json", made.output);
+	pid = fork();
+	if (pid == 0)
+		_exit(run_in_bounds(program, output));
+	cr_expect_eq(waitpid(pid, &status, 0), pid);
+	cr_expect_eq(status, 0, "%d", WEXITSTATUS(status));
+	seen = command_shell("grep -cE '\"event\":\"s{" SHARED "}[0-9]+\","
+			     "\"place\":\"a:s{" SHARED "}[0-9]+\",.*\"hits\":1,.*}$' '%s' && "
+			     "cut -d, -f4 '%s' | sort -u | grep -c . && rm -r '%s'",
+			     output, output, made.output);
+	cr_expect_str_eq(seen.output, MANY "\n" MANY "\n", "%s", command_describe(&seen));
+	command_result_deinit(&made);
+	command_result_deinit(&seen);
 }

@@ -114,3 +114,67 @@ Test(trace_format, event_as_json)
 			 "\"place\":\"libc.so.6:f\",\"args\":{\"u\":42,\"s\":-7,\"x\":\"0xbeef\","
 			 "\"c\":\"A\",\"q\":\".\"}}\n");
 }
+
+static const char *repeated(const char *what, size_t count)
+{
+	static char ret[200000];
+
+	ret[0] = '\0';
+	for (size_t i = 0, size = strlen(what); i < count; i++)
+		memcpy(ret + i * size, what, size + 1);
+	return ret;
+}
+
+/* Between the first quote and the mark: nothing but whole units, as JSON has them. */
+static void expect_whole(const char *unit, const char *at, size_t size)
+{
+	char wanted[64];
+	struct trace_text text = {wanted, sizeof(wanted), 0};
+	size_t one;
+
+	trace_text_json(&text, unit);
+	one = text.used - 2;
+	cr_expect_eq((size - 5) % one, 0, "%s", wanted);
+	for (size_t i = 1; i + one < size - 4; i += one)
+		cr_expect_eq(memcmp(at + i, wanted + 1, one), 0);
+}
+
+/* However much room they need: whole, or with a mark, never in the middle of a character. */
+Test(trace_format, cut_strings_are_marked)
+{
+	static const char *const units[] = {"a", "\"", "\xc3\xa4", "\xe2\x82\xac", "\x01", "\xff"};
+
+	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+		for (size_t max = 16; max < 48; max++) {
+			struct trace_text text = {buffer, sizeof(buffer), 0};
+
+			trace_text_json_within(&text, repeated(units[i], 60), max);
+			cr_expect_leq(text.used, max);
+			cr_expect_geq(text.used, max - 10);
+			cr_expect_eq(memcmp(buffer + text.used - 4, "…\"", 4), 0);
+			expect_whole(units[i], buffer, text.used);
+			text = (struct trace_text){buffer, sizeof(buffer), 0};
+			trace_text_plain_within(&text, repeated(units[i], 60), max);
+			cr_expect_leq(text.used, max);
+			cr_expect_eq(memcmp(buffer + text.used - 3, "…", 3), 0);
+		}
+	cr_expect_str_eq(json(repeated("a", 100)) + 101, "\"");
+}
+
+/* Two names, each too long for a line. */
+Test(trace_format, no_event_is_longer_than_a_line)
+{
+	static char line[TRACE_LINE_MAX + 1], name[100000];
+	const struct trace_view named = {.group = "g", .event = name, .place = name};
+	const struct trace_event event = {.view = &named, .comm = "c"};
+
+	memset(name, '\x01', sizeof(name) - 1);
+	for (enum trace_format format = TRACE_FORMAT_TEXT; format <= TRACE_FORMAT_JSON; format++) {
+		struct trace_text text = {line, sizeof(line), 0};
+
+		trace_format_event(&text, format, &event);
+		cr_assert_lt(text.used, TRACE_LINE_MAX);
+		line[text.used] = '\0';
+		cr_expect(strstr(line, format ? "…\",\"args\":{}}\n" : "…)\n"));
+	}
+}

@@ -121,6 +121,50 @@ Test(trace_summary, objects_have_these_keys_in_this_order)
 		  out);
 }
 
+#define LONG 200000
+
+static char long_out[4 * LONG];
+static size_t long_used;
+
+static int collect_long(void *data, const char *text, size_t size)
+{
+	(void)data;
+	memcpy(long_out + long_used, text, size);
+	long_used += size;
+	return 0;
+}
+
+/* An object is never cut, whatever its length; a line is, and says so. */
+Test(trace_summary, long_names_are_whole_or_marked)
+{
+	static char name[LONG + 1];
+	const struct trace_sink to = {.write = collect_long};
+
+	for (size_t size = 60000; size < LONG; size += size < 70000 ? 997 : 30011) {
+		const struct trace_view view = {.group = "g", .event = name, .place = name};
+		const struct trace_summary_process process = {
+			.views = &view, .counts = counts, .count = 1};
+		const char *place;
+
+		memset(name, 'n', size);
+		name[size] = '\0';
+		memset(long_out, 0, sizeof(long_out));
+		long_used = 0;
+		trace_summary_json(&process, 1, &arena, &to);
+		place = strstr(long_out, ",\"place\":\"");
+		cr_assert_not_null(place);
+		cr_expect_eq(strspn(place + 10, "n"), size);
+		cr_expect(strstr(place,
+				 "n\",\"plan\":\"auto\",\"reason\":null,\"hits\":5,\"missed\":0,"
+				 "\"trapped\":0}\n"));
+		long_used = 0;
+		trace_summary_table(&process, 1, true, &arena, &to);
+		long_out[long_used] = '\0';
+		cr_expect(strstr(long_out, "nn…  nn"));
+		cr_expect_str_eq(long_out + long_used - 6, "nn…\n");
+	}
+}
+
 Test(trace_summary, explanations)
 {
 	const struct trace_summary_process process = {.pid = 99, .views = views, .count = 4};
