@@ -117,7 +117,16 @@ int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring
 		return -EP_NO_MEMORY;
 	if (reader == RECORDING_READER)
 		error = start_reader();
-	return error ? error : trace_record_init(&session, 0, TRACE_FULL_DROP);
+	if (!error)
+		error = trace_record_init(&session, 0, TRACE_FULL_DROP);
+	if (!error)
+		trace_record_rely_on_barrier();
+	return error;
+}
+
+const char *recording_clock_name(void)
+{
+	return trace_clock_name(session.shared->clock);
 }
 
 struct ep_options recording_options(enum ep_plan plan)

@@ -34,6 +34,9 @@ void recording_drain(void);
 /** Events that found no room, so far: there should be none. */
 uint64_t recording_dropped(void);
 
+/** Which clock that is, and where the processor's number comes from. */
+const char *recording_clock_name(void);
+
 /** What reading the clock alone costs: a call as trace_record() makes it. */
 void recording_clock(void);
 

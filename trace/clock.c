@@ -17,6 +17,7 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/rseq.h>
 #include <time.h>
@@ -116,6 +117,23 @@ void trace_clock_init(int64_t namespace_offset)
 	ways.has_rdpid = x86_cpu_has(X86_CPU_RDPID);
 	ways.has_rdtscp = x86_cpu_has(X86_CPU_RDTSCP);
 	ways.offset = namespace_offset - trace_clock_namespace();
+}
+
+const char *trace_clock_name(enum trace_clock clock)
+{
+	static char text[64];
+	const char *processor = ways.rseq	  ? "rseq"
+				: ways.has_rdpid  ? "rdpid"
+				: ways.has_rdtscp ? "rdtscp"
+				: ways.getcpu	  ? "the vDSO"
+						  : "a system call";
+
+	snprintf(text, sizeof(text), "%s, and their processor by %s",
+		 clock == TRACE_CLOCK_TSC ? "rdtsc"
+		 : ways.gettime		  ? "the vDSO"
+					  : "a system call",
+		 processor);
+	return text;
 }
 
 /* ---- now ------------------------------------------------------------------------------------- */

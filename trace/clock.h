@@ -28,6 +28,9 @@ int64_t trace_clock_namespace(void);
  */
 void trace_clock_init(int64_t namespace_offset);
 
+/** How trace_clock_read() reads @clock, for people. Context: behind trace_clock_init(). */
+const char *trace_clock_name(enum trace_clock clock);
+
 /**
  * Now, in units of @clock, and the processor's number.
  * Context:  TRAP_PATH; at most TRACE_VDSO_STACK_MAX bytes of stack.
