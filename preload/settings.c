@@ -93,9 +93,12 @@ void settings_hide(char **envp, struct trace_arena *arena)
 {
 	static const char *const none[] = {NULL};
 	const struct trace_environment nothing = {.library = "", .variables = none};
-	void *block = trace_arena_alloc(arena, trace_environment_size(envp, &nothing));
-	char **clean = block ? trace_environment_clean(envp, block) : envp;
+	size_t size = trace_environment_size(envp, &nothing);
+	void *block = trace_arena_alloc(arena, size);
+	char **clean = block ? trace_environment_clean(envp, block, size) : NULL;
 
+	if (!clean)
+		return;
 	while ((*envp++ = *clean++))
 		;
 }

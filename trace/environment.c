@@ -83,14 +83,25 @@ EP_TRAP_PATH static bool list_has_ours(const char *list, bool is_preload)
 
 /* ---- writing ------------------------------------------------------------------------------- */
 
+/* Other threads may change what was measured before: so never more than there is room for. */
 struct writer {
-	char **at;
-	char *text;
+	char **at, **at_end;
+	char *text, *text_end;
+	bool is_full; /* what was written is of no use */
 };
+
+EP_TRAP_PATH static void put_entry(struct writer *writer, char *entry)
+{
+	if (writer->at == writer->at_end)
+		writer->is_full = true;
+	else
+		*writer->at++ = entry;
+}
 
 EP_TRAP_PATH static void put(struct writer *writer, const char *text, size_t size)
 {
-	for (size_t i = 0; i < size; i++) {
+	writer->is_full |= size > (size_t)(writer->text_end - writer->text);
+	for (size_t i = 0; i < size && !writer->is_full; i++) {
 		*writer->text++ = text[i];
 		__asm__("" ::: "memory"); /* or this loop becomes a call of memcpy() */
 	}
@@ -103,12 +114,12 @@ EP_TRAP_PATH static void put_all(struct writer *writer, const char *text)
 
 EP_TRAP_PATH static void begin(struct writer *writer)
 {
-	*writer->at++ = writer->text;
+	put_entry(writer, writer->text);
 }
 
 EP_TRAP_PATH static void end(struct writer *writer)
 {
-	*writer->text++ = '\0';
+	put(writer, "", 1);
 }
 
 /* NAME=, ours and theirs: the dynamic linker takes the first first. */
@@ -148,7 +159,7 @@ EP_TRAP_PATH static void put_cleaned(struct writer *writer, const char *name, co
 		any = kept = true;
 	}
 	end(writer);
-	if (!kept)
+	if (!kept && !writer->is_full)
 		*writer = before;
 }
 
@@ -178,14 +189,29 @@ EP_TRAP_PATH size_t trace_environment_size(char *const *envp, const struct trace
 }
 
 /* Where the strings are: behind a vector of @count. */
-EP_TRAP_PATH static struct writer writer_in(void *block, size_t count)
+EP_TRAP_PATH static struct writer writer_in(void *block, size_t size, size_t count)
 {
-	return (struct writer){block, (char *)((char **)block + count)};
+	char **entries = block;
+	bool fits = count <= size / sizeof(*entries);
+
+	return (struct writer){
+		.at = entries,
+		.at_end = fits ? entries + count : entries,
+		.text = (char *)(entries + (fits ? count : 0)),
+		.text_end = fits ? (char *)block + size : block,
+	};
 }
 
-EP_TRAP_PATH char **trace_environment_clean(char *const *envp, void *block)
+/* The vector, which ends here; NULL: there was no room for all of it. */
+EP_TRAP_PATH static char **finish(struct writer *writer, void *block)
 {
-	struct writer writer = writer_in(block, count_of(envp) + 1);
+	put_entry(writer, NULL);
+	return writer->is_full ? NULL : block;
+}
+
+EP_TRAP_PATH char **trace_environment_clean(char *const *envp, void *block, size_t size)
+{
+	struct writer writer = writer_in(block, size, count_of(envp) + 1);
 
 	for (; envp && *envp; envp++) {
 		const char *preload = behind(*envp, PRELOAD), *asan = behind(*envp, ASAN);
@@ -195,10 +221,9 @@ EP_TRAP_PATH char **trace_environment_clean(char *const *envp, void *block)
 		else if (asan && list_has_ours(asan, false))
 			put_cleaned(&writer, ASAN, asan, false);
 		else if (!trace_environment_is_ours(*envp))
-			*writer.at++ = *envp;
+			put_entry(&writer, *envp);
 	}
-	*writer.at = NULL;
-	return block;
+	return finish(&writer, block);
 }
 
 /* ---- what is missing ----------------------------------------------------------------------- */
@@ -268,12 +293,13 @@ EP_TRAP_PATH static void put_theirs(struct writer *writer, char *const *envp,
 		else if (asan && ours->calms_asan)
 			put_asan(writer, asan);
 		else
-			*writer->at++ = *envp;
+			put_entry(writer, *envp);
 	}
 }
 
 EP_TRAP_PATH char **trace_environment_complete(char *const *envp,
-					       const struct trace_environment *ours, void *block)
+					       const struct trace_environment *ours, void *block,
+					       size_t size)
 {
 	static const char hide[] = TRACE_HIDE "=1";
 	size_t count = count_of(envp) + 4;
@@ -283,7 +309,7 @@ EP_TRAP_PATH char **trace_environment_complete(char *const *envp,
 		return NULL;
 	for (size_t i = 0; ours->variables[i]; i++)
 		count++;
-	writer = writer_in(block, count);
+	writer = writer_in(block, size, count);
 	put_theirs(&writer, envp, ours);
 	if (!value_of(envp, PRELOAD))
 		put_preload(&writer, ours, NULL);
@@ -291,9 +317,8 @@ EP_TRAP_PATH char **trace_environment_complete(char *const *envp,
 		put_asan(&writer, NULL);
 	for (size_t i = 0; ours->variables[i]; i++)
 		if (!has_name(envp, ours->variables[i]))
-			*writer.at++ = (char *)(uintptr_t)ours->variables[i];
+			put_entry(&writer, (char *)(uintptr_t)ours->variables[i]);
 	if (!has_name(envp, hide))
-		*writer.at++ = (char *)(uintptr_t)hide;
-	*writer.at = NULL;
-	return block;
+		put_entry(&writer, (char *)(uintptr_t)hide);
+	return finish(&writer, block);
 }

@@ -34,14 +34,16 @@ EP_TRAP_PATH bool trace_environment_is_library(const char *entry, size_t size);
 EP_TRAP_PATH size_t trace_environment_size(char *const *envp, const struct trace_environment *ours);
 
 /**
- * A copy of @envp in @block, with what is missing of @ours; strings that do not change are shared.
+ * A copy of @envp in @block of @size bytes, with what is missing of @ours; strings that do not change
+ * are shared.
  *
- * @return   NULL: nothing is missing.
+ * @return   NULL: nothing is missing, or another thread has made @envp larger meanwhile.
  */
 EP_TRAP_PATH char **trace_environment_complete(char *const *envp,
-					       const struct trace_environment *ours, void *block);
+					       const struct trace_environment *ours, void *block,
+					       size_t size);
 
-/** The same without anything of ours. */
-EP_TRAP_PATH char **trace_environment_clean(char *const *envp, void *block);
+/** The same without anything of ours. NULL: another thread has made @envp larger meanwhile. */
+EP_TRAP_PATH char **trace_environment_clean(char *const *envp, void *block, size_t size);
 
 #endif

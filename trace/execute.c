@@ -130,6 +130,7 @@ EP_TRAP_PATH char *const *trace_execute_environment(int folder, const char *path
 	enum trace_unprobed why;
 	char *const *ret = NULL;
 	char room[256];
+	size_t size;
 	void *block;
 
 	/* The kernel says what is wrong. */
@@ -146,11 +147,12 @@ EP_TRAP_PATH char *const *trace_execute_environment(int folder, const char *path
 					   name_of(folder, path, room, sizeof(room)));
 	if (why && !trace_executable_is_hurt(why))
 		return envp;
-	block = memory(trace_environment_size(envp, &own.environment));
+	size = trace_environment_size(envp, &own.environment);
+	block = memory(size);
 	if (block && why)
-		ret = trace_environment_clean(envp, block);
+		ret = trace_environment_clean(envp, block, size);
 	else if (block)
-		ret = trace_environment_complete(envp, &own.environment, block);
+		ret = trace_environment_complete(envp, &own.environment, block, size);
 	return ret ? ret : envp;
 }
 
