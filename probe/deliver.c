@@ -73,6 +73,8 @@ EP_TRAP_PATH static uint64_t show_mask(const struct shown *shown, uint64_t *mask
 
 	if (frame && frame->state == GUARD_WORKING)
 		*mask = frame->mask;
+	if (frame)
+		*mask &= ~SIGNALS_OWNED; /* see masks_defer() */
 	*mask |= masks_blocked();
 	return shown->guard.place == GUARD_WAITED ? frame->wanted : *mask;
 }
@@ -89,15 +91,19 @@ EP_TRAP_PATH static __attribute__((noinline)) void call_program(const struct sig
 {
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
 	uint64_t *mask = signals_mask(context), during = show_mask(shown, mask);
+	struct masks_left left;
 
 	if (action->flags & SA_RESETHAND)
 		signals_reset(sig);
 	during |= action->mask | (action->flags & SA_NODEFER ? 0 : SIGNALS_BIT(sig));
 	masks_set_blocked(during);
 	masks_note_delivery();
+	masks_leave(&left);
 	set_mask(during & ~SIGNALS_OWNED);
 	action->handler(sig, info, context);
 	set_mask(SIGNALS_HELD);
+	if (shown->guard.place == GUARD_NOWHERE)
+		masks_come_back(&left);
 	if (regs->rip == shown->address)
 		regs->rip = shown->resume;
 	masks_set_blocked(*mask);
@@ -137,14 +143,14 @@ EP_TRAP_PATH static void die(int sig, siginfo_t *info)
 /* The thread goes on as if the signal had not come, which may have ended a wait. */
 EP_TRAP_PATH static void go_on(struct ep_regs *regs, uint64_t *mask, const struct shown *shown)
 {
-	if (shown->guard.place == GUARD_WAITED) {
+	const struct guard_frame *frame = shown->guard.frame;
+
+	if (frame && frame->state == GUARD_WORKING)
+		*mask = frame->mask & ~SIGNALS_OWNED;
+	if (shown->guard.place == GUARD_WAITED)
 		guard_restart(regs, &shown->guard);
-		if (shown->guard.frame->state == GUARD_WORKING)
-			*mask = shown->guard.frame->mask;
-		*mask &= ~SIGNALS_OWNED;
-	} else {
+	else
 		regs->rip = shown->resume;
-	}
 }
 
 /* One that was sent, and has nothing to do with what the thread is doing. */
@@ -191,7 +197,7 @@ EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *conte
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
 	struct shown shown;
 
-	if (info->si_code <= 0 && guard_is_working(regs)) {
+	if (info->si_code <= 0 && guard_is_working(regs, *signals_mask(context))) {
 		masks_defer(sig, info, signals_mask(context));
 		return;
 	}

@@ -414,8 +414,12 @@ EP_TRAP_PATH int guard_work(struct guard_frame *frame)
 	uint64_t all = SIGNALS_HELD;
 	int ret;
 
+	/* One of our own signals, which may come at any time, must not take the mask of here for the
+	   program's: it is put off, in the mask, too. */
+	*(volatile uint64_t *)&frame->state = GUARD_BLOCKING;
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &frame->mask, sizeof(all));
-	frame->state = GUARD_WORKING;
+	frame->mask &= ~SIGNALS_OWNED;
+	*(volatile uint64_t *)&frame->state = GUARD_WORKING;
 	ret = work(frame);
 	masks_redeliver();
 	frame->mask &= ~SIGNALS_OWNED;

@@ -99,7 +99,6 @@
 	movq	%rcx, EP_REGS_RSP(%rsp)
 	movq	%r11, GUARD_DATA(%rsp)
 	movq	$0, GUARD_STATE(%rsp)
-	movq	%rsp, GUARD_COOKIE(%rsp)
 	pushfq
 	.cfi_adjust_cfa_offset 8
 	label	guard_pushed
@@ -128,6 +127,7 @@
 	.cfi_offset rdx, EP_REGS_RDX - GUARD_ROOM
 	.cfi_offset rax, EP_REGS_RAX - GUARD_ROOM
 	.cfi_offset 16, EP_REGS_RIP - GUARD_ROOM
+	movq	%rbx, GUARD_COOKIE(%rbx)
 	andq	$-16, %rsp
 	cld				# the ABI wants it so
 	call_with_frame guard_decide
@@ -141,18 +141,18 @@
 	cmpl	$GUARD_DONE, %r12d
 	je	guard_done
 	cmpl	$GUARD_LEAVE_DONE, %r12d
-	je	leave
+	je	guard_leave
 	cmpl	$GUARD_LEAVE_PASS, %r12d
-	je	leave
+	je	guard_leave
 	cmpl	$GUARD_CLONE, %r12d
-	je	clone
+	je	guard_clone
 	load_call
 	MARK
 	syscall				# wait
 	label	guard_waited
 	movq	%rax, EP_REGS_RAX(%rbx)
 	cmpl	$GUARD_WAIT, %r12d
-	jne	leave
+	jne	guard_leave
 
 	label	guard_done
 	.cfi_remember_state
@@ -188,7 +188,7 @@
 	.cfi_restore_state
 
 	# Open the program's signals; what is pending arrives right behind the call.
-leave:
+	label	guard_leave
 	movl	$SIGPROCMASK, %eax
 	movl	$SETMASK, %edi
 	leaq	GUARD_MASK(%rbx), %rsi
@@ -203,7 +203,7 @@ leave:
 
 	# The child finds its frame through r14: it may be on a stack of its own, and its parent's
 	# may be gone.
-clone:
+	label	guard_clone
 	movq	GUARD_CHILD(%rbx), %r14
 	load_call
 	MARK
@@ -211,13 +211,13 @@ clone:
 	testq	%rax, %rax
 	jz	1f
 	movq	%rax, EP_REGS_RAX(%rbx)
-	jmp	leave
+	jmp	guard_leave
 1:	movq	%r14, %rbx
 	movq	%rbx, %rsp
 	andq	$-16, %rsp
 	movq	%rax, EP_REGS_RAX(%rbx)
 	call_with_frame guard_child
-	jmp	leave
+	jmp	guard_leave
 	.cfi_endproc
 	label	guard_entry_end
 	.size	guard_enter, . - guard_enter

@@ -11,6 +11,7 @@
 
 #include "fallback-xol/boost.h"
 #include "fallback-xol/guarded.h"
+#include "probe/signals.h"
 #include "probe/thread.h"
 
 #define OFFSET(field, number)                                                                      \
@@ -26,7 +27,12 @@ OFFSET(call, GUARD_CALL);
 _Static_assert(sizeof(struct guard_frame) == GUARD_SIZE, "see guard_entry.S");
 _Static_assert(offsetof(struct probe_thread, guarding) == GUARD_OF_THREAD, "see guard_entry.S");
 
-#define STACK_MAX 4096u /* that our functions take below the frame, at the most */
+/*
+ * What our functions take below the frame, at the most. A signal's frame is larger, with 512 bytes
+ * for FXSAVE alone: so a handler of ours, interrupted before it has said that the call is left
+ * (masks_leave()), is not taken for one of them.
+ */
+#define STACK_MAX 1024u
 
 extern const uint8_t __start_ep_trap_path[],
 	__stop_ep_trap_path[] __attribute__((visibility("hidden")));
@@ -148,11 +154,37 @@ EP_TRAP_PATH static struct guard_frame *frame_of_caller(const struct ep_regs *re
 	return frame;
 }
 
-EP_TRAP_PATH bool guard_is_working(const struct ep_regs *regs)
+/*
+ * Between guard_work() and the call that opens the program's signals. What guard_work() has done
+ * must not be done again, nor the rest be left out. A child of clone3() still points to its
+ * parent's frame.
+ */
+EP_TRAP_PATH static bool is_before_opening(const struct ep_regs *regs)
 {
-	const struct guard_frame *frame = frame_of_caller(regs);
+	const struct guard_frame *frame = (const struct guard_frame *)regs->rbx;
+	uint64_t rip = regs->rip;
 
-	return frame && frame->state == GUARD_WORKING && !is_in_entry(regs->rip);
+	if (rip >= at(guard_clone))
+		return true;
+	return ((rip >= at(guard_saved) && rip < at(guard_waited)) ||
+		(rip >= at(guard_leave) && rip < at(guard_left))) &&
+	       frame->state == GUARD_WORKING;
+}
+
+EP_TRAP_PATH bool guard_is_working(const struct ep_regs *regs, uint64_t mask)
+{
+	const uint64_t held = SIGNALS_HELD & ~(SIGNALS_BIT(SIGKILL) | SIGNALS_BIT(SIGSTOP));
+	const struct guard_frame *frame;
+
+	if (is_in_entry(regs->rip))
+		return is_before_opening(regs);
+	/* One of our handlers; the next may come before the first has said what it blocks. */
+	if ((mask & held) == held && is_in_engine(regs->rip) &&
+	    !(probe_thread_known && probe_thread_known->wait_timeout))
+		return true;
+	frame = frame_of_caller(regs);
+	/* While masks_wait() waits, the program's signals are open, and nothing is half done. */
+	return frame && frame->state != GUARD_BEFORE && !probe_thread_known->wait_timeout;
 }
 
 EP_TRAP_PATH void guard_restart(struct ep_regs *regs, const struct guard_view *view)

@@ -36,8 +36,9 @@
 #include <stdint.h>
 
 enum guard_state {
-	GUARD_BEFORE,  /* nothing has been done yet */
-	GUARD_WORKING, /* all signals but those that we own are blocked; .mask is the program's */
+	GUARD_BEFORE,	/* nothing has been done yet */
+	GUARD_BLOCKING, /* likewise, and signals are about to be blocked, or just have been */
+	GUARD_WORKING,	/* all signals but those that we own are blocked; .mask is the program's */
 };
 
 /* The arguments of a system call. */
@@ -85,16 +86,17 @@ EP_TRAP_PATH bool guard_view(struct ep_regs *regs, struct guard_view *ret);
 EP_TRAP_PATH void guard_restart(struct ep_regs *regs, const struct guard_view *view);
 
 /**
- * Is a thread with @regs in guard_work(), which must be finished? It is not shown as anything else.
+ * Is a thread with @regs and the signal mask @mask in guard_work(), or in a handler of ours, which
+ * must be finished? It is not shown as anything else.
  * Context:  TRAP_PATH; as guard_view().
  */
-EP_TRAP_PATH bool guard_is_working(const struct ep_regs *regs);
+EP_TRAP_PATH bool guard_is_working(const struct ep_regs *regs, uint64_t mask);
 
 /* guard_entry.S, from begin to end, with the places that guard_view() tells apart. */
 void guard_enter(void);
 extern const uint8_t guard_lowered[], guard_pushed[], guard_saved[], guard_waited[], guard_pass[],
 	guard_pass_moved[], guard_pass_jump[], guard_done[], guard_done_moved[], guard_done_jump[],
-	guard_left[], guard_entry_end[];
+	guard_leave[], guard_left[], guard_clone[], guard_entry_end[];
 
 /* Called from there. */
 EP_TRAP_PATH int guard_decide(struct guard_frame *frame);

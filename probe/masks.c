@@ -103,13 +103,44 @@ EP_TRAP_PATH static bool hint_to(struct probe_thread *thread, void *data)
 	       !(thread->waiting & bit);
 }
 
+/* What is kept for a wait of masks_wait() ends it, if it is only about to begin. */
+EP_TRAP_PATH static void end_wait(struct probe_thread *thread)
+{
+	if (thread && thread->wait_timeout && (masks_pending() & thread->waiting))
+		*thread->wait_timeout = (struct timespec){0, 0};
+}
+
 EP_TRAP_PATH void masks_take_hint(void)
+{
+	masks_redeliver();
+	end_wait(probe_thread_self());
+}
+
+EP_TRAP_PATH void masks_leave(struct masks_left *ret)
 {
 	struct probe_thread *thread = probe_thread_self();
 
-	masks_redeliver();
-	if (thread && thread->wait_timeout && (masks_pending() & thread->waiting))
-		*thread->wait_timeout = (struct timespec){0, 0};
+	*ret = (struct masks_left){.guarding = NULL};
+	if (!thread)
+		return;
+	ret->guarding = thread->guarding;
+	ret->wait_timeout = thread->wait_timeout;
+	ret->waiting = thread->waiting;
+	thread->guarding = NULL;
+	thread->wait_timeout = NULL;
+	thread->waiting = 0;
+}
+
+EP_TRAP_PATH void masks_come_back(const struct masks_left *left)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (!thread)
+		return;
+	thread->guarding = left->guarding;
+	thread->waiting = left->waiting;
+	thread->wait_timeout = left->wait_timeout;
+	end_wait(thread);
 }
 
 EP_TRAP_PATH void masks_note_delivery(void)
@@ -268,16 +299,14 @@ EP_TRAP_PATH static int64_t now(void)
 EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, siginfo_t *info,
 				   int64_t nanoseconds)
 {
-	volatile struct timespec left = {nanoseconds / SECOND, nanoseconds % SECOND};
+	volatile struct timespec *left = thread->wait_timeout;
 	long ret;
 
-	thread->wait_timeout = &left;
-	thread->waiting = set & SIGNALS_OWNED;
+	*left = (struct timespec){nanoseconds / SECOND, nanoseconds % SECOND};
+	atomic_signal_fence(memory_order_seq_cst);
 	ret = masks_take(set & SIGNALS_OWNED, info);
 	if (!ret)
-		ret = sys4(SYS_rt_sigtimedwait, &set, info, &left, KERNEL_SIZE);
-	thread->wait_timeout = NULL;
-	thread->waiting = 0;
+		ret = sys4(SYS_rt_sigtimedwait, &set, info, left, KERNEL_SIZE);
 	if (ret > 0 && masks_is_hint(info))
 		return EINTR_;
 	return ret;
@@ -330,13 +359,19 @@ EP_TRAP_PATH long masks_wait(uint64_t set, uint64_t mask, siginfo_t *info,
 			     const struct timespec *timeout)
 {
 	struct probe_thread *thread = probe_thread_self();
+	volatile struct timespec left = {0, 0};
 	uint64_t old;
 	long ret;
 
 	if (!thread)
 		return EAGAIN_;
+	/* While signals are open: one of ours that comes is dealt with, not put off. */
+	thread->waiting = set & SIGNALS_OWNED;
+	thread->wait_timeout = &left;
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, KERNEL_SIZE);
 	ret = wait_until(thread, set, info, deadline_of(timeout));
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, KERNEL_SIZE);
+	thread->wait_timeout = NULL;
+	thread->waiting = 0;
 	return ret;
 }

@@ -6,9 +6,12 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <time.h>
 #include <ucontext.h>
 
 #include "include/emuprobe.h"
+
+struct guard_frame;
 
 /** Those of SIGNALS_OWNED that the calling thread blocks. Context: TRAP_PATH. */
 EP_TRAP_PATH uint64_t masks_blocked(void);
@@ -45,6 +48,22 @@ EP_TRAP_PATH void masks_take_hint(void);
 
 /** A handler of the program's is about to be called. Context: TRAP_PATH. */
 EP_TRAP_PATH void masks_note_delivery(void);
+
+/* What the engine did for a thread whose handler is called. */
+struct masks_left {
+	struct guard_frame *guarding;
+	volatile struct timespec *wait_timeout;
+	uint64_t waiting;
+};
+
+/**
+ * A handler is about to be called, and may never return: nothing that lies on the stack is known
+ * any more, until it does, and the thread goes on where it was.
+ *
+ * Context:  TRAP_PATH; with the program's signals blocked.
+ */
+EP_TRAP_PATH void masks_leave(struct masks_left *ret);
+EP_TRAP_PATH void masks_come_back(const struct masks_left *left);
 
 /** What is kept for this thread and for the process. Context: TRAP_PATH. */
 EP_TRAP_PATH uint64_t masks_pending(void);
