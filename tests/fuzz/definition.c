@@ -35,9 +35,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Not a test of what open() does with any name. */
 	for (char *at = text; (at = strchr(at, '@')); at++)
 		*at = '%';
-	if (trace_source_init(&source, &arena) == 0 &&
-	    trace_source_add(&source, text, "fuzz", &error) == 0) {
-		if (trace_definitions_parse(source.text, &arena, &all, &error) == 0)
+	if (trace_source_init(&source, &arena) == 0) {
+		int failed = trace_source_add(&source, text, "fuzz", &error);
+
+		if (!failed)
+			failed = trace_definitions_parse(source.text, &arena, &all, &error);
+		if (!failed)
 			check(&all, source.size);
 		else if (error.column > source.size || !error.message[0])
 			abort();
