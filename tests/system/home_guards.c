@@ -36,3 +36,15 @@ Test(home_guards, take_signals_at_every_instruction)
 	expect_status(result, 0);
 	command_result_deinit(&result);
 }
+
+/* Signals that we own, sent all the time: they find us at every place, too. */
+Test(home_guards, take_signals_at_any_time)
+{
+	struct command_result result;
+
+	home_run(HOME_ALL, EP_PROGRAMS "/pounded", NULL);
+	result = RUN(EMUPROBE, "-q", "--drop", "-o", "/dev/null", "--plan=jump", "-e",
+		     "p be_hit a=%di:u64", "--", EP_PROGRAMS "/pounded", "hits_are_no_calls");
+	expect_status(result, 0);
+	command_result_deinit(&result);
+}
