@@ -308,8 +308,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "hit_cost: %s\n", ep_strerror(error));
 		return 1;
 	}
-	fprintf(stderr, "events take their time by %s (EMUPROBE_MASK_CPU=tsc,rseq: by others)\n",
-		recording_clock_name());
+	printf("events take their time by %s (EMUPROBE_MASK_CPU=tsc,rseq: by others)\n",
+	       recording_clock_name());
 	add_others(&table);
 #define ADD_SHAPE(name) add_shape(&table, #name, shape_##name);
 	SHAPES(ADD_SHAPE)
