@@ -3,6 +3,7 @@
 #ifndef EMUPROBE_TRACE_VDSO_H
 #define EMUPROBE_TRACE_VDSO_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* What a hit may leave below the program's stack pointer for the sake of a clock. */
@@ -18,5 +19,8 @@
  * Context:  not in a trap. Decodes a few hundred instructions.
  */
 uint64_t trace_vdso_find(const char *name, unsigned int *ret_stack);
+
+/** The same question of @function, all of whose code lies between @start and @end. */
+bool trace_vdso_check(uint64_t start, uint64_t end, uint64_t function, unsigned int *ret_stack);
 
 #endif
