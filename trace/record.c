@@ -246,18 +246,21 @@ EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *
 	return false;
 }
 
-EP_TRAP_PATH static void write_record(const struct trace_probe *probe, const struct ep_regs *regs,
-				      uint64_t head, uint64_t words)
+/* All in registers: this, and the clock, is what an event costs. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) void
+write_record(const struct trace_probe *probe, const struct ep_regs *regs, uint64_t head,
+	     uint64_t words)
 {
-	uint64_t mask = local.session.layout.ring_size / 8 - 1;
+	uint64_t mask = local.session.layout.ring_size / 8 - 1, *data = mine.data;
 	uint64_t at = (head & TRACE_HEAD_POSITION) / 8;
+	const struct trace_arg *args = probe->view.args;
 	uint32_t cpu;
 	uint64_t time = trace_clock_read(local.clock, &cpu);
 
-	mine.data[at & mask] = probe->index | words << 32 | (uint64_t)cpu << 48;
-	mine.data[(at + 1) & mask] = time;
-	for (uint32_t i = 0; i < probe->view.arg_count; i++)
-		mine.data[(at + 2 + i) & mask] = trace_arg_fetch(&probe->view.args[i], regs);
+	data[at++ & mask] = probe->index | words << 32 | (uint64_t)cpu << 48;
+	data[at++ & mask] = time;
+	for (words -= sizeof(struct trace_record) / 8; words; words--)
+		data[at++ & mask] = trace_arg_fetch(args++, regs);
 }
 
 /* The reader looks from time to time; a ring that gets half full cannot wait for that. */
@@ -268,8 +271,9 @@ EP_TRAP_PATH static void wake_at_half(uint64_t head, uint64_t size)
 }
 
 /* false: our turn was taken away. */
-EP_TRAP_PATH static inline bool append(const struct trace_probe *probe, const struct ep_regs *regs,
-				       struct trace_ring *ring, uint64_t head)
+EP_TRAP_PATH static inline __attribute__((always_inline)) bool
+append(const struct trace_probe *probe, const struct ep_regs *regs, struct trace_ring *ring,
+       uint64_t head)
 {
 	uint64_t words = 2 + probe->view.arg_count;
 	uint64_t reserved = trace_head_reserve(&ring->head, head, local.safe);
