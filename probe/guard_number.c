@@ -191,12 +191,15 @@ static bool is_in_no_function(const uint8_t *at, struct objects_object *object)
 	return !function || function->guessed_end;
 }
 
-/* What compilers and people write behind a call: a look at its result, or the way out. */
+/* What compilers and people write behind a call: a look at its result, or the way on or out. */
 static bool looks_like_code(const uint8_t *behind)
 {
-	static const uint8_t first[] = {0x3d, 0x41, 0x48, 0x49, 0x5b, 0x5d, 0x85, 0x89, 0xc3};
+	static const uint8_t first[] = {0x0f, 0x31, 0x33, 0x3d, 0x41, 0x44, 0x45, 0x48, 0x49, 0x4c,
+					0x4d, 0x74, 0x75, 0x78, 0x79, 0x83, 0x85, 0x89, 0x8b, 0x90,
+					0x9c, 0xc3, 0xc9, 0xe8, 0xe9, 0xeb, 0xf4, 0xf7};
 
-	return memchr(first, *behind, sizeof(first)) != NULL;
+	return (*behind & 0xf0) == 0x50 /* push, pop */ ||
+	       memchr(first, *behind, sizeof(first)) != NULL;
 }
 
 enum guard_number guard_number(const uint8_t *at, const uint8_t *start,

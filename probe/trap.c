@@ -19,6 +19,14 @@
 #include "probe/thread.h"
 #include "x86/regs.h"
 
+EP_TRAP_PATH static void note_resumed(uint64_t rip)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread)
+		thread->resumed = rip;
+}
+
 EP_TRAP_PATH static void service(struct probe_site *site, struct ep_regs *regs, void *ucontext)
 {
 	regs->rip = site->address;
@@ -28,6 +36,7 @@ EP_TRAP_PATH static void service(struct probe_site *site, struct ep_regs *regs, 
 	if (site->intercept && site->intercept(site, regs, ucontext))
 		return;
 	atomic_load_explicit(&site->resume, memory_order_acquire)(site, regs);
+	note_resumed(regs->rip);
 }
 
 /* An int3 at @address: of a site, of a boundary, or of one that was there just now. */
@@ -49,11 +58,39 @@ EP_TRAP_PATH static bool is_serviced(uint64_t address, struct ep_regs *regs, voi
 	return entry != 0;
 }
 
+/* Did the thread come to @rip when the last of its traps was serviced? */
+EP_TRAP_PATH static bool was_sent_to(uint64_t rip)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	return thread && thread->resumed == rip;
+}
+
+/*
+ * A SIGTRAP that was sent, and was pending when the thread came to an int3, takes the place of that
+ * one's own: the kernel queues one of a kind. The int3 has been executed all the same, and what
+ * would follow is the middle of an instruction; or, behind one of a single byte, the next.
+ */
+EP_TRAP_PATH static bool has_taken_the_place(const struct ep_regs *regs)
+{
+	uint64_t address = regs->rip - 1;
+	struct probe_site *site = registry_find(address);
+	bool late;
+
+	if (site && atomic_load_explicit(&site->armed, memory_order_acquire) &&
+	    registry_stands(site) && !atomic_load_explicit(&site->jump, memory_order_acquire))
+		return site->insn.length > 1 || !was_sent_to(regs->rip);
+	return registry_find_boundary(address, &late) && !registry_find_boundary(regs->rip, &late);
+}
+
 EP_TRAP_PATH void trap_handler(int sig, siginfo_t *info, void *ucontext)
 {
 	ucontext_t *context = ucontext;
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
 
-	if (info->si_code != SI_KERNEL || !is_serviced(regs->rip - 1, regs, ucontext))
-		deliver_to_program(sig, info, context);
+	if (info->si_code == SI_KERNEL && is_serviced(regs->rip - 1, regs, ucontext))
+		return;
+	if (info->si_code <= 0 && has_taken_the_place(regs))
+		regs->rip--; /* it comes to the int3 again */
+	deliver_to_program(sig, info, context);
 }

@@ -375,7 +375,7 @@ struct kernel_action {
 	uint64_t mask;
 };
 
-__attribute__((noipa)) static long work(long x)
+__attribute__((noinline)) static long work(long x)
 {
 	return labs(-x) + 1;
 }
@@ -439,76 +439,75 @@ static void registrations_are_the_programs_own(void)
  * The call @number with three arguments, all other registers filled, and the red zone: returns what
  * of these has changed, as bits; the result in @ret.
  */
-__attribute__((noipa, naked)) static uint64_t call_filled(long number, const void *a, const void *b,
-							  long *ret)
-{
-	(void)number;
-	(void)a;
-	(void)b;
-	(void)ret;
-	__asm__(".irp reg, rbx, rbp, r12, r13, r14, r15\n\t"
-		"push %\\reg\n\t"
-		".endr\n\t"
-		"push %rcx\n\t"
-		"mov %rdi, %rax\n\t"
-		"mov $2, %edi\n\t" /* SIG_SETMASK, or a signal */
-		"mov $8, %r10d\n\t"
-		"movabs $0x1122334455667788, %rbx\n\t"
-		"lea 1(%rbx), %rbp\n\t"
-		"lea 2(%rbx), %r12\n\t"
-		"lea 3(%rbx), %r13\n\t"
-		"lea 4(%rbx), %r14\n\t"
-		"lea 5(%rbx), %r15\n\t"
-		"lea 6(%rbx), %r8\n\t"
-		"lea 7(%rbx), %r9\n\t"
-		"mov %rbx, -8(%rsp)\n\t"
-		"mov %rbx, -64(%rsp)\n\t"
-		"mov %rbx, -128(%rsp)\n\t"
-		"stc\n\t" /* CF, and the other flags clear */
-		"syscall\n"
-		"1:\n\t"
-		"pushfq\n\t" /* over what lay at -8 */
-		"pop %r11\n\t"
-		"mov (%rsp), %rdi\n\t"
-		"mov %rax, (%rdi)\n\t"
-		"xor %eax, %eax\n\t"
-		"lea 1b(%rip), %rdx\n\t"
-		".macro differs a, b, n\n\t"
-		"cmp \\a, \\b\n\t"
-		"je 2f\n\t"
-		"or $(1 << \\n), %eax\n"
-		"2:\n\t"
-		".endm\n\t"
-		"differs %rdx, %rcx, 0\n\t"
-		"and $1, %r11d\n\t"
-		"mov $1, %edx\n\t"
-		"differs %rdx, %r11, 1\n\t"
-		"movabs $0x1122334455667788, %rdx\n\t"
-		"differs %rdx, %rbx, 2\n\t"
-		"differs %rdx, -64(%rsp), 3\n\t"
-		"differs %rdx, -128(%rsp), 4\n\t"
-		"inc %rdx\n\t"
-		"differs %rdx, %rbp, 5\n\t"
-		"inc %rdx\n\t"
-		"differs %rdx, %r12, 6\n\t"
-		"inc %rdx\n\t"
-		"differs %rdx, %r13, 7\n\t"
-		"inc %rdx\n\t"
-		"differs %rdx, %r14, 8\n\t"
-		"inc %rdx\n\t"
-		"differs %rdx, %r15, 9\n\t"
-		"inc %rdx\n\t"
-		"differs %rdx, %r8, 10\n\t"
-		"inc %rdx\n\t"
-		"differs %rdx, %r9, 11\n\t"
-		"mov $8, %edx\n\t"
-		"differs %rdx, %r10, 12\n\t"
-		"pop %rcx\n\t"
-		".irp reg, r15, r14, r13, r12, rbp, rbx\n\t"
-		"pop %\\reg\n\t"
-		".endr\n\t"
-		"ret");
-}
+uint64_t call_filled(long number, const void *a, const void *b, long *ret);
+__asm__(".pushsection .text\n"
+	".globl call_filled\n"
+	".type call_filled, @function\n"
+	"call_filled:\n\t"
+	".irp reg, rbx, rbp, r12, r13, r14, r15\n\t"
+	"push %\\reg\n\t"
+	".endr\n\t"
+	"push %rcx\n\t"
+	"mov %rdi, %rax\n\t"
+	"mov $2, %edi\n\t" /* SIG_SETMASK, or a signal */
+	"mov $8, %r10d\n\t"
+	"movabs $0x1122334455667788, %rbx\n\t"
+	"lea 1(%rbx), %rbp\n\t"
+	"lea 2(%rbx), %r12\n\t"
+	"lea 3(%rbx), %r13\n\t"
+	"lea 4(%rbx), %r14\n\t"
+	"lea 5(%rbx), %r15\n\t"
+	"lea 6(%rbx), %r8\n\t"
+	"lea 7(%rbx), %r9\n\t"
+	"mov %rbx, -8(%rsp)\n\t"
+	"mov %rbx, -64(%rsp)\n\t"
+	"mov %rbx, -128(%rsp)\n\t"
+	"stc\n\t" /* CF, and the other flags clear */
+	"syscall\n"
+	"1:\n\t"
+	"pushfq\n\t" /* over what lay at -8 */
+	"pop %r11\n\t"
+	"mov (%rsp), %rdi\n\t"
+	"mov %rax, (%rdi)\n\t"
+	"xor %eax, %eax\n\t"
+	"lea 1b(%rip), %rdx\n\t"
+	".macro differs a, b, n\n\t"
+	"cmp \\a, \\b\n\t"
+	"je 2f\n\t"
+	"or $(1 << \\n), %eax\n"
+	"2:\n\t"
+	".endm\n\t"
+	"differs %rdx, %rcx, 0\n\t"
+	"and $1, %r11d\n\t"
+	"mov $1, %edx\n\t"
+	"differs %rdx, %r11, 1\n\t"
+	"movabs $0x1122334455667788, %rdx\n\t"
+	"differs %rdx, %rbx, 2\n\t"
+	"differs %rdx, -64(%rsp), 3\n\t"
+	"differs %rdx, -128(%rsp), 4\n\t"
+	"inc %rdx\n\t"
+	"differs %rdx, %rbp, 5\n\t"
+	"inc %rdx\n\t"
+	"differs %rdx, %r12, 6\n\t"
+	"inc %rdx\n\t"
+	"differs %rdx, %r13, 7\n\t"
+	"inc %rdx\n\t"
+	"differs %rdx, %r14, 8\n\t"
+	"inc %rdx\n\t"
+	"differs %rdx, %r15, 9\n\t"
+	"inc %rdx\n\t"
+	"differs %rdx, %r8, 10\n\t"
+	"inc %rdx\n\t"
+	"differs %rdx, %r9, 11\n\t"
+	"mov $8, %edx\n\t"
+	"differs %rdx, %r10, 12\n\t"
+	"pop %rcx\n\t"
+	".irp reg, r15, r14, r13, r12, rbp, rbx\n\t"
+	"pop %\\reg\n\t"
+	".endr\n\t"
+	"ret\n"
+	".size call_filled, . - call_filled\n"
+	".popsection");
 
 static void registers_and_red_zone_are_kept(void)
 {
@@ -783,7 +782,7 @@ enum { STEPS_MAX = 1500 };
 
 static int stepped_errors;
 
-__attribute__((noipa)) static void on_step(int sig, siginfo_t *info, void *data)
+__attribute__((noinline)) static void on_step(int sig, siginfo_t *info, void *data)
 {
 	const ucontext_t *context = data;
 	void *frames[64];
@@ -839,7 +838,7 @@ static bool step_wait(void)
 static bool (*const steps[])(void) = {step_mask, step_action, step_wait};
 
 /* 0: all is well; the child of one run. */
-__attribute__((noipa)) int be_stepped(bool (*step)(void))
+__attribute__((noinline)) int be_stepped(bool (*step)(void))
 {
 	bool ok;
 

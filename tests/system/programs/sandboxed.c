@@ -17,7 +17,7 @@
 
 long target(long x);
 
-__attribute__((noipa, visibility("default"))) long target(long x)
+__attribute__((noinline, visibility("default"))) long target(long x)
 {
 	return x * 3 + 1;
 }
