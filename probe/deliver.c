@@ -76,7 +76,7 @@ EP_TRAP_PATH static uint64_t show_mask(const struct shown *shown, uint64_t *mask
 	if (frame)
 		*mask &= ~SIGNALS_OWNED; /* see masks_defer() */
 	*mask |= masks_blocked();
-	return shown->guard.place == GUARD_WAITED ? frame->wanted : *mask;
+	return frame && shown->guard.place == GUARD_WAITED ? frame->wanted : *mask;
 }
 
 /*

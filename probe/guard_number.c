@@ -13,6 +13,7 @@
 #include "probe/guard.h"
 #include "probe/place.h"
 #include "x86/insn.h"
+#include "x86/vector.h"
 
 #define LOOK_BACK    64u /* bytes between the number and the call */
 #define MOV_SIZE     5u
@@ -191,15 +192,13 @@ static bool is_in_no_function(const uint8_t *at, struct objects_object *object)
 	return !function || function->guessed_end;
 }
 
-/* What compilers and people write behind a call: a look at its result, or the way on or out. */
+/* Behind a call something is done with its result, or it is left: no vectors, no rarities. */
 static bool looks_like_code(const uint8_t *behind)
 {
-	static const uint8_t first[] = {0x0f, 0x31, 0x33, 0x3d, 0x41, 0x44, 0x45, 0x48, 0x49, 0x4c,
-					0x4d, 0x74, 0x75, 0x78, 0x79, 0x83, 0x85, 0x89, 0x8b, 0x90,
-					0x9c, 0xc3, 0xc9, 0xe8, 0xe9, 0xeb, 0xf4, 0xf7};
+	struct x86_insn insn;
 
-	return (*behind & 0xf0) == 0x50 /* push, pop */ ||
-	       memchr(first, *behind, sizeof(first)) != NULL;
+	return x86_decode(behind, X86_INSN_MAX, (uint64_t)behind, &insn) == 0 &&
+	       x86_insn_is_general(&insn);
 }
 
 enum guard_number guard_number(const uint8_t *at, const uint8_t *start,

@@ -140,7 +140,7 @@ static bool make_pattern(const char *name, char *ret, size_t size)
 			ret[used++] = '\\';
 		ret[used++] = *name;
 	}
-	strcpy(&ret[used], ".*");
+	memcpy(&ret[used], ".*", sizeof(".*"));
 	return !*name;
 }
 

@@ -56,7 +56,7 @@ EP_TRAP_PATH static struct block *make_block(uint64_t size)
 	size = (2 * size + BLOCK_SIZE - 1) / BLOCK_SIZE * BLOCK_SIZE;
 	at = x86_syscall(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (at < 0 && at > -4096)
+	if ((uint64_t)at > (uint64_t)-4096)
 		return NULL;
 	block = (struct block *)at;
 	block->owner = this_thread();
