@@ -19,6 +19,7 @@ long target(long x);
 
 __attribute__((noinline, visibility("default"))) long target(long x)
 {
+	__asm__ volatile("" : "+r"(x)); /* each call is made */
 	return x * 3 + 1;
 }
 
