@@ -778,7 +778,7 @@ static void children_on_stacks_of_their_own(void)
 
 /* ---- a signal at every instruction ------------------------------------------------------------ */
 
-enum { STEPS_MAX = 1500 };
+enum { STEPS_MAX = 900 };
 
 static int stepped_errors;
 
