@@ -425,8 +425,10 @@ static void registrations_are_the_programs_own(void)
 	enum { GET = 1 << 9 };
 	long none = syscall(SYS_membarrier, (long)GET, 0L, 0L);
 
-	if (none < 0 && errno == EINVAL)
-		return; /* before Linux 6.3 */
+	if (none < 0 && errno == EINVAL) {
+		puts("skipped: the kernel does not tell registrations (before Linux 6.3)");
+		return;
+	}
 	CHECK(none == 0);
 	CHECK(barrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0);
 	CHECK(syscall(SYS_membarrier, (long)GET, 0L, 0L) ==
@@ -711,13 +713,16 @@ static bool has_clear_sighand(void)
 		_exit(0);
 	if (pid > 0)
 		status_of((pid_t)pid);
+	else
+		puts("skipped: no CLONE_CLEAR_SIGHAND (before Linux 5.5, or refused in a "
+		     "container)");
 	return pid > 0;
 }
 
 static void children_begin_with_default_handlers(void)
 {
 	if (!has_clear_sighand())
-		return; /* before Linux 5.5, or refused in a container */
+		return;
 	clear_handlers(0, NULL, 0);
 	clear_handlers(CLONE_VFORK, NULL, 0);
 }
