@@ -17,8 +17,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "trace/executable.h"
-#include "trace/publish.h"
+#include "trace/action/publish.h"
+#include "trace/execute/executable.h"
 
 #define BUFFER_SIZE   (1ul << 20)
 #define REAP_INTERVAL 64 /* passes */

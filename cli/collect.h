@@ -4,8 +4,8 @@
 #define EMUPROBE_CLI_COLLECT_H
 
 #include "cli/options.h"
-#include "trace/reader.h"
-#include "trace/summary.h"
+#include "trace/report/reader.h"
+#include "trace/report/summary.h"
 
 struct collector {
 	const struct options *options;

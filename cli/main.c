@@ -17,7 +17,7 @@
 #include "cli/options.h"
 #include "cli/outlive.h"
 #include "cli/program.h"
-#include "trace/processor.h"
+#include "trace/clock/processor.h"
 
 static int create(const struct trace_source *definitions, int *ret_fd, struct trace_session *ret)
 {

@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "trace/format.h"
-#include "trace/source.h"
+#include "trace/language/source.h"
+#include "trace/report/format.h"
 
 #define EXIT_OURS	    125 /* the launcher failed, the program was not run or not probed */
 #define EXIT_CANNOT_EXECUTE 126

@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "trace/session.h"
+#include "trace/session/session.h"
 
 struct outlive {
 	size_t count;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * Some programs cannot be probed, and would run unprobed, or break, without a word: better to find
- * out before, and say why (trace/executable.c knows). What execve() itself would refuse is left to
+ * out before, and say why (trace/execute/executable.c knows). What execve() itself would refuse is left to
  * execve(), but for what its error would not explain.
  */
 #include "cli/program.h"

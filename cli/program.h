@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-#include "trace/executable.h"
+#include "trace/execute/executable.h"
 
 /**
  * Find @name as a shell does.

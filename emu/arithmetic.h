@@ -34,7 +34,7 @@
 #define EMU_ON_MEMORY(insn, in, address, to, from, flags, success)                                 \
 	__asm__ volatile(EMU_LOAD_FLAGS "1:\t" insn "\n\t"                                         \
 					"movl $1, %[ok]\n"                                         \
-					"2:\t" EMU_SAVE_FLAGS EMU_FIXUP                            \
+					"2:\t" EMU_SAVE_FLAGS SYS_FIXUP                            \
 			 : [dst] "+&r"(to), "+&a"(flags), [ok] "+&r"(success)                      \
 			 : [src] in(from), [mem] "r"(address)                                      \
 			 : "cc", "memory")

@@ -46,7 +46,7 @@ BRANCH(jmp_to_memory)
 {
 	uint64_t target;
 
-	return emu_load_uint64_t(emu_address(op, regs), &target) && is_user_address(target) &&
+	return sys_load_uint64_t(emu_address(op, regs), &target) && is_user_address(target) &&
 	       go(regs, target);
 }
 
@@ -66,7 +66,7 @@ EMU_INLINE bool call_at(const struct emu_op *op, struct ep_regs *regs, uint64_t 
 {
 	uint64_t rsp = regs->rsp - sizeof(op->next);
 
-	if (!is_user_address(target) || !emu_store_uint64_t(rsp, op->next))
+	if (!is_user_address(target) || !sys_store_uint64_t(rsp, op->next))
 		return false;
 	regs->rsp = rsp;
 	return go(regs, target);
@@ -87,7 +87,7 @@ BRANCH(call_to_memory)
 {
 	uint64_t target;
 
-	return emu_load_uint64_t(emu_address(op, regs), &target) && call_at(op, regs, target);
+	return sys_load_uint64_t(emu_address(op, regs), &target) && call_at(op, regs, target);
 }
 const struct emu_variants emu_call_to = {{
 	[EMU_KIND_R] = ONLY_64(call_to_register),
@@ -99,7 +99,7 @@ BRANCH(ret)
 {
 	uint64_t target;
 
-	if (!emu_load_uint64_t(regs->rsp, &target) || !is_user_address(target))
+	if (!sys_load_uint64_t(regs->rsp, &target) || !is_user_address(target))
 		return false;
 	regs->rsp += sizeof(target) + (uint16_t)op->imm;
 	return go(regs, target);

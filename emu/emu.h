@@ -29,6 +29,8 @@ struct emu_op {
 	uint8_t condition;	       /* code of a jcc, setcc, cmovcc */
 };
 
+#define EMU_INLINE static inline __attribute__((always_inline))
+
 /**
  * @return   0, or -EP_NOT_EMULATED: no rule; boost it.
  * Context:  any thread.
@@ -40,26 +42,8 @@ int emu_prepare(const struct x86_insn *insn, struct emu_op *ret);
  *
  * @return   false: an access would fault (or a divide error would be raised) and nothing has
  *           changed; let the real instruction fault by itself.
- * Context:  TRAP_PATH. Needs the fault handler to ask emu_fault_fixup().
+ * Context:  TRAP_PATH. Needs the fault handler to ask sys_fault_fixup().
  */
 EP_TRAP_PATH bool emu_run(const struct emu_op *op, struct ep_regs *regs);
-
-/**
- * Is @rip one of the emulator's own guarded accesses? Then a SIGSEGV or SIGBUS there is resumed at
- * the returned address, and emu_run() will return false.
- *
- * @return   0: not ours.
- * Context:  TRAP_PATH.
- */
-EP_TRAP_PATH uint64_t emu_fault_fixup(uint64_t rip);
-
-/**
- * Guarded copies between the program's memory and ours, for the rest of the trap path.
- *
- * @return   false: it would fault; how much was copied is not known.
- * Context:  TRAP_PATH.
- */
-EP_TRAP_PATH bool emu_read_memory(void *to, uint64_t from, uint64_t size);
-EP_TRAP_PATH bool emu_write_memory(uint64_t to, const void *from, uint64_t size);
 
 #endif

@@ -27,7 +27,7 @@
 	{                                                                                          \
 		type value;                                                                        \
                                                                                                    \
-		if (!emu_load_##type(emu_address(op, regs), &value))                               \
+		if (!sys_load_##type(emu_address(op, regs), &value))                               \
 			return false;                                                              \
 		emu_write_##type(regs, op->dst, value);                                            \
 		return emu_done(op, regs);                                                         \
@@ -36,11 +36,11 @@
 	{                                                                                          \
 		type value = emu_read_##type(regs, op->src);                                       \
                                                                                                    \
-		return emu_store_##type(emu_address(op, regs), value) && emu_done(op, regs);       \
+		return sys_store_##type(emu_address(op, regs), value) && emu_done(op, regs);       \
 	}                                                                                          \
 	RUN(mov, mi, type)                                                                         \
 	{                                                                                          \
-		return emu_store_##type(emu_address(op, regs), (type)op->imm) &&                   \
+		return sys_store_##type(emu_address(op, regs), (type)op->imm) &&                   \
 		       emu_done(op, regs);                                                         \
 	}
 EMU_SIZES(MOV)
@@ -79,7 +79,7 @@ const struct emu_variants emu_lea = {{[EMU_KIND_RM] = EMU_ROW_NOT_8(lea, rm)}};
 	{                                                                                          \
 		from value;                                                                        \
                                                                                                    \
-		if (!emu_load_##from(emu_address(op, regs), &value))                               \
+		if (!sys_load_##from(emu_address(op, regs), &value))                               \
 			return false;                                                              \
 		emu_write_##type(regs, op->dst, (type)(through)value);                             \
 		return emu_done(op, regs);                                                         \
@@ -192,7 +192,7 @@ const struct emu_variants emu_bswap = {
 	{                                                                                          \
 		type src;                                                                          \
                                                                                                    \
-		return emu_load_##type(emu_address(op, regs), &src) && cmov_##type(op, regs, src); \
+		return sys_load_##type(emu_address(op, regs), &src) && cmov_##type(op, regs, src); \
 	}
 CMOV(uint16_t)
 CMOV(uint32_t)
@@ -213,7 +213,7 @@ RUN(set, mr, uint8_t)
 {
 	uint8_t value = x86_condition(op->condition, regs->rflags);
 
-	return emu_store_uint8_t(emu_address(op, regs), value) && emu_done(op, regs);
+	return sys_store_uint8_t(emu_address(op, regs), value) && emu_done(op, regs);
 }
 
 const struct emu_variants emu_set = {

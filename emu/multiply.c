@@ -45,7 +45,7 @@ const struct emu_variants emu_imul2 = {{
 	{                                                                                          \
 		type value;                                                                        \
                                                                                                    \
-		return emu_load_##type(emu_address(op, regs), &value) &&                           \
+		return sys_load_##type(emu_address(op, regs), &value) &&                           \
 		       imul3_##type(op, regs, value);                                              \
 	}
 NOT_8(IMUL3)
@@ -122,7 +122,7 @@ EMU_INLINE bool signed_quotient_fits(int64_t high, uint64_t low, int64_t divisor
 	{                                                                                          \
 		type src;                                                                          \
                                                                                                    \
-		return emu_load_##type(emu_address(op, regs), &src) &&                             \
+		return sys_load_##type(emu_address(op, regs), &src) &&                             \
 		       name##_##type(op, regs, src);                                               \
 	}
 

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 #include "emu/emu.h"
-#include "emu/memory.h"
+#include "sys/memory.h"
 #include "x86/condition.h"
 #include "x86/insn.h"
 

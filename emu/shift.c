@@ -110,7 +110,7 @@ SCAN(lzcnt, "lzcnt")
 	{                                                                                          \
 		type src;                                                                          \
                                                                                                    \
-		return emu_load_##type(emu_address(op, regs), &src) &&                             \
+		return sys_load_##type(emu_address(op, regs), &src) &&                             \
 		       name##_##type(op, regs, src);                                               \
 	}
 #define BIT_SCAN(name, mnemonic)                                                                   \

@@ -15,7 +15,7 @@
 	{                                                                                          \
 		uint64_t rsp = regs->rsp - sizeof(type);                                           \
                                                                                                    \
-		if (!emu_store_##type(rsp, value))                                                 \
+		if (!sys_store_##type(rsp, value))                                                 \
 			return false;                                                              \
 		regs->rsp = rsp;                                                                   \
 		return emu_done(op, regs);                                                         \
@@ -37,7 +37,7 @@ DEFINE_PUSH_VALUE(uint64_t)
 	{                                                                                          \
 		type value;                                                                        \
                                                                                                    \
-		return emu_load_##type(emu_address(op, regs), &value) &&                           \
+		return sys_load_##type(emu_address(op, regs), &value) &&                           \
 		       push_##type(op, regs, value);                                               \
 	}
 PUSH(uint16_t)
@@ -60,7 +60,7 @@ const struct emu_variants emu_push = {{
 	{                                                                                          \
 		type value;                                                                        \
                                                                                                    \
-		if (!emu_load_##type(regs->rsp, &value))                                           \
+		if (!sys_load_##type(regs->rsp, &value))                                           \
 			return false;                                                              \
 		regs->rsp += sizeof(type);                                                         \
 		emu_write_##type(regs, op->dst, value);                                            \
@@ -70,10 +70,10 @@ const struct emu_variants emu_push = {{
 	{                                                                                          \
 		type value;                                                                        \
                                                                                                    \
-		if (!emu_load_##type(regs->rsp, &value))                                           \
+		if (!sys_load_##type(regs->rsp, &value))                                           \
 			return false;                                                              \
 		regs->rsp += sizeof(type);                                                         \
-		if (!emu_store_##type(emu_address(op, regs), value)) {                             \
+		if (!sys_store_##type(emu_address(op, regs), value)) {                             \
 			regs->rsp -= sizeof(type);                                                 \
 			return false;                                                              \
 		}                                                                                  \
@@ -122,7 +122,7 @@ RUN(pop_flags, r, uint16_t)
 	const uint64_t upper = 0xffffffffffff0000;
 	uint16_t flags;
 
-	return emu_load_uint16_t(regs->rsp, &flags) &&
+	return sys_load_uint16_t(regs->rsp, &flags) &&
 	       pop_flags(op, regs, (regs->rflags & upper) | flags, sizeof(flags));
 }
 
@@ -130,7 +130,7 @@ RUN(pop_flags, r, uint64_t)
 {
 	uint64_t flags;
 
-	return emu_load_uint64_t(regs->rsp, &flags) && pop_flags(op, regs, flags, sizeof(flags));
+	return sys_load_uint64_t(regs->rsp, &flags) && pop_flags(op, regs, flags, sizeof(flags));
 }
 
 const struct emu_variants emu_pop_flags = {{[EMU_KIND_R] = STACK_ROW(pop_flags, r)}};
@@ -141,7 +141,7 @@ RUN(leave, r, uint64_t)
 {
 	uint64_t frame = regs->rbp, saved;
 
-	if (!emu_load_uint64_t(frame, &saved))
+	if (!sys_load_uint64_t(frame, &saved))
 		return false;
 	regs->rsp = frame + sizeof(saved);
 	regs->rbp = saved;
@@ -161,7 +161,7 @@ RUN(enter, ri, uint64_t)
 	uint8_t zero = 0;
 
 	EMU_ON_MEMORY("orb %[src], (%[mem])", "r", top, unused, zero, ax, ok);
-	if (!ok || !emu_store_uint64_t(frame, regs->rbp))
+	if (!ok || !sys_store_uint64_t(frame, regs->rbp))
 		return false;
 	regs->rbp = frame;
 	regs->rsp = top;

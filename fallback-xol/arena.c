@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 
-#include "fallback-xol/mapping.h"
+#include "sys/mapping.h"
 
 #define PIECE ((size_t)256 << 10)
 
@@ -17,7 +17,7 @@ static size_t reserved;
 
 static uint64_t map(size_t size)
 {
-	long at = xol_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long at = sys_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at < 0)
 		return 0;

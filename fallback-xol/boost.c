@@ -22,11 +22,11 @@
 /* ---- boost --------------------------------------------------------------------------------- */
 
 /* Where a copy reaches what its original did; empty if there is no such place. */
-static struct xol_window window_for(const struct x86_insn *insn)
+static struct sys_window window_for(const struct x86_insn *insn)
 {
-	struct xol_window window = xol_code_reach(insn->address, 0);
+	struct sys_window window = xol_code_reach(insn->address, 0);
 
-	return xol_intersect(window, xol_displace_window(insn));
+	return sys_intersect(window, xol_displace_window(insn));
 }
 
 static int build_boost(const struct x86_insn *insn, struct xol_builder *to)
@@ -73,7 +73,7 @@ static int make_slot(const struct x86_insn *insn,
 
 	error = xol_slot_alloc(window_for(insn), insn->address, size, &code);
 	if (error == -EP_OUT_OF_REACH)
-		error = xol_slot_alloc(XOL_ANYWHERE, insn->address,
+		error = xol_slot_alloc(SYS_ANYWHERE, insn->address,
 				       XOL_RELOCATED_MAX + X86_JMP_ABS64_SIZE, &code);
 	if (!error)
 		error = build_in(insn, &code, build, guard);

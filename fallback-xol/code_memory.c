@@ -24,8 +24,8 @@
 #include <sys/resource.h>
 
 #include "fallback-xol/arena.h"
-#include "fallback-xol/mapping.h"
 #include "include/emuprobe.h"
+#include "sys/mapping.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -59,17 +59,17 @@ static uint64_t generation;
 
 static struct owner *owner_create(void)
 {
-	long at = xol_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long at = sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (at < 0)
 		return NULL;
-	x86_syscall(SYS_madvise, at, PAGE, MADV_WIPEONFORK, 0, 0, 0); /* else .pid differs */
+	sys6(SYS_madvise, at, PAGE, MADV_WIPEONFORK, 0, 0, 0); /* else .pid differs */
 	return (struct owner *)at;
 }
 
 uint64_t xol_code_generation(void)
 {
-	long pid = x86_syscall(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	long pid = sys6(SYS_getpid, 0, 0, 0, 0, 0, 0);
 
 	if (!owner)
 		owner = owner_create();
@@ -93,32 +93,31 @@ static bool set_size(long fd, size_t size)
 	struct rlimit old = {0}, lifted;
 	bool limited, done = false;
 
-	if (x86_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&old, 0, 0) < 0)
+	if (sys6(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, (long)&old, 0, 0) < 0)
 		old = (struct rlimit){RLIM_INFINITY, RLIM_INFINITY}; /* a sandbox: let us see */
 	limited = old.rlim_cur < size;
 	if (old.rlim_max < size)
 		return false;
 	lifted = (struct rlimit){old.rlim_max, old.rlim_max};
 	if (limited)
-		x86_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&lifted, 0, 0, 0);
-	done = x86_syscall(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0) >= 0;
+		sys6(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&lifted, 0, 0, 0);
+	done = sys6(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0) >= 0;
 	if (limited)
-		x86_syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&old, 0, 0, 0);
+		sys6(SYS_prlimit64, 0, RLIMIT_FSIZE, (long)&old, 0, 0, 0);
 	return done;
 }
 
 static int memfd_create_sized(size_t size)
 {
 	const char *name = "emuprobe";
-	long fd = x86_syscall(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_NOEXEC_SEAL, 0, 0, 0,
-			      0);
+	long fd = sys6(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_NOEXEC_SEAL, 0, 0, 0, 0);
 
 	if (fd == -EINVAL)
-		fd = x86_syscall(SYS_memfd_create, (long)name, MFD_CLOEXEC, 0, 0, 0, 0);
+		fd = sys6(SYS_memfd_create, (long)name, MFD_CLOEXEC, 0, 0, 0, 0);
 	if (fd < 0)
 		return -EP_NO_MEMORY;
 	if (!set_size(fd, size)) {
-		x86_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+		sys6(SYS_close, fd, 0, 0, 0, 0, 0);
 		return -EP_NO_MEMORY;
 	}
 	return (int)fd;
@@ -128,21 +127,21 @@ static int memfd_create_sized(size_t size)
 static long map_executable(uint64_t at, size_t size, int fd)
 {
 	long got =
-		xol_mmap(at, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
+		sys_mmap(at, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0);
 
 	if (got < 0 || (uint64_t)got == at)
 		return got;
-	xol_munmap((uint64_t)got, size);
+	sys_munmap((uint64_t)got, size);
 	return -EEXIST;
 }
 
 /* The other side of @fd. */
 static int map_writable(size_t size, int fd, struct xol_code *code)
 {
-	long rw = xol_mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	long rw = sys_mmap(0, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 
 	if (rw < 0) {
-		xol_munmap(code->rx, size);
+		sys_munmap(code->rx, size);
 		return -EP_NO_MEMORY;
 	}
 	code->rw = (uint8_t *)rw;
@@ -163,7 +162,7 @@ static int map_twice(uint64_t at, size_t size, int fd, struct xol_code *ret)
 	return map_writable(size, fd, ret);
 }
 
-static int map_near(struct xol_window window, uint64_t near, size_t size, int fd,
+static int map_near(struct sys_window window, uint64_t near, size_t size, int fd,
 		    struct xol_code *ret)
 {
 	int error = -EP_OUT_OF_REACH;
@@ -171,7 +170,7 @@ static int map_near(struct xol_window window, uint64_t near, size_t size, int fd
 	for (int tries = 0; tries < 8 && error == -EP_OUT_OF_REACH; tries++) {
 		uint64_t at;
 
-		error = xol_maps_find_gap(window, near, size, CHUNK_ALIGN, &at);
+		error = sys_maps_find_gap(window, near, size, CHUNK_ALIGN, &at);
 		if (error)
 			return error;
 		error = map_twice(at, size, fd, ret);
@@ -183,17 +182,17 @@ static int map_near(struct xol_window window, uint64_t near, size_t size, int fd
 
 static int memfd_close(int fd, int error)
 {
-	x86_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+	sys6(SYS_close, fd, 0, 0, 0, 0, 0);
 	return error;
 }
 
 /* What says "never", not "not now": that is found out when memory is needed. */
 int xol_code_check(void)
 {
-	long fd = x86_syscall(SYS_memfd_create, (long)"emuprobe", MFD_CLOEXEC, 0, 0, 0, 0);
+	long fd = sys6(SYS_memfd_create, (long)"emuprobe", MFD_CLOEXEC, 0, 0, 0, 0);
 
 	if (fd >= 0)
-		x86_syscall(SYS_close, fd, 0, 0, 0, 0, 0);
+		sys6(SYS_close, fd, 0, 0, 0, 0, 0);
 	return fd == -ENOSYS || fd == -EPERM || fd == -EACCES || fd == -EINVAL ? -EP_NO_MEMFD : 0;
 }
 
@@ -204,7 +203,7 @@ int xol_code_map(uint64_t at, size_t size, struct xol_code *ret)
 	return fd < 0 ? fd : memfd_close(fd, map_twice(at, size, fd, ret));
 }
 
-static int chunk_create(struct xol_window window, uint64_t near, size_t size, struct chunk **ret)
+static int chunk_create(struct sys_window window, uint64_t near, size_t size, struct chunk **ret)
 {
 	struct chunk *chunk = xol_arena_alloc(sizeof(*chunk));
 	int fd = memfd_create_sized(size), error;
@@ -225,7 +224,7 @@ static int chunk_create(struct xol_window window, uint64_t near, size_t size, st
 }
 
 /* Large if possible. -EP_NO_MEMORY counts for more than -EP_OUT_OF_REACH of a larger one. */
-static int chunk_create_for(struct xol_window window, uint64_t near, size_t size,
+static int chunk_create_for(struct sys_window window, uint64_t near, size_t size,
 			    struct chunk **ret)
 {
 	static const size_t sizes[] = {(size_t)1 << 20, (size_t)128 << 10, (size_t)16 << 10, PAGE};
@@ -244,7 +243,7 @@ static int chunk_create_for(struct xol_window window, uint64_t near, size_t size
 /* ---- allocation ---------------------------------------------------------------------------- */
 
 /* Takes from @chunk only what comes next: nothing is lost but alignment. */
-static int take(struct chunk *chunk, struct xol_window window, size_t size, size_t align,
+static int take(struct chunk *chunk, struct sys_window window, size_t size, size_t align,
 		struct xol_code *ret)
 {
 	uint64_t at = (chunk->code.rx + chunk->used + align - 1) & ~(uint64_t)(align - 1);
@@ -260,7 +259,7 @@ static int take(struct chunk *chunk, struct xol_window window, size_t size, size
 	return 0;
 }
 
-int xol_code_alloc_in(struct xol_window window, uint64_t near, size_t size, size_t align,
+int xol_code_alloc_in(struct sys_window window, uint64_t near, size_t size, size_t align,
 		      struct xol_code *ret)
 {
 	uint64_t current = xol_code_generation();
@@ -278,13 +277,13 @@ int xol_code_alloc_in(struct xol_window window, uint64_t near, size_t size, size
 	return take(chunk, window, size, align, ret);
 }
 
-struct xol_window xol_code_reach(uint64_t address, uint64_t slack)
+struct sys_window xol_code_reach(uint64_t address, uint64_t slack)
 {
 	const uint64_t reach = ((uint64_t)1 << 31) - slack - 64; /* ends of instructions */
 
-	return xol_intersect(
-		XOL_ANYWHERE,
-		(struct xol_window){address > reach ? address - reach : 0, address + reach});
+	return sys_intersect(
+		SYS_ANYWHERE,
+		(struct sys_window){address > reach ? address - reach : 0, address + reach});
 }
 
 int xol_code_alloc(uint64_t near, size_t size, struct xol_code *ret)

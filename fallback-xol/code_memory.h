@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fallback-xol/maps.h"
+#include "sys/maps.h"
 
 /* The same bytes twice: run them at .rx, write them through .rw. */
 struct xol_code {
@@ -37,7 +37,7 @@ int xol_code_check(void);
 int xol_code_alloc(uint64_t near, size_t size, struct xol_code *ret);
 
 /** Everything that a rel32 from @address, give or take @slack, reaches, and that reaches it. */
-struct xol_window xol_code_reach(uint64_t address, uint64_t slack);
+struct sys_window xol_code_reach(uint64_t address, uint64_t slack);
 
 /**
  * @size bytes that lie in @window, as near to @near as possible if it takes a new mapping.
@@ -47,7 +47,7 @@ struct xol_window xol_code_reach(uint64_t address, uint64_t slack);
  * @return   as xol_code_alloc().
  * Context:  as xol_code_alloc().
  */
-int xol_code_alloc_in(struct xol_window window, uint64_t near, size_t size, size_t align,
+int xol_code_alloc_in(struct sys_window window, uint64_t near, size_t size, size_t align,
 		      struct xol_code *ret);
 
 /**

@@ -24,14 +24,14 @@ enum {
 	JMP_DIGIT = 4,	/* FF /4 */
 };
 
-struct xol_window xol_displace_window(const struct x86_insn *insn)
+struct sys_window xol_displace_window(const struct x86_insn *insn)
 {
 	uint64_t target = x86_insn_target(insn);
 
 	if (target)
 		return xol_code_reach(target, 0);
 	if (!x86_insn_is_rip_relative(insn) || (insn->prefixes & X86_PREFIX_67))
-		return XOL_ANYWHERE;
+		return SYS_ANYWHERE;
 	return xol_code_reach(xol_operand_address(insn), 0);
 }
 

@@ -16,6 +16,6 @@ int xol_displace(const struct x86_insn *insn, struct xol_builder *to);
 
 /** Where it must be for its target or memory operand to be in reach: no long form is needed then.
  */
-struct xol_window xol_displace_window(const struct x86_insn *insn);
+struct sys_window xol_displace_window(const struct x86_insn *insn);
 
 #endif

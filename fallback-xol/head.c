@@ -42,7 +42,7 @@ static uint64_t next_fit(struct xol_pattern pattern, uint32_t from)
 }
 
 /* The smallest address in @range that fits, with room for a head; 0: none. */
-static uint64_t first_fit(struct xol_pattern pattern, struct xol_window range)
+static uint64_t first_fit(struct xol_pattern pattern, struct sys_window range)
 {
 	uint32_t from = (uint32_t)(range.lo - pattern.base);
 	uint64_t fit = next_fit(pattern, from), at = range.lo + (fit - from);
@@ -53,13 +53,13 @@ static uint64_t first_fit(struct xol_pattern pattern, struct xol_window range)
 }
 
 /* A rel32 is monotonic on each side of its base. */
-static struct xol_window side(struct xol_pattern pattern, bool above)
+static struct sys_window side(struct xol_pattern pattern, bool above)
 {
 	uint64_t base = pattern.base;
 
 	if (above)
-		return (struct xol_window){base, base + HALF};
-	return (struct xol_window){base > HALF ? base - HALF : 0, base};
+		return (struct sys_window){base, base + HALF};
+	return (struct sys_window){base > HALF ? base - HALF : 0, base};
 }
 
 /* ---- chunks -------------------------------------------------------------------------------- */
@@ -116,7 +116,7 @@ static bool confuses_predictor(struct xol_pattern pattern, uint64_t at)
 }
 
 static uint64_t first_free(const struct chunk *chunk, struct xol_pattern pattern,
-			   struct xol_window range)
+			   struct sys_window range)
 {
 	uint64_t step = pattern.mask & 0xff ? 1 : STEP_COARSE, at;
 
@@ -128,18 +128,18 @@ static uint64_t first_free(const struct chunk *chunk, struct xol_pattern pattern
 
 static bool take_from(struct chunk *chunk, struct xol_pattern pattern, struct xol_code *ret)
 {
-	const struct xol_window all = {chunk->code.rx, chunk->code.rx + chunk->size};
+	const struct sys_window all = {chunk->code.rx, chunk->code.rx + chunk->size};
 	uint32_t *cursor = &chunk->cursor[cursor_index(pattern)];
-	struct xol_window rest = {chunk->code.rx + *cursor, all.hi};
+	struct sys_window rest = {chunk->code.rx + *cursor, all.hi};
 
 	if (chunk->used > chunk->size / 8 * 7)
 		return false;
 	for (int above = 0; above < 2; above++) {
-		struct xol_window range = side(pattern, above);
-		uint64_t at = first_free(chunk, pattern, xol_intersect(range, rest));
+		struct sys_window range = side(pattern, above);
+		uint64_t at = first_free(chunk, pattern, sys_intersect(range, rest));
 
 		if (!at)
-			at = first_free(chunk, pattern, xol_intersect(range, all));
+			at = first_free(chunk, pattern, sys_intersect(range, all));
 		if (at) {
 			*cursor = (uint32_t)(at - chunk->code.rx);
 			take(chunk, at, ret);
@@ -174,7 +174,7 @@ static int chunk_create(uint64_t at, uint64_t size, struct chunk **ret)
 #define GAPS_MAX 4096
 
 struct gap {
-	struct xol_window window;
+	struct sys_window window;
 	bool growth;
 };
 
@@ -182,10 +182,10 @@ static struct gap *gaps;
 static size_t gap_count;
 static uint64_t gaps_generation; /* 0: to be read */
 
-static void add_gap(struct xol_window window, bool growth, void *data)
+static void add_gap(struct sys_window window, bool growth, void *data)
 {
 	(void)data;
-	window = xol_intersect(window, XOL_ANYWHERE);
+	window = sys_intersect(window, SYS_ANYWHERE);
 	if (window.lo < window.hi && gap_count < GAPS_MAX)
 		gaps[gap_count++] = (struct gap){window, growth};
 }
@@ -198,7 +198,7 @@ static int read_gaps(void)
 		return -EP_NO_MEMORY;
 	gap_count = 0;
 	gaps_generation = xol_code_generation();
-	return xol_maps_each_gap(add_gap, NULL);
+	return sys_maps_each_gap(add_gap, NULL);
 }
 
 static uint64_t distance(uint64_t a, uint64_t b)
@@ -207,10 +207,10 @@ static uint64_t distance(uint64_t a, uint64_t b)
 }
 
 /* A fit near the end of the gap that is nearer to the base. */
-static uint64_t fit_in_gap(struct xol_pattern pattern, struct xol_window gap, bool above)
+static uint64_t fit_in_gap(struct xol_pattern pattern, struct sys_window gap, bool above)
 {
 	const uint64_t near_end = (uint64_t)1 << 20;
-	struct xol_window range = xol_intersect(side(pattern, above), gap), near = range;
+	struct sys_window range = sys_intersect(side(pattern, above), gap), near = range;
 	uint64_t at = 0;
 
 	if (range.lo >= range.hi)
@@ -243,7 +243,7 @@ static const struct gap *best_gap(struct xol_pattern pattern, bool growth, uint6
 }
 
 /* As large as possible, around @at, inside @gap. */
-static int chunk_create_around(uint64_t at, struct xol_window gap, struct chunk **ret)
+static int chunk_create_around(uint64_t at, struct sys_window gap, struct chunk **ret)
 {
 	static const uint64_t sizes[] = {(uint64_t)1 << 20, (uint64_t)64 << 10, PAGE};
 	int error = -EP_OUT_OF_REACH;
@@ -253,7 +253,7 @@ static int chunk_create_around(uint64_t at, struct xol_window gap, struct chunk 
 
 		if (at + XOL_HEAD_SIZE > hi)
 			hi += PAGE;
-		struct xol_window chunk = xol_intersect(gap, (struct xol_window){lo, hi});
+		struct sys_window chunk = sys_intersect(gap, (struct sys_window){lo, hi});
 
 		if (at + XOL_HEAD_SIZE > chunk.hi)
 			continue;

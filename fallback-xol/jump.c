@@ -91,14 +91,14 @@ static int build(const struct x86_insn *insns, const struct xol_detour *detour,
 	return error;
 }
 
-static struct xol_window window_for(const struct x86_insn *insns, const struct xol_jump *jump)
+static struct sys_window window_for(const struct x86_insn *insns, const struct xol_jump *jump)
 {
-	struct xol_window window = xol_code_reach(jump->address, XOL_JUMP_SIZE);
+	struct sys_window window = xol_code_reach(jump->address, XOL_JUMP_SIZE);
 
 	if (jump->head)
-		window = xol_intersect(window, xol_code_reach(jump->head, XOL_JUMP_SIZE));
+		window = sys_intersect(window, xol_code_reach(jump->head, XOL_JUMP_SIZE));
 	for (unsigned int i = 0; i < jump->count; i++)
-		window = xol_intersect(window, xol_displace_window(&insns[i]));
+		window = sys_intersect(window, xol_displace_window(&insns[i]));
 	return window;
 }
 

@@ -119,7 +119,7 @@ static int block_publish(struct block *block)
 	return 0;
 }
 
-static int block_create(struct xol_window window, uint64_t near, struct block **ret)
+static int block_create(struct sys_window window, uint64_t near, struct block **ret)
 {
 	struct block *block = xol_arena_alloc(sizeof(*block));
 	int error;
@@ -142,7 +142,7 @@ static int block_create(struct xol_window window, uint64_t near, struct block **
 
 /* ---- slots --------------------------------------------------------------------------------- */
 
-static int take(struct block *block, struct xol_window window, size_t cells, struct xol_code *ret)
+static int take(struct block *block, struct sys_window window, size_t cells, struct xol_code *ret)
 {
 	uint64_t offset = block->used * XOL_CELL, rx = block->code.rx + offset;
 
@@ -173,7 +173,7 @@ static void close_blocks(uint64_t generation, size_t cells)
 	}
 }
 
-int xol_slot_alloc(struct xol_window window, uint64_t near, size_t size, struct xol_code *ret)
+int xol_slot_alloc(struct sys_window window, uint64_t near, size_t size, struct xol_code *ret)
 {
 	size_t cells = (size + XOL_CELL - 1) / XOL_CELL;
 	struct block *block;

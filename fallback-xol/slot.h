@@ -54,7 +54,7 @@ struct xol_slot {
  * @return   0, -EP_OUT_OF_REACH or -EP_NO_MEMORY.
  * Context:  any thread that holds the registry lock.
  */
-int xol_slot_alloc(struct xol_window window, uint64_t near, size_t size, struct xol_code *ret);
+int xol_slot_alloc(struct sys_window window, uint64_t near, size_t size, struct xol_code *ret);
 
 /**
  * Make known what the code at @slot->rx is. The code must have been written, @slot must live

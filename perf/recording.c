@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #include "perf/harness.h"
-#include "trace/head.h"
-#include "trace/reader.h"
-#include "trace/record.h"
+#include "trace/action/record.h"
+#include "trace/report/reader.h"
+#include "trace/session/head.h"
 
 #define HEAP_SIZE   (1ul << 20)
 #define BUFFER_SIZE (1ul << 20)

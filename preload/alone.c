@@ -10,9 +10,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "trace/counts.h"
-#include "trace/follow.h"
-#include "trace/source.h"
+#include "trace/action/follow.h"
+#include "trace/language/source.h"
+#include "trace/session/counts.h"
 
 struct alone {
 	struct trace_arena *arena;

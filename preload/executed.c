@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "preload/start.h"
-#include "trace/execute.h"
+#include "trace/execute/execute.h"
 
 static const char *copy(struct trace_arena *arena, const char *text)
 {

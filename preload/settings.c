@@ -7,7 +7,7 @@
 
 #include <string.h>
 
-#include "trace/environment.h"
+#include "trace/execute/environment.h"
 
 #define INHERITED "#inherited\n" /* a comment, to the parser */
 

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "trace/private.h"
+#include "trace/report/private.h"
 
 struct settings {
 	const char *definitions;  /* EMUPROBE */

@@ -14,9 +14,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "trace/counts.h"
-#include "trace/follow.h"
-#include "trace/publish.h"
+#include "trace/action/follow.h"
+#include "trace/action/publish.h"
+#include "trace/session/counts.h"
 
 #define EXIT_EMUPROBE 125
 

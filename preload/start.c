@@ -15,7 +15,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "trace/processor.h"
+#include "trace/clock/processor.h"
 
 static struct trace_arena arena;
 

@@ -4,7 +4,7 @@
 #define EMUPROBE_PRELOAD_START_H
 
 #include "preload/settings.h"
-#include "trace/attach.h"
+#include "trace/action/attach.h"
 
 /** Under the launcher. Does not return where the first program cannot be probed as asked. */
 void start_shared(const struct settings *settings, char **envp, struct trace_arena *arena);

@@ -13,21 +13,22 @@ TestSuite(architecture_layers, .timeout = 400);
 
 /* The longest matching folder decides; one that is missing here may include nothing. */
 static const struct {
-	const char *folder, *may_include[6];
+	const char *folder, *may_include[7];
 } layers[] = {
 	{"include/", {NULL}},
-	{"x86/", {"include/", "x86/"}},
-	{"emu/", {"include/", "x86/", "emu/"}},
-	{"fallback-xol/", {"include/", "x86/", "fallback-xol/"}},
-	{"probe/", {"include/", "x86/", "emu/", "fallback-xol/", "probe/"}},
-	{"trace/", {"include/", "x86/", "trace/"}},
+	{"sys/", {"include/", "sys/"}},
+	{"x86/", {"include/", "sys/", "x86/"}},
+	{"emu/", {"include/", "sys/", "x86/", "emu/"}},
+	{"fallback-xol/", {"include/", "sys/", "x86/", "fallback-xol/"}},
+	{"probe/", {"include/", "sys/", "x86/", "emu/", "fallback-xol/", "probe/"}},
+	{"trace/", {"include/", "sys/", "x86/", "trace/"}},
 	{"preload/", {"include/", "trace/", "preload/"}},
 	{"cli/", {"include/", "trace/", "cli/"}},
 	{"perf/", {"include/", "perf/"}},
 	/* These measure one layer alone. */
 	{"perf/recording.c", {"include/", "trace/", "perf/"}},
-	{"perf/emulate.c", {"include/", "x86/", "emu/", "perf/"}},
-	{"perf/out_of_line.c", {"include/", "x86/", "fallback-xol/", "perf/"}},
+	{"perf/emulate.c", {"include/", "sys/", "x86/", "emu/", "perf/"}},
+	{"perf/out_of_line.c", {"include/", "sys/", "x86/", "fallback-xol/", "perf/"}},
 	{"tests/", {""}},
 };
 
@@ -99,7 +100,7 @@ Test(architecture_layers, each_third_party_header_is_included_by_one_file)
 	struct owner owners[16];
 	size_t count = 0;
 	struct lines found =
-		lines_of("cd '%s' && grep -Eo '^ *# *include *<[^>]+' -r include x86 "
+		lines_of("cd '%s' && grep -Eo '^ *# *include *<[^>]+' -r include sys x86 "
 			 "emu fallback-xol probe trace preload cli --include='*.[chS]'",
 			 EP_SOURCE_DIR);
 

@@ -30,7 +30,7 @@ static const struct {
 	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
 	{"guard_pass_jump", "likewise"},
 	{"trace_snapshot_take", "trace_barrier_global(), or a test's"},
-	{"monotonic", "the vDSO's clock, whose code has been looked at (trace/vdso.c)"},
+	{"monotonic", "the vDSO's clock, whose code has been looked at (trace/clock/vdso.c)"},
 	{"ask_for_processor", "likewise"},
 	{"call_program", "the program's own handler, as the kernel would have called it"},
 	{"counters_add_slow", "who gives memory for counters: documented as EP_TRAP_PATH"},

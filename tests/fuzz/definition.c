@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace/source.h"
+#include "trace/language/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -2,7 +2,7 @@
 /*
  * How much of real code the engine can probe, and how: "coverage [FILE...]" prints two tables, of
  * function entries and of all instructions. Whatever has no rule in the emulator and can be copied
- * is boosted, as probe/plan.c decides; all else is refused.
+ * is boosted, as probe/site/plan.c decides; all else is refused.
  */
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
  * See cpu.h. The code page has the instruction, and jumps out of it where it ends and where it may
  * branch to. A fault is turned into one more exit by the signal handler, so that the registers are
  * seen as they were. The handler also does for the emulator what the engine does: it asks
- * emu_fault_fixup().
+ * sys_fault_fixup().
  */
 #include "tests/oracle/cpu.h"
 
@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "emu/emu.h"
+#include "sys/memory.h"
 #include "x86/condition.h"
 #include "x86/encode.h"
 
@@ -51,7 +52,7 @@ static void leave(greg_t *gregs)
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
 	greg_t *gregs = ((ucontext_t *)context)->uc_mcontext.gregs;
-	uint64_t rip = (uint64_t)gregs[REG_RIP], fixup = emu_fault_fixup(rip);
+	uint64_t rip = (uint64_t)gregs[REG_RIP], fixup = sys_fault_fixup(rip);
 
 	if (fixup) {
 		gregs[REG_RIP] = (greg_t)fixup;

@@ -13,11 +13,11 @@
 #include <unistd.h>
 
 #include "fallback-xol/code_memory.h"
-#include "probe/flow.h"
-#include "probe/objects.h"
-#include "probe/place.h"
-#include "probe/plan.h"
-#include "probe/promote.h"
+#include "probe/image/flow.h"
+#include "probe/image/objects.h"
+#include "probe/image/place.h"
+#include "probe/site/plan.h"
+#include "probe/site/promote.h"
 
 #define TRIES_MAX 100000u
 

@@ -7,8 +7,8 @@
 #include <time.h>
 
 #include "include/emuprobe.h"
-#include "probe/engine.h"
-#include "probe/objects.h"
+#include "probe/engine/engine.h"
+#include "probe/image/objects.h"
 #include "tests/real/workloads.h"
 #include "tests/support/platform.h"
 #include "x86/insn.h"

@@ -20,8 +20,8 @@
 
 #include "fallback-xol/code_memory.h"
 #include "include/emuprobe.h"
-#include "probe/objects.h"
-#include "probe/place.h"
+#include "probe/image/objects.h"
+#include "probe/image/place.h"
 
 static struct ep_request *requests;
 static struct ep_probe **probes;

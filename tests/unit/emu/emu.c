@@ -17,7 +17,7 @@ static int fixups;
 static void on_fault(int sig, siginfo_t *info, void *context)
 {
 	greg_t *gregs = ((ucontext_t *)context)->uc_mcontext.gregs;
-	uint64_t fixup = emu_fault_fixup((uint64_t)gregs[REG_RIP]);
+	uint64_t fixup = sys_fault_fixup((uint64_t)gregs[REG_RIP]);
 
 	(void)info;
 	if (!fixup)
@@ -259,22 +259,22 @@ Test(emu, copies_are_guarded)
 	uint8_t buffer[32] = {0};
 
 	memset(page, 0x5a, 32);
-	cr_expect(emu_read_memory(buffer, (uint64_t)page, 32));
+	cr_expect(sys_read_memory(buffer, (uint64_t)page, 32));
 	cr_expect_eq(memcmp(buffer, page, 32), 0);
-	cr_expect(emu_read_memory(buffer, (uint64_t)page, 8));
-	cr_expect(emu_read_memory(buffer, (uint64_t)page, 0));
-	cr_expect(!emu_read_memory(buffer, (uint64_t)page + 0xff8, 16));
-	cr_expect(!emu_read_memory(buffer, 0, 8));
-	cr_expect(emu_write_memory((uint64_t)page + 0xff8, buffer, 8));
-	cr_expect(!emu_write_memory((uint64_t)page + 0xffc, buffer, 8));
-	cr_expect(!emu_write_memory((uint64_t)page + 0xffc, buffer, 7));
+	cr_expect(sys_read_memory(buffer, (uint64_t)page, 8));
+	cr_expect(sys_read_memory(buffer, (uint64_t)page, 0));
+	cr_expect(!sys_read_memory(buffer, (uint64_t)page + 0xff8, 16));
+	cr_expect(!sys_read_memory(buffer, 0, 8));
+	cr_expect(sys_write_memory((uint64_t)page + 0xff8, buffer, 8));
+	cr_expect(!sys_write_memory((uint64_t)page + 0xffc, buffer, 8));
+	cr_expect(!sys_write_memory((uint64_t)page + 0xffc, buffer, 7));
 }
 
 Test(emu, fault_fixup_knows_only_its_own)
 {
-	cr_expect_eq(emu_fault_fixup(0), 0);
-	cr_expect_eq(emu_fault_fixup((uint64_t)emu_run), 0);
-	cr_expect_eq(emu_fault_fixup((uint64_t)memcpy), 0);
+	cr_expect_eq(sys_fault_fixup(0), 0);
+	cr_expect_eq(sys_fault_fixup((uint64_t)emu_run), 0);
+	cr_expect_eq(sys_fault_fixup((uint64_t)memcpy), 0);
 }
 
 /* An operation is data: it may be copied, and shared by threads. */

@@ -107,7 +107,7 @@ static void stay_on_one_processor(void)
 static void leave_no_space_in_reach(void)
 {
 	run_fill(xol_code_reach((uint64_t)run_data, 64 << 20));
-	run_fill((struct xol_window){(uint64_t)run_data - (2ul << 30),
+	run_fill((struct sys_window){(uint64_t)run_data - (2ul << 30),
 				     (uint64_t)run_data + (2ul << 30)});
 }
 

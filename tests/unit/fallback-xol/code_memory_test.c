@@ -90,7 +90,7 @@ Test(code_memory_alloc, cannot_be_written_where_it_runs, .signal = SIGSEGV, .dis
 Test(code_memory_alloc, keeps_to_a_window)
 {
 	uint64_t lo = ((uint64_t)run & ~(uint64_t)0xfff) - 0x33000000;
-	struct xol_window window = {lo, lo + 0x100000};
+	struct sys_window window = {lo, lo + 0x100000};
 	struct xol_code code;
 
 	for (int i = 0; i < 4; i++) {

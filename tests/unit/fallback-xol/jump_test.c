@@ -193,7 +193,7 @@ Test(jump_region, agrees_with_cpu_with_invalid_opcodes, .init = handle_traps)
 {
 	uint64_t here = (uint64_t)run;
 
-	run_fill((struct xol_window){here - 0x40000000, here - 0x20000000});
+	run_fill((struct sys_window){here - 0x40000000, here - 0x20000000});
 	for (const struct run_case *c = run_regions; c < run_regions_end; c++)
 		check_region(c);
 }

@@ -152,21 +152,21 @@ void run_patch(uint64_t address, const uint8_t *bytes, size_t size)
 #define GAPS_MAX 512
 
 struct gaps {
-	struct xol_window window, gap[GAPS_MAX];
+	struct sys_window window, gap[GAPS_MAX];
 	size_t count;
 	uint64_t previous_end;
 };
 
 static void add_gap(struct gaps *gaps, uint64_t hi)
 {
-	struct xol_window gap =
-		xol_intersect(gaps->window, (struct xol_window){gaps->previous_end, hi});
+	struct sys_window gap =
+		sys_intersect(gaps->window, (struct sys_window){gaps->previous_end, hi});
 
 	if (gap.lo < gap.hi && gaps->count < GAPS_MAX)
 		gaps->gap[gaps->count++] = gap;
 }
 
-static void visit(const struct xol_mapping *mapping, void *data)
+static void visit(const struct sys_mapping *mapping, void *data)
 {
 	struct gaps *gaps = data;
 
@@ -174,15 +174,15 @@ static void visit(const struct xol_mapping *mapping, void *data)
 	gaps->previous_end = mapping->hi;
 }
 
-void run_fill(struct xol_window window)
+void run_fill(struct sys_window window)
 {
 	static struct gaps gaps;
 
 	window.lo &= ~(uint64_t)4095;
 	window.hi = (window.hi + 4095) & ~(uint64_t)4095;
-	gaps = (struct gaps){.window = xol_intersect(window, XOL_ANYWHERE)};
-	xol_maps_each(visit, &gaps);
-	add_gap(&gaps, XOL_ANYWHERE.hi);
+	gaps = (struct gaps){.window = sys_intersect(window, SYS_ANYWHERE)};
+	sys_maps_each(visit, &gaps);
+	add_gap(&gaps, SYS_ANYWHERE.hi);
 	for (size_t i = 0; i < gaps.count; i++)
 		mmap((void *)gaps.gap[i].lo, gaps.gap[i].hi - gaps.gap[i].lo, PROT_NONE,
 		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fallback-xol/maps.h"
+#include "sys/maps.h"
 #include "tests/unit/fallback-xol/run.h"
 #include "x86/insn.h"
 
@@ -39,7 +39,7 @@ unsigned int run_decode_region(uint64_t at, struct x86_insn insns[5]);
 void run_patch(uint64_t address, const uint8_t *bytes, size_t size);
 
 /* Leave no unmapped page in @window. */
-void run_fill(struct xol_window window);
+void run_fill(struct sys_window window);
 
 /* Is any page of this process both writable and executable, or any code of ours writable? */
 bool run_finds_writable_code(void);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "probe/counters.h"
+#include "probe/thread/counters.h"
 
 #include <criterion/criterion.h>
 #include <pthread.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 /* Which handlers are seen to use general registers only: those here are assembly that says so. */
-#include "probe/leaf.h"
+#include "probe/image/leaf.h"
 
 #include <criterion/criterion.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "include/emuprobe.h"
-#include "probe/engine.h"
+#include "probe/engine/engine.h"
 
 #define FUNCTION(name, code)                                                                       \
 	__asm__(".text\n\t.type " #name ", @function\n" #name ":\n\t" code "\n\t.size " #name      \

@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "include/emuprobe.h"
-#include "probe/patch.h"
-#include "probe/trap.h"
+#include "probe/site/patch.h"
+#include "probe/trap/trap.h"
 #include "tests/unit/probe/functions.h"
 
 TestSuite(probe, .timeout = 400);

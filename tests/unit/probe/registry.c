@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-#include "probe/registry.h"
+#include "probe/site/registry.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>

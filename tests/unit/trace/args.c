@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "trace/args.h"
-#include "trace/registers.h"
+#include "trace/language/args.h"
+#include "trace/language/registers.h"
 
 TestSuite(trace_args, .timeout = 400);
 

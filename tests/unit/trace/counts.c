@@ -6,7 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "trace/counts.h"
+#include "trace/session/counts.h"
 
 TestSuite(trace_counts, .timeout = 400);
 

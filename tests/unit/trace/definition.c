@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "trace/definition.h"
+#include "trace/language/definition.h"
 
 TestSuite(trace_definition, .timeout = 400);
 

@@ -4,8 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "trace/environment.h"
-#include "trace/readable.h"
+#include "sys/readable.h"
+#include "trace/execute/environment.h"
 
 TestSuite(trace_environment, .timeout = 400);
 
@@ -62,18 +62,18 @@ Test(trace_environment, unreadable_memory_is_noticed)
 	char **vector = (char **)(void *)(pages + 2 * PAGE) - 2;
 
 	cr_assert_eq(mprotect(pages + 2 * PAGE, PAGE, PROT_NONE), 0);
-	cr_expect(trace_readable_vector(NULL));
-	cr_expect(trace_readable_vector(envp));
-	cr_expect_not(trace_readable_string(NULL));
-	cr_expect_not(trace_readable_string((const char *)8));
+	cr_expect(sys_readable_vector(NULL));
+	cr_expect(sys_readable_vector(envp));
+	cr_expect_not(sys_readable_string(NULL));
+	cr_expect_not(sys_readable_string((const char *)8));
 	memset(pages, 'a', 2 * PAGE);
-	cr_expect_not(trace_readable_string(pages + 10));
+	cr_expect_not(sys_readable_string(pages + 10));
 	pages[2 * PAGE - 1] = '\0';
-	cr_expect(trace_readable_string(pages + 10));
+	cr_expect(sys_readable_string(pages + 10));
 	vector[0] = pages;
 	vector[1] = NULL;
-	cr_expect(trace_readable_vector(vector));
+	cr_expect(sys_readable_vector(vector));
 	vector[1] = theirs[0];
-	cr_expect_not(trace_readable_vector(vector));
-	cr_expect_not(trace_readable_vector((char **)(void *)((char *)vector + 12)));
+	cr_expect_not(sys_readable_vector(vector));
+	cr_expect_not(sys_readable_vector((char **)(void *)((char *)vector + 12)));
 }

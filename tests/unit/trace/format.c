@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "trace/format.h"
+#include "trace/report/format.h"
 
 TestSuite(trace_format, .timeout = 400);
 

@@ -14,9 +14,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "trace/head.h"
-#include "trace/reader.h"
-#include "trace/record.h"
+#include "trace/action/record.h"
+#include "trace/report/reader.h"
+#include "trace/session/head.h"
 
 TestSuite(trace_order, .timeout = 60);
 

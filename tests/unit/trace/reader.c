@@ -7,7 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "trace/reader.h"
+#include "trace/report/reader.h"
 
 TestSuite(trace_reader, .timeout = 400);
 

@@ -7,8 +7,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "trace/reader.h"
-#include "trace/record.h"
+#include "trace/action/record.h"
+#include "trace/report/reader.h"
 
 TestSuite(trace_record, .timeout = 400);
 

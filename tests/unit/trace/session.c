@@ -7,8 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "trace/publish.h"
-#include "trace/session.h"
+#include "trace/action/publish.h"
+#include "trace/session/session.h"
 
 TestSuite(trace_session, .timeout = 400);
 

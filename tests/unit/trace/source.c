@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "trace/source.h"
+#include "trace/language/source.h"
 
 TestSuite(trace_source, .timeout = 400);
 

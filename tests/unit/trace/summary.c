@@ -5,9 +5,9 @@
 #include <string.h>
 #include <time.h>
 
-#include "trace/clock.h"
-#include "trace/names.h"
-#include "trace/summary.h"
+#include "trace/clock/clock.h"
+#include "trace/language/names.h"
+#include "trace/report/summary.h"
 
 TestSuite(trace_summary, .timeout = 400);
 

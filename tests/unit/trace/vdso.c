@@ -3,7 +3,7 @@
 #include <criterion/criterion.h>
 #include <time.h>
 
-#include "trace/vdso.h"
+#include "trace/clock/vdso.h"
 
 TestSuite(trace_vdso, .timeout = 60);
 

@@ -1,0 +1,605 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The public API: checks arguments, then works on sites under the engine's lock. Everything is a
+ * batch; one probe is a batch of one.
+ *
+ * What a running handler may still be looking at (a removed probe, a replaced list) goes to the
+ * graveyard. Whoever removes probes waits until no handler of these sites runs, and frees it; from
+ * inside a handler nobody waits, and the next one frees it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/engine/engine.h"
+#include "probe/guest/host.h"
+#include "probe/image/leaf.h"
+#include "probe/image/place.h"
+#include "probe/site/plan.h"
+#include "probe/site/registry.h"
+#include "probe/site/sites.h"
+#include "probe/thread/counters.h"
+#include "probe/thread/thread.h"
+
+static struct ep_probe *removed_probes;
+static struct probe_list *replaced_lists;
+
+/* ---- options ------------------------------------------------------------------------------- */
+
+static bool is_zero(const uint8_t *from, const uint8_t *end)
+{
+	while (from < end)
+		if (*from++)
+			return false;
+	return true;
+}
+
+/* Callers may be older or newer than we are: what they do not know is zero, what we do not know
+ * must be. */
+static int read_options(const struct ep_options *options, struct ep_options *ret)
+{
+	const uint8_t *bytes = (const uint8_t *)options;
+
+	*ret = (struct ep_options){.size = sizeof(*ret)};
+	if (!options)
+		return 0;
+	if (options->size < offsetof(struct ep_options, handler) ||
+	    (options->size > sizeof(*ret) && !is_zero(bytes + sizeof(*ret), bytes + options->size)))
+		return -EP_INVALID;
+	memcpy(ret, options, options->size < sizeof(*ret) ? options->size : sizeof(*ret));
+	if (ret->flags & ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY) ||
+	    (unsigned int)ret->plan > EP_PLAN_JUMP)
+		return -EP_INVALID;
+	return 0;
+}
+
+/* ---- lists --------------------------------------------------------------------------------- */
+
+static struct ep_probe *only_probe(const struct probe_site *site, const struct probe_list *list)
+{
+	struct ep_probe *probe = list && list->count == 1 ? list->probes[0] : NULL;
+
+	return probe && probe->handler && probe->counter != COUNTERS_NONE &&
+			       probe->counter == site->counter
+		       ? probe
+		       : NULL;
+}
+
+static void publish(struct probe_site *site, struct probe_list *list)
+{
+	struct probe_list *old = atomic_load(&site->probes);
+
+	atomic_store_explicit(&site->probes, list, memory_order_release);
+	atomic_store_explicit(&site->only, only_probe(site, list), memory_order_release);
+	if (old) {
+		old->next_replaced = replaced_lists;
+		replaced_lists = old;
+	}
+}
+
+static struct probe_list *list_create(struct probe_site *site, size_t count)
+{
+	struct probe_list *list = malloc(sizeof(*list) + count * sizeof(list->probes[0]));
+
+	if (list)
+		*list = (struct probe_list){.site = site, .count = (uint32_t)count};
+	return list;
+}
+
+/* What stands in lists for probes that were removed without memory for a shorter list; it never
+ * fires. */
+static struct ep_probe nobody;
+
+/* The probes of @list but @probe; to @ret, unless that is NULL. */
+static size_t others(const struct probe_list *list, const struct ep_probe *probe,
+		     struct ep_probe **ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; list && i < list->count; i++) {
+		if (list->probes[i] == probe || list->probes[i] == &nobody)
+			continue;
+		if (ret)
+			ret[count] = list->probes[i];
+		count++;
+	}
+	return count;
+}
+
+static int attach(struct ep_probe *probe)
+{
+	struct probe_list *old = atomic_load(&probe->site->probes);
+	size_t count = others(old, NULL, NULL);
+	struct probe_list *list = list_create(probe->site, count + 1);
+
+	if (!list)
+		return -EP_NO_MEMORY;
+	others(old, NULL, list->probes);
+	list->probes[count] = probe;
+	publish(probe->site, list);
+	return 0;
+}
+
+static void replace_by_nobody(struct probe_list *list, const struct ep_probe *probe)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (list->probes[i] == probe)
+			__atomic_store_n(&list->probes[i], &nobody, __ATOMIC_RELEASE);
+}
+
+/*
+ * The first probe of a site that counts for itself takes the site's own counter, which a detour
+ * can count with; it is returned, not freed, so that the same address uses the same code again.
+ */
+static void borrow_counter(struct ep_probe *probe, bool own_counts)
+{
+	struct probe_site *site = probe->site;
+
+	probe->counter = COUNTERS_NONE;
+	if (!own_counts)
+		return;
+	if (site->counter_lent) {
+		probe->counter = counters_alloc();
+		return;
+	}
+	if (site->counter == COUNTERS_NONE)
+		site->counter = counters_alloc();
+	else /* not cleared: a thread may be in the middle of adding to it */
+		probe->skipped = probe->frozen = counters_sum(site->counter);
+	probe->counter = site->counter;
+	site->counter_lent = site->counter != COUNTERS_NONE;
+}
+
+static void return_counter(const struct ep_probe *probe)
+{
+	struct probe_site *site = probe->site;
+
+	if (probe->counter == COUNTERS_NONE)
+		return;
+	if (probe->counter == site->counter)
+		site->counter_lent = false;
+	else
+		counters_free(probe->counter);
+}
+
+/* Take @probe out; it goes to the graveyard. True: it was the last of its site. */
+static bool detach(struct ep_probe *probe)
+{
+	struct probe_site *site = probe->site;
+	struct probe_list *old = atomic_load(&site->probes), *list = NULL;
+	size_t kept = others(old, probe, NULL);
+
+	probe->next_removed = removed_probes;
+	removed_probes = probe;
+	if (kept)
+		list = list_create(site, kept);
+	if (kept && !list) {
+		replace_by_nobody(old, probe);
+		return false;
+	}
+	if (list)
+		others(old, probe, list->probes);
+	publish(site, list);
+	return !list;
+}
+
+/* ---- create -------------------------------------------------------------------------------- */
+
+static struct ep_probe *probe_create(struct probe_site *site, const struct ep_options *options)
+{
+	struct ep_probe *probe = calloc(1, sizeof(*probe));
+
+	if (!probe)
+		return NULL;
+	probe->site = site;
+	probe->handler = options->handler;
+	probe->cookie = options->cookie;
+	probe->general_only = options->flags & EP_GENERAL_REGS_ONLY ||
+			      (options->handler && leaf_is_general((uint64_t)options->handler));
+	atomic_init(&probe->counts, options->counts ? options->counts : &probe->own_counts);
+	atomic_init(&probe->enabled, !(options->flags & EP_DISABLED));
+	borrow_counter(probe, !options->counts);
+	return probe;
+}
+
+static void probe_destroy(struct ep_probe *probe)
+{
+	return_counter(probe);
+	free(probe);
+}
+
+static int create_one(struct ep_request *request)
+{
+	struct ep_options options;
+	struct probe_site *site;
+	struct ep_probe *probe;
+	int error = read_options(request->options, &options);
+
+	if (!error)
+		error = sites_get((uint64_t)request->addr, options.plan, &site);
+	if (error)
+		return error;
+	probe = probe_create(site, &options);
+	if (!probe)
+		return -EP_NO_MEMORY;
+	error = attach(probe);
+	if (error)
+		probe_destroy(probe);
+	else
+		request->probe = probe;
+	return error;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct ep_request *left = *(struct ep_request *const *)a;
+	const struct ep_request *right = *(struct ep_request *const *)b;
+
+	if (left->addr != right->addr)
+		return left->addr < right->addr ? -1 : 1;
+	return left < right ? -1 : left > right; /* in the order of the caller */
+}
+
+struct batch {
+	struct ep_request **order;
+	struct probe_site **sites;
+	size_t count;
+};
+
+static void batch_deinit(struct batch *batch)
+{
+	free(batch->order);
+	free(batch->sites);
+}
+
+static int batch_init(struct batch *ret, struct ep_request *requests, size_t count)
+{
+	struct batch batch = {
+		.order = calloc(count + 1, sizeof(batch.order[0])),
+		.sites = calloc(count + 1, sizeof(batch.sites[0])),
+		.count = count,
+	};
+
+	if (!batch.order || !batch.sites) {
+		batch_deinit(&batch);
+		return -EP_NO_MEMORY;
+	}
+	for (size_t i = 0; i < count; i++)
+		batch.order[i] = &requests[i];
+	qsort(batch.order, count, sizeof(batch.order[0]), by_address);
+	*ret = batch;
+	return 0;
+}
+
+static void arm(struct batch *batch)
+{
+	size_t count = 0;
+	int error;
+
+	for (size_t i = 0; i < batch->count; i++)
+		if (batch->order[i]->probe)
+			batch->sites[count++] = batch->order[i]->probe->site;
+	error = sites_arm(batch->sites, count);
+	for (size_t i = 0; i < batch->count; i++) {
+		struct ep_request *request = batch->order[i];
+
+		if (!request->probe || (!error && atomic_load(&request->probe->site->armed)))
+			continue;
+		detach(request->probe);
+		request->probe = NULL;
+		request->error = error ? error : -EP_NOT_WRITABLE;
+	}
+}
+
+struct creation {
+	struct ep_request *requests;
+	size_t count;
+};
+
+static void create_all(void *data)
+{
+	const struct creation *creation = data;
+	struct ep_request *requests = creation->requests;
+	size_t count = creation->count;
+	struct batch batch = {.count = 0};
+	int error = engine_start();
+
+	if (!error)
+		error = batch_init(&batch, requests, count);
+	for (size_t i = 0; i < count; i++) {
+		struct ep_request *request = error ? &requests[i] : batch.order[i];
+
+		request->probe = NULL;
+		request->error = error ? error : create_one(request);
+	}
+	if (!error)
+		arm(&batch);
+	batch_deinit(&batch);
+}
+
+static void refuse_all(struct ep_request *requests, size_t count, int error)
+{
+	for (size_t i = 0; i < count; i++) {
+		requests[i].probe = NULL;
+		requests[i].error = error;
+	}
+}
+
+size_t ep_probe_create_batch(struct ep_request *requests, size_t count)
+{
+	struct creation creation = {requests, count};
+	size_t failed = 0;
+
+	if (probe_thread_in_handler()) {
+		refuse_all(requests, count, -EP_IN_HANDLER);
+		return count;
+	}
+	engine_stay();
+	engine_lock();
+	engine_hold_objects(create_all, &creation);
+	engine_unlock();
+	for (size_t i = 0; i < count; i++)
+		failed += requests[i].error != 0;
+	return failed;
+}
+
+int ep_probe_create(const void *addr, const struct ep_options *options, struct ep_probe **ret)
+{
+	struct ep_request request = {.addr = addr, .options = options};
+
+	if (!ret)
+		return -EP_INVALID;
+	if (ep_probe_create_batch(&request, 1) == 0)
+		*ret = request.probe;
+	return request.error;
+}
+
+/* ---- remove -------------------------------------------------------------------------------- */
+
+struct graveyard {
+	struct ep_probe *probes;
+	struct probe_list *lists;
+};
+
+static void add_waiter(const struct graveyard *graves, int by)
+{
+	for (struct ep_probe *probe = graves->probes; probe; probe = probe->next_removed)
+		probe->site->waiters += (uint32_t)by;
+	for (struct probe_list *list = graves->lists; list; list = list->next_replaced)
+		list->site->waiters += (uint32_t)by;
+}
+
+static bool is_waited_for(const struct probe_site *site, void *data)
+{
+	(void)data;
+	return __atomic_load_n(&site->waiters, __ATOMIC_RELAXED) != 0;
+}
+
+static void free_graves(struct graveyard *graves)
+{
+	for (struct ep_probe *probe = graves->probes, *next; probe; probe = next) {
+		next = probe->next_removed;
+		probe_destroy(probe);
+	}
+	for (struct probe_list *list = graves->lists, *next; list; list = next) {
+		next = list->next_replaced;
+		free(list);
+	}
+}
+
+/* Wait until nobody looks at what was removed so far, then free it. */
+static void bury(void)
+{
+	struct graveyard graves;
+
+	engine_lock();
+	graves = (struct graveyard){removed_probes, replaced_lists};
+	removed_probes = NULL;
+	replaced_lists = NULL;
+	add_waiter(&graves, 1);
+	engine_unlock();
+	probe_thread_wait(is_waited_for, NULL);
+	engine_lock();
+	add_waiter(&graves, -1);
+	free_graves(&graves);
+	engine_unlock();
+}
+
+struct removal {
+	struct ep_probe *const *probes;
+	size_t count;
+};
+
+static void remove_all(void *data)
+{
+	const struct removal *removal = data;
+	struct ep_probe *const *probes = removal->probes;
+	size_t count = removal->count, unused = 0;
+	struct probe_site **sites = calloc(count + 1, sizeof(*sites));
+
+	for (size_t i = 0; i < count; i++) {
+		struct probe_site *site;
+
+		if (!probes[i])
+			continue;
+		site = probes[i]->site;
+		if (!detach(probes[i]) || site->intercept)
+			continue;
+		if (site->guard) { /* it stays, and needs less of its jump now */
+			sites_arm(&site, 1);
+			continue;
+		}
+		if (sites)
+			sites[unused++] = site;
+		else
+			sites_disarm(&site, 1);
+	}
+	sites_disarm(sites, unused);
+	free(sites);
+}
+
+int ep_probe_remove_batch(struct ep_probe *const *probes, size_t count)
+{
+	struct removal removal = {probes, count};
+
+	if (!probes && count)
+		return -EP_INVALID;
+	engine_lock();
+	engine_hold_objects(remove_all, &removal);
+	engine_unlock();
+	if (!probe_thread_in_handler())
+		bury();
+	return 0;
+}
+
+int ep_probe_remove(struct ep_probe *probe)
+{
+	return probe ? ep_probe_remove_batch(&probe, 1) : -EP_INVALID;
+}
+
+/* ---- use ----------------------------------------------------------------------------------- */
+
+void ep_probe_enable(struct ep_probe *probe)
+{
+	/* A detour that only counts does not ask; who calls a handler does. */
+	if (atomic_exchange(&probe->enabled, true) || probe->handler)
+		return;
+	probe->skipped += counters_sum(probe->counter) - probe->frozen;
+}
+
+void ep_probe_disable(struct ep_probe *probe)
+{
+	if (atomic_exchange(&probe->enabled, false) && !probe->handler)
+		probe->frozen = counters_sum(probe->counter);
+}
+
+void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts)
+{
+	atomic_store(&probe->counts, counts ? counts : &probe->own_counts);
+}
+
+uint32_t ep_probe_counter(const struct ep_probe *probe)
+{
+	return probe->counter;
+}
+
+void ep_use_counter_memory(ep_counter_memory alloc, void *data)
+{
+	engine_lock();
+	counters_use_memory(alloc, data);
+	engine_unlock();
+}
+
+static uint64_t hits_of(const struct ep_probe *probe)
+{
+	const struct ep_counts *counts = atomic_load(&((struct ep_probe *)probe)->counts);
+	bool frozen = !probe->handler && !atomic_load(&((struct ep_probe *)probe)->enabled);
+	uint64_t counted = frozen ? probe->frozen : counters_sum(probe->counter);
+
+	return __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + counted - probe->skipped;
+}
+
+/* ---- info ---------------------------------------------------------------------------------- */
+
+static int give_info(struct ep_info *info, struct ep_info *ret)
+{
+	size_t size = ret->size;
+
+	if (size < offsetof(struct ep_info, hits))
+		return -EP_INVALID;
+	info->size = size;
+	memcpy(ret, info, size < sizeof(*info) ? size : sizeof(*info));
+	return 0;
+}
+
+struct description {
+	const struct ep_probe *probe;
+	struct ep_info *info;
+};
+
+static void describe(void *data)
+{
+	const struct description *description = data;
+	const struct ep_probe *probe = description->probe;
+
+	place_describe(probe->site->address, description->info);
+	x86_insn_text(&probe->site->insn, description->info->insn, sizeof(description->info->insn));
+}
+
+int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret)
+{
+	const struct ep_counts *counts;
+	struct plan_choice choice;
+	struct ep_info info = {0};
+	struct description description = {probe, &info};
+
+	if (!probe || !ret)
+		return -EP_INVALID;
+	engine_lock();
+	counts = atomic_load(&((struct ep_probe *)probe)->counts);
+	info.address = probe->site->address;
+	plan_of(probe->site, &choice);
+	info.plan = choice.plan;
+	info.reason = choice.reason;
+	info.hits = hits_of(probe);
+	info.missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
+	info.trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
+	engine_hold_objects(describe, &description);
+	engine_unlock();
+	return give_info(&info, ret);
+}
+
+static int check(uint64_t address, const struct ep_options *asked, struct ep_info *info)
+{
+	struct plan_choice choice = {EP_PLAN_REFUSED, 0};
+	struct ep_options options;
+	struct x86_insn insn;
+	int error = read_options(asked, &options);
+
+	if (error)
+		return error;
+	error = place_check(address, &insn);
+	if (!error) {
+		x86_insn_text(&insn, info->insn, sizeof(info->insn));
+		error = plan_choose(&insn, options.plan, &choice);
+	}
+	if (!error)
+		plan_foresee(&insn, options.plan, &choice);
+	info->plan = error ? EP_PLAN_REFUSED : choice.plan;
+	info->reason = error ? -error : choice.reason;
+	return error;
+}
+
+int ep_available(void)
+{
+	return host_check(); /* without the lock, which is a system call that may be forbidden */
+}
+
+struct question {
+	const struct ep_options *options;
+	struct ep_info info;
+	int error;
+};
+
+static void answer(void *data)
+{
+	struct question *question = data;
+
+	question->error = check(question->info.address, question->options, &question->info);
+	place_describe(question->info.address, &question->info);
+}
+
+int ep_check(const void *addr, const struct ep_options *options, struct ep_info *ret)
+{
+	struct question question = {options, {.address = (uint64_t)addr}, 0};
+	int size_error;
+
+	if (!ret)
+		return -EP_INVALID;
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
+	engine_lock();
+	engine_hold_objects(answer, &question);
+	engine_unlock();
+	size_error = give_info(&question.info, ret);
+	return size_error ? size_error : question.error;
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Names to addresses. A pattern may name thousands of symbols, many of them aliases of one
+ * address: each address is reported once, under its best name. An IFUNC symbol is the name of a
+ * resolver; users mean the implementation that it chooses, so it is called, as the loader does.
+ */
+#include <fnmatch.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "include/emuprobe.h"
+#include "probe/engine/engine.h"
+#include "probe/image/objects.h"
+#include "probe/thread/thread.h"
+
+static bool is_glob(const char *text)
+{
+	return text[strcspn(text, "*?[")] != '\0';
+}
+
+static bool object_is_glob(const struct ep_place *place)
+{
+	return place->object && !(place->is_literal & EP_LITERAL_OBJECT) && is_glob(place->object);
+}
+
+static bool symbol_is_glob(const struct ep_place *place)
+{
+	return place->symbol && !(place->is_literal & EP_LITERAL_SYMBOL) && is_glob(place->symbol);
+}
+
+/* "libc" for "libc.so.6" and "libc-2.31.so". */
+static bool is_stem(const char *stem, const char *name)
+{
+	size_t size = strlen(stem);
+
+	if (strncmp(stem, name, size) != 0)
+		return false;
+	return strncmp(name + size, ".so", 3) == 0 ||
+	       (name[size] == '-' && name[size + 1] >= '0' && name[size + 1] <= '9');
+}
+
+static bool object_matches(const struct objects_object *object, const struct ep_place *place)
+{
+	const char *slash = strrchr(object->path, '/'), *wanted = place->object;
+	const char *base = slash ? slash + 1 : object->path;
+
+	if (!wanted || !*wanted)
+		return object->is_executable;
+	if (object->is_engine || object->is_vdso)
+		return false;
+	if (object_is_glob(place))
+		return fnmatch(wanted, object->name, 0) == 0 || fnmatch(wanted, base, 0) == 0 ||
+		       fnmatch(wanted, object->path, 0) == 0;
+	if (strchr(wanted, '/')) {
+		char *real = realpath(wanted, NULL);
+		bool same = strcmp(wanted, object->path) == 0;
+		char *object_real = same ? NULL : realpath(object->path, NULL);
+
+		same = same || (real && object_real && strcmp(real, object_real) == 0);
+		free(real);
+		free(object_real);
+		return same;
+	}
+	return strcmp(wanted, object->name) == 0 || strcmp(wanted, base) == 0 ||
+	       is_stem(wanted, object->name);
+}
+
+static bool is_within(const struct objects_object *object, const void *address)
+{
+	return !address || ((uint64_t)address >= object->start && (uint64_t)address < object->end);
+}
+
+/* A resolver in an object that is not relocated yet cannot be called. */
+static bool is_unready(const struct objects_object *object, const struct objects_function *function)
+{
+	return object->is_new && function->kind == OBJECTS_IFUNC;
+}
+
+struct found {
+	uint64_t address;
+	const struct objects_object *object;
+	const struct objects_function *function;
+	size_t namesakes;
+	const char *relative;
+};
+
+struct search {
+	const struct ep_place *place;
+	struct found *found;
+	size_t count, room;
+	bool saw_object, saw_symbol;
+	bool saw_names; /* an object that is not stripped */
+};
+
+static int add_found(struct search *search, struct found found)
+{
+	if (search->count == search->room) {
+		size_t room = search->room ? search->room * 2 : 64;
+		struct found *grown = reallocarray(search->found, room, sizeof(*grown));
+
+		if (!grown)
+			return -EP_NO_MEMORY;
+		search->found = grown;
+		search->room = room;
+	}
+	search->found[search->count++] = found;
+	return 0;
+}
+
+static uint64_t implementation(const struct objects_function *function)
+{
+	/* x86 resolvers take no argument (System V ABI for x86-64, "GNU indirect functions"). */
+	if (function->kind == OBJECTS_IFUNC)
+		return ((uint64_t(*)(void))function->start)();
+	return function->start;
+}
+
+static int add_function(struct search *search, struct objects_object *object,
+			const struct objects_function *function)
+{
+	uint64_t offset = search->place->offset;
+
+	search->saw_symbol = true;
+	if (is_unready(object, function))
+		return 0;
+	if (offset && function->kind == OBJECTS_FUNC && offset >= function->end - function->start)
+		return -EP_BAD_OFFSET;
+	return add_found(search, (struct found){.address = implementation(function) + offset,
+						.object = object,
+						.function = function,
+						.namesakes = 1});
+}
+
+static int search_glob(struct search *search, struct objects_object *object)
+{
+	for (size_t i = 0; i < object->function_count; i++) {
+		const struct objects_function *function = &object->functions[i];
+		int error;
+
+		if (!function->name || fnmatch(search->place->symbol, function->name, 0) != 0)
+			continue;
+		error = add_function(search, object, function);
+		if (error && error != -EP_BAD_OFFSET)
+			return error;
+	}
+	return 0;
+}
+
+/* An exported one is what everybody but its own file means by the name. */
+static int rank(const struct objects_function *function)
+{
+	if (!function->exported)
+		return 0;
+	return function->hidden_version ? 1 : 2;
+}
+
+/* "work.constprop.0": called in place of work() where arguments allow. Cold parts are jumped to. */
+static bool is_relative(const char *name, const char *symbol, size_t size)
+{
+	return strncmp(name, symbol, size) == 0 && name[size] == '.' &&
+	       (strstr(name + size, ".constprop.") || strstr(name + size, ".isra.") ||
+		strstr(name + size, ".part."));
+}
+
+/* The last of the best, and the best relative. */
+static const struct objects_function *find_name(const struct search *search,
+						const struct objects_object *object,
+						const char **ret_relative)
+{
+	const char *symbol = search->place->symbol;
+	const struct objects_function *best = NULL;
+	size_t size = strlen(symbol);
+
+	*ret_relative = NULL;
+	for (size_t i = 0; i < object->function_count; i++) {
+		const struct objects_function *function = &object->functions[i];
+
+		if (!function->name || strncmp(symbol, function->name, size) != 0)
+			continue;
+		if (is_relative(function->name, symbol, size))
+			*ret_relative = function->name;
+		if (!function->name[size] && (!best || rank(function) >= rank(best)))
+			best = function;
+	}
+	return best;
+}
+
+/* Static functions of one name: all of them. */
+static int add_namesakes(struct search *search, struct objects_object *object)
+{
+	const struct objects_function *last = NULL;
+	size_t before = search->count;
+	int error = 0;
+
+	for (size_t i = 0; i < object->function_count; i++) {
+		const struct objects_function *function = &object->functions[i];
+
+		if (!function->name || strcmp(search->place->symbol, function->name) != 0 ||
+		    (last && last->start == function->start))
+			continue;
+		error = add_function(search, object, function);
+		if (error && error != -EP_BAD_OFFSET)
+			return error;
+		last = function;
+	}
+	return search->count == before ? error : 0;
+}
+
+static int search_name(struct search *search, struct objects_object *object)
+{
+	size_t before = search->count;
+	const char *relative;
+	const struct objects_function *best = find_name(search, object, &relative);
+	int error = 0;
+
+	if (best && best->exported)
+		error = add_function(search, object, best);
+	else if (best)
+		error = add_namesakes(search, object);
+	for (size_t i = before; i < search->count; i++) {
+		search->found[i].namesakes = search->count - before;
+		search->found[i].relative = relative;
+	}
+	return error;
+}
+
+static int search_offset(struct search *search, struct objects_object *object)
+{
+	uint64_t address = objects_of_file_offset(object, search->place->offset);
+
+	if (!address)
+		return 0;
+	search->saw_symbol = true;
+	return add_found(search,
+			 (struct found){.address = address, .object = object, .namesakes = 1});
+}
+
+static int search_object(struct search *search, struct objects_object *object)
+{
+	int error;
+
+	if (!is_within(object, search->place->within) || !object_matches(object, search->place))
+		return 0;
+	search->saw_object = true;
+	if (!search->place->symbol)
+		return search_offset(search, object);
+	error = objects_read_functions(object);
+	if (error)
+		return error;
+	search->saw_names |= object->has_symtab || !object->is_executable;
+	return symbol_is_glob(search->place) ? search_glob(search, object)
+					     : search_name(search, object);
+}
+
+/* Among aliases: strong before weak, default before hidden version, few underscores, short. */
+static int badness(const struct objects_function *function)
+{
+	int underscores = 0;
+
+	if (!function)
+		return 0;
+	while (function->name[underscores] == '_')
+		underscores++;
+	return function->hidden_version * 10000 + underscores * 1000 + (int)strlen(function->name);
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct found *left = a, *right = b;
+
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	return badness(left->function) - badness(right->function);
+}
+
+static int why_nothing(const struct search *search)
+{
+	const struct ep_place *place = search->place;
+
+	if (!search->saw_object)
+		return object_is_glob(place) ? -EP_NO_MATCH : -EP_NO_OBJECT;
+	if (!place->symbol)
+		return -EP_BAD_OFFSET;
+	if (!search->saw_names)
+		return -EP_NO_SYMBOLS;
+	return symbol_is_glob(place) ? -EP_NO_MATCH : -EP_NO_SYMBOL;
+}
+
+static int search_all(struct search *search)
+{
+	struct objects_object **objects;
+	size_t count;
+	int error = objects_list(&objects, &count);
+
+	for (size_t i = 0; i < count && !error; i++)
+		error = search_object(search, objects[i]);
+	if (!error && search->count == 0)
+		error = why_nothing(search);
+	return error;
+}
+
+static int report(const struct search *search,
+		  int (*found)(const struct ep_match *match, void *data), void *data)
+{
+	int stop = 0;
+
+	for (size_t i = 0; i < search->count && !stop; i++) {
+		const struct found *one = &search->found[i];
+		struct ep_match match = {
+			.addr = (const void *)one->address,
+			.object = one->object->name,
+			.path = one->object->path,
+			.symbol = one->function ? one->function->name : NULL,
+			.offset = search->place->offset,
+			.file_offset = objects_file_offset(one->object, one->address),
+			.namesakes = one->namesakes,
+			.relative = one->relative,
+		};
+
+		if (i > 0 && one->address == one[-1].address)
+			continue;
+		stop = found(&match, data);
+	}
+	return stop;
+}
+
+struct request {
+	struct search search;
+	int (*found)(const struct ep_match *match, void *data);
+	void *data;
+	int ret;
+};
+
+static void resolve(void *data)
+{
+	struct request *request = data;
+	struct search *search = &request->search;
+
+	request->ret = search_all(search);
+	if (request->ret)
+		return;
+	qsort(search->found, search->count, sizeof(search->found[0]), by_address);
+	request->ret = report(search, request->found, request->data);
+}
+
+int ep_resolve(const struct ep_place *place, int (*found)(const struct ep_match *match, void *data),
+	       void *data)
+{
+	struct request request = {{.place = place}, found, data, 0};
+
+	if (!place || !found)
+		return -EP_INVALID;
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
+	engine_lock();
+	engine_hold_objects(resolve, &request);
+	engine_unlock();
+	free(request.search.found);
+	return request.ret;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Nothing is done to a process until its first probe: linking the library is free. From then on
+ * its signals are ours (signals.c), and the places where libc would block SIGTRAP are guarded
+ * (guard.c).
+ */
+#include "probe/engine/engine.h"
+
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/auxv.h>
+#include <unistd.h>
+
+#include "fallback-xol/code_memory.h"
+#include "probe/engine/loader.h"
+#include "probe/guard/guard.h"
+#include "probe/guest/host.h"
+#include "probe/guest/park.h"
+#include "probe/guest/signals.h"
+#include "probe/image/objects.h"
+#include "probe/site/hit.h"
+#include "probe/site/patch.h"
+#include "probe/thread/counters.h"
+#include "probe/thread/thread.h"
+#include "probe/trap/deliver.h"
+#include "probe/trap/trap.h"
+#include "sys/call.h"
+
+#define KERNEL_SIZE 8
+
+static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+static __thread unsigned int own_depth; /* how often this thread has taken the lock */
+static uint64_t outer_mask;
+static bool started, is_ours, forks_are_watched;
+
+/* What a trap of this thread finds; there are no records before the first probe. */
+static void tell_depth(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread)
+		thread->engine_depth = own_depth;
+}
+
+static void before_fork(void)
+{
+	engine_lock();
+}
+
+static void after_fork(void)
+{
+	engine_unlock();
+}
+
+/* The child has one thread, which holds the lock, and no thread records but a wiped one. */
+static void after_fork_child(void)
+{
+	static const pthread_mutex_t unlocked = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+	tell_depth();
+	mutex = unlocked; /* its owner has another ID here */
+	pthread_mutex_lock(&mutex);
+	engine_unlock();
+}
+
+uint64_t engine_pause(void)
+{
+	/* Who waits for the lock while its owner starts the engine must be found by park.c. */
+	uint64_t all = SIGNALS_HELD & ~SIGNALS_BIT(PARK_SIGNAL), old;
+
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, KERNEL_SIZE);
+	if (own_depth++ == 0)
+		counters_pause(true);
+	tell_depth();
+	return old;
+}
+
+void engine_resume(uint64_t paused)
+{
+	uint64_t mask = ~paused & ~SIGNALS_OWNED;
+
+	own_depth--;
+	tell_depth();
+	if (own_depth)
+		return;
+	counters_pause(false);
+	/* Not SIG_SETMASK: signals_init() may have changed it in between. */
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, KERNEL_SIZE);
+}
+
+void engine_lock(void)
+{
+	uint64_t old = engine_pause();
+
+	pthread_mutex_lock(&mutex);
+	if (own_depth == 1) {
+		outer_mask = old;
+		objects_invalidate();
+	}
+	if (!forks_are_watched)
+		forks_are_watched = !pthread_atfork(before_fork, after_fork, after_fork_child);
+	tell_depth(); /* the engine may have been started while we waited */
+}
+
+void engine_unlock(void)
+{
+	uint64_t paused = outer_mask;
+
+	pthread_mutex_unlock(&mutex);
+	engine_resume(paused);
+}
+
+static int take_over(void)
+{
+	static const struct signals_ours handlers = {trap_handler, fault_handler,
+						     deliver_asynchronous};
+	int error = signals_are_taken() ? -EP_OTHER_ENGINE : 0;
+
+	if (error)
+		return error;
+	error = signals_init(&handlers);
+	if (!error)
+		error = guard_arm();
+	/* What could not be taken out again still needs its handler. */
+	if (error && guard_count() == 0)
+		signals_deinit();
+	return error;
+}
+
+/* ---- what may not go away ------------------------------------------------------------------ */
+
+struct work {
+	void (*run)(void *data);
+	void *data;
+};
+
+static int run_held(struct dl_phdr_info *info, size_t size, void *data)
+{
+	const struct work *work = data;
+
+	(void)info;
+	(void)size;
+	work->run(work->data);
+	return 1;
+}
+
+/* The loader holds its list, and all that is on it, while somebody walks through it. */
+void engine_hold_objects(void (*run)(void *data), void *data)
+{
+	struct work work = {run, data};
+
+	dl_iterate_phdr(run_held, &work);
+}
+
+/* Not there in static programs, from which nothing is unloaded. */
+#pragma weak dlopen
+#pragma weak dladdr
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+static bool in_executable(void)
+{
+	return getauxval(AT_PHDR) == (uint64_t)&__ehdr_start + __ehdr_start.e_phoff;
+}
+
+/*
+ * Our handlers are in the kernel and our jumps in the text: what we are a part of, a library or a
+ * plugin with the engine inside, must stay. Without the lock, since the loader has one of its own,
+ * whose owner may be waiting for ours. Not before libc is initialized, which dlopen() would do too
+ * early: what is loaded by then stays anyway.
+ */
+void engine_stay(void)
+{
+	static atomic_bool stays;
+	Dl_info info;
+
+	if (atomic_load(&stays))
+		return;
+	if (environ && !in_executable() && dlopen && dladdr &&
+	    dladdr((const void *)&run_held, &info))
+		dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+	atomic_store(&stays, true);
+}
+
+/* ---- start --------------------------------------------------------------------------------- */
+
+/* Whatever fails leaves the process as it was, and may be tried again. */
+int engine_start(void)
+{
+	int error = forks_are_watched ? 0 : -EP_NO_MEMORY;
+
+	if (started)
+		return 0;
+	if (!error)
+		error = host_check();
+	if (!error)
+		error = patch_init();
+	if (!error)
+		error = xol_code_check();
+	if (!error)
+		error = probe_thread_init();
+	if (error)
+		return error;
+	tell_depth();
+	hit_init();
+	if (!is_ours)
+		error = take_over();
+	is_ours = !error;
+	if (!error)
+		error = loader_watch();
+	started = !error;
+	return error;
+}

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which `syscall` instructions are guarded: those whose number may be one of ours (guard.c). Most
+ * have theirs in sight, as in `mov $14, %eax; ...; syscall`; where it comes from elsewhere, as in
+ * libc's syscall() and what newer versions share among all calls that can be cancelled, the guard
+ * looks at each call's number. Guarding one too many costs a nanosecond; missing one may kill.
+ *
+ * A guard is a jump where one can stand, so that it needs neither a signal frame nor SIGTRAP's
+ * handler, which are just what is being changed there.
+ */
+#include "probe/guard/guard.h"
+
+#include <gnu/libc-version.h>
+#include <string.h>
+
+#include "probe/guard/number.h"
+#include "probe/guest/park.h"
+#include "probe/image/objects.h"
+#include "probe/site/patch.h"
+#include "probe/site/plan.h"
+#include "probe/site/promote.h"
+#include "probe/site/registry.h"
+#include "probe/site/sites.h"
+#include "sys/call.h"
+#include "x86/encode.h"
+
+#define GUARDS_MAX 512
+
+/* The sites, ready; written by park_others(), when nothing may be allocated. */
+static struct probe_site *sites[GUARDS_MAX];
+static struct patch_byte bytes[GUARDS_MAX * XOL_JUMP_SIZE];
+static size_t count, failed;
+
+static int prepare(uint64_t address, bool is_known, bool returns)
+{
+	struct probe_site *site;
+	int error;
+
+	if (count == GUARDS_MAX)
+		return 0;
+	error = sites_get_guarded(address, is_known, &guard_calls, &site);
+	if (error)
+		return error;
+	site->guard_returns = returns;
+	atomic_store(&site->armed, true);
+	sites[count++] = site;
+	return 0;
+}
+
+/* In libc a function's start is known, and decoding from there is the better proof. */
+static int consider(const uint8_t *at, const uint8_t *start, struct objects_object *object,
+		    bool is_libc)
+{
+	if (at > start && at[-1] == SYSCALL_MARK)
+		return 0;
+	switch (guard_number(at, start, object, is_libc)) {
+	case GUARD_NUMBER_RETURN:
+		return prepare((uint64_t)at, true, false);
+	case GUARD_NUMBER_PROVEN:
+		return prepare((uint64_t)at, true, true);
+	case GUARD_NUMBER_LIKELY:
+		return prepare((uint64_t)at, false, true);
+	default:
+		return 0;
+	}
+}
+
+static int scan(const uint8_t *start, size_t size, struct objects_object *object, bool is_libc)
+{
+	const uint8_t *at = start, *end = start + size;
+	int error = 0;
+
+	while ((at = memchr(at, 0x05, (size_t)(end - at)))) { /* faster than memmem() */
+		if (at > start && at[-1] == 0x0f)	      /* syscall */
+			error = consider(at - 1, start, object, is_libc);
+		if (error == -EP_NO_MEMORY || error == -EP_OUT_OF_REACH)
+			return error; /* a gap in the guard kills; not so what is no instruction */
+		at++;
+	}
+	return 0;
+}
+
+static size_t put_bytes(const struct probe_site *site, bool original, struct patch_byte *to)
+{
+	static const uint8_t int3[] = {X86_INT3};
+	const struct probe_jump *jump = atomic_load(&site->jump);
+	const uint8_t *from = original ? site->insn.bytes : int3;
+	size_t size = jump ? XOL_JUMP_SIZE : 1;
+
+	if (jump)
+		from = original ? jump->original : jump->jump.bytes;
+	for (size_t i = 0; i < size; i++)
+		to[i] = (struct patch_byte){site->address + i, from[i], 0};
+	return size;
+}
+
+/*
+ * Whole jumps, where there is one: no thread executes what is written. One that is found behind a
+ * call, waiting in the kernel, comes back to a boundary (G3).
+ */
+static size_t write_bytes(bool original)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < count; i++)
+		size += put_bytes(sites[i], original, bytes + size);
+	return patch_write(bytes, size);
+}
+
+static void write_all(void)
+{
+	failed = write_bytes(false);
+}
+
+static int scan_object(struct objects_object *object, bool is_libc)
+{
+	int error = 0;
+
+	for (size_t i = 0; object && i < object->phdr_count && !error; i++) {
+		const ElfW(Phdr) *phdr = &object->phdrs[i];
+
+		if (phdr->p_type == PT_LOAD && (phdr->p_flags & (PF_R | PF_X)) == (PF_R | PF_X))
+			error = scan((const uint8_t *)(object->base + phdr->p_vaddr),
+				     phdr->p_filesz, object, is_libc);
+	}
+	return error;
+}
+
+/* Runtimes that ask the kernel themselves: Go's, sanitizers'. */
+static void scan_others(const struct objects_object *libc)
+{
+	const struct objects_object *ours = objects_find((uint64_t)scan_others);
+	struct objects_object **objects;
+	size_t object_count;
+
+	if (objects_list(&objects, &object_count))
+		return;
+	for (size_t i = 0; i < object_count; i++)
+		if (objects[i] != libc && objects[i] != ours && !objects[i]->is_vdso)
+			scan_object(objects[i], false);
+}
+
+/* The guard has a gap, and a gap kills: take away what could be written. */
+static void take_away(void)
+{
+	size_t kept = 0;
+
+	write_bytes(true);
+	for (size_t i = 0; i < count; i++) {
+		if (registry_stands(sites[i])) {
+			kept++;
+			continue;
+		}
+		atomic_store(&sites[i]->jump, NULL);
+		atomic_store(&sites[i]->armed, false);
+	}
+	count = kept;
+}
+
+void guard_object(struct objects_object *object)
+{
+	size_t before = count;
+
+	count = 0;
+	scan_object(object, strcmp(object->name, "libc.so.6") == 0);
+	promote_prepare(sites, count);
+	write_all();
+	if (failed)
+		take_away();
+	count += before;
+}
+
+int guard_arm(void)
+{
+	/* libc, whoever wraps its functions. */
+	struct objects_object *libc = objects_find((uint64_t)gnu_get_libc_version);
+	int error;
+
+	count = failed = 0;
+	guard_init();
+	error = libc ? scan_object(libc, true) : -EP_NO_MEMORY;
+	if (!error)
+		scan_others(libc);
+	promote_prepare(sites, count);
+	if (!error)
+		error = park_others(write_all);
+	if (!error && failed)
+		error = -EP_NOT_WRITABLE;
+	if (error)
+		take_away();
+	return error;
+}
+
+size_t guard_count(void)
+{
+	return count;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A guest: a process of its own that runs in its parent's memory, as the thread that made it, until
+ * it executes another program (vfork, posix_spawn). Its signal mask and actions are its own.
+ */
+#ifndef EMUPROBE_PROBE_GUEST_GUEST_H
+#define EMUPROBE_PROBE_GUEST_GUEST_H
+
+#include "probe/guest/signals.h"
+
+struct guest {
+	int32_t pid;
+	/* Of the signals that we own, in its eyes: */
+	uint64_t blocked;
+	struct signals_action actions[SIGNALS_OWNED_COUNT];
+};
+
+/**
+ * What is kept of the caller, if it is a guest; as it inherited it, at first.
+ *
+ * @return   NULL: it is not.
+ * Context:  TRAP_PATH; a system call.
+ */
+EP_TRAP_PATH struct guest *guest_self(void);
+
+/** The action of @sig, which we own. Context: TRAP_PATH. */
+EP_TRAP_PATH struct signals_action *guest_action(struct guest *guest, int sig);
+
+#endif

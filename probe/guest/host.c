@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Some hosts kill a process for what arming needs. A seccomp filter can answer a system call with
+ * death, and there is no asking it: so a child tries, and if it dies, so would we. The child is a
+ * plain fork by a bare system call that sends no signal when it ends, and is made only where
+ * there is a filter, as in every container. A filter that comes later is the program's decision.
+ * Valgrind runs another copy of the program's instructions, and dies of our traps. A tracer sees
+ * each trap first, and may keep it. And a few early 64-bit processors have no lahf and sahf, which
+ * detours and the emulator keep the flags with.
+ */
+#include "probe/guest/host.h"
+
+#include <fcntl.h>
+#include <linux/futex.h>
+#include <linux/membarrier.h>
+#include <linux/memfd.h>
+#include <linux/wait.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "include/emuprobe.h"
+#include "sys/call.h"
+#include "x86/cpu.h"
+
+#define PAGE_SIZE    4096
+#define KERNEL_SIZE  8
+#define STATUS	     "/proc/self/status"
+#define ON_VALGRIND_ 0x1001 /* valgrind.h: VG_USERREQ__RUNNING_ON_VALGRIND */
+
+/* ---- valgrind ------------------------------------------------------------------------------ */
+
+/* The request of valgrind.h: to a processor these instructions do nothing. */
+static bool is_valgrind(void)
+{
+	const uint64_t request[6] = {ON_VALGRIND_};
+	uint64_t answer = 0;
+
+	__asm__ volatile("rolq $3, %%rdi\n\trolq $13, %%rdi\n\t"
+			 "rolq $61, %%rdi\n\trolq $51, %%rdi\n\t"
+			 "xchgq %%rbx, %%rbx"
+			 : "+d"(answer)
+			 : "a"(request), "m"(request)
+			 : "cc", "memory");
+	return answer != 0;
+}
+
+/* ---- seccomp ------------------------------------------------------------------------------- */
+
+/* What the kernel says of us behind @key: its first character. Unreadable: "0", nothing special. */
+static char status_of(const char *key)
+{
+	long fd = sys4(SYS_openat, AT_FDCWD, STATUS, O_RDONLY | O_CLOEXEC, 0), size;
+	const char *found;
+	char text[4096];
+
+	if (fd < 0)
+		return '0';
+	size = sys3(SYS_read, fd, text, sizeof(text) - 1);
+	sys1(SYS_close, fd);
+	text[size > 0 ? size : 0] = '\0';
+	found = strstr(text, key);
+	return found ? found[strlen(key)] : '0';
+}
+
+static void try_memory(void)
+{
+	const struct rlimit *none = NULL;
+	struct rlimit limit;
+	long fd = sys2(SYS_memfd_create, "emuprobe", MFD_CLOEXEC);
+	long at = sys6(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		       -1, 0);
+
+	sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, none, &limit);
+	sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, &limit, none);
+	sys2(SYS_ftruncate, fd, PAGE_SIZE);
+	sys6(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+	sys3(SYS_madvise, at, PAGE_SIZE, MADV_WIPEONFORK);
+	sys1(SYS_close, fd);
+	sys2(SYS_munmap, at, PAGE_SIZE);
+}
+
+/* As the launcher's session and text are opened, and text is written. */
+static void try_text(void)
+{
+	static const uint8_t byte = 0x5a; /* what is written over itself */
+	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
+
+	if (fd >= 0)
+		sys4(SYS_pwrite64, fd, &byte, 1, &byte);
+	sys1(SYS_close, fd);
+	sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+}
+
+static void try_signals(void)
+{
+	struct {
+		uint64_t handler, flags, restorer, mask;
+	} action;
+	uint64_t none = 0;
+	long pid = sys0(SYS_getpid), tid = sys0(SYS_gettid);
+
+	sys4(SYS_rt_sigaction, SIGTRAP, NULL, &action, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, SIGTRAP, &action, NULL, KERNEL_SIZE);
+	sys2(SYS_rt_sigpending, &none, KERNEL_SIZE);
+	sys3(SYS_tgkill, pid, tid, 0);
+	sys3(SYS_futex, &none, FUTEX_WAKE, 0);
+}
+
+/* A handler of the program's for SIGSYS must not run: blocked, it kills. */
+_Noreturn static void try_all(void)
+{
+	uint64_t all = ~0ul;
+
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, KERNEL_SIZE);
+	try_memory();
+	try_text();
+	try_signals();
+	for (;;)
+		sys1(SYS_exit_group, 0);
+}
+
+static bool kills(void)
+{
+	int status = 0;
+	long pid = sys6(SYS_clone, 0, 0, 0, 0, 0, 0), ended;
+
+	if (pid == 0)
+		try_all();
+	if (pid < 0)
+		return false; /* nobody can tell */
+	do
+		ended = sys4(SYS_wait4, pid, &status, __WCLONE, NULL);
+	while (ended == -4 /* EINTR */);
+	return ended == pid && status != 0;
+}
+
+/* ---- tracers ------------------------------------------------------------------------------- */
+
+void signals_restorer(void);
+static volatile bool has_arrived;
+
+static void on_trap(int sig)
+{
+	(void)sig;
+	has_arrived = true;
+}
+
+/* Does a tracer keep the program's SIGTRAP for itself, as debuggers do until they are told? */
+static bool is_taken(void)
+{
+	struct {
+		void (*handler)(int);
+		uint64_t flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} ours = {on_trap, 0x04000000 /* SA_RESTORER */, signals_restorer, ~0ul}, old;
+	uint64_t trap = 1ul << (SIGTRAP - 1), mask = 0;
+
+	sys4(SYS_rt_sigaction, SIGTRAP, &ours, &old, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &trap, &mask, KERNEL_SIZE);
+	__asm__ volatile("int3" ::: "memory");
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, SIGTRAP, &old, NULL, KERNEL_SIZE);
+	return !has_arrived;
+}
+
+/* -------------------------------------------------------------------------------------------- */
+
+int host_check(void)
+{
+	static _Atomic int answer = 1; /* 1: not asked yet */
+
+	if (answer <= 0)
+		return answer;
+	if (is_valgrind())
+		answer = -EP_VALGRIND;
+	else if (!x86_cpu_has(X86_CPU_LAHF))
+		answer = -EP_UNSUPPORTED;
+	else
+		answer = status_of("\nSeccomp:\t") == '2' && kills()	    ? -EP_SANDBOXED
+			 : status_of("\nTracerPid:\t") != '0' && is_taken() ? -EP_TRACED
+									    : 0;
+	return answer;
+}

@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A thread that blocks SIGTRAP dies of the first int3 that it meets. Once libc's system calls are
+ * guarded no thread can block it any more, but when the first probe is made in a program that runs
+ * already, threads may be blocking it for good (workers that leave signals to others) or for some
+ * microseconds (in pthread_create(), say), and the guards are int3s themselves. So all threads
+ * are held just once, at a moment when they can take a signal, and get SIGTRAP unblocked there.
+ *
+ * The signal is SIGSETXID, libc's own for changing user IDs in all threads: programs cannot block
+ * it, libc does only for moments, and its handler ignores what it did not send. It is put back
+ * right after. What stands still may hold any lock, so nothing here allocates meanwhile.
+ */
+#include "probe/guest/park.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#include "probe/guest/masks.h"
+#include "probe/guest/signals.h"
+#include "sys/call.h"
+
+#define KERNEL_SIZE 8u
+#define THREADS_MAX 65536u
+#define ROUNDS_MAX  2000 /* of 500 us */
+
+struct linux_dirent64 {
+	uint64_t inode;
+	int64_t offset;
+	uint16_t size;
+	uint8_t type;
+	char name[];
+};
+
+enum state { NOT_ASKED, ASKED, PARKED };
+
+struct parked {
+	int32_t tid;
+	_Atomic uint8_t state;
+};
+
+static struct parked *threads;
+static _Atomic uint32_t thread_count;
+static _Atomic uint32_t attempt;  /* from 1 on: one that fails is made again */
+static _Atomic uint32_t released; /* the last attempt that is over; futex */
+static _Atomic uint32_t undone;	  /* the last one that failed */
+static const char magic;
+
+void signals_restorer(void);
+
+/* ---- in the other threads ------------------------------------------------------------------ */
+
+EP_TRAP_PATH static struct parked *find(int32_t tid)
+{
+	for (uint32_t i = 0; i < thread_count; i++)
+		if (threads[i].tid == tid)
+			return &threads[i];
+	return NULL;
+}
+
+EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
+{
+	uint64_t *mask = signals_mask(ucontext), before = *mask;
+	struct parked *self = find((int32_t)sys0(SYS_gettid));
+	uint32_t mine = atomic_load(&attempt), over;
+
+	(void)sig;
+	if (info->si_code != SI_QUEUE || info->si_value.sival_ptr != &magic)
+		return;
+	masks_adopt(*mask);
+	*mask &= ~SIGNALS_OWNED;
+	if (!self)
+		return;
+	atomic_store(&self->state, PARKED);
+	while ((over = atomic_load(&released)) < mine)
+		sys4(SYS_futex, &released, 0 /* FUTEX_WAIT */, over, NULL);
+	if (atomic_load(&undone) == mine)
+		*mask = before;
+}
+
+/* ---- in the caller ------------------------------------------------------------------------- */
+
+/* @return false: there may be more. */
+static bool each_task(long fd, void (*visit)(int32_t tid))
+{
+	_Alignas(8) char buf[4096];
+	long size;
+
+	sys3(SYS_lseek, fd, 0, SEEK_SET);
+	while ((size = sys3(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
+		for (long at = 0; at < size;) {
+			const struct linux_dirent64 *entry = (const void *)(buf + at);
+			int32_t tid = 0;
+
+			for (const char *c = entry->name; *c >= '0' && *c <= '9'; c++)
+				tid = tid * 10 + (*c - '0');
+			if (tid)
+				visit(tid);
+			at += entry->size;
+		}
+	}
+	return size == 0;
+}
+
+static int32_t self_tid;
+static uint32_t not_parked;
+
+static void ask(struct parked *thread)
+{
+	siginfo_t info = {.si_signo = PARK_SIGNAL, .si_code = SI_QUEUE};
+	long pid = sys0(SYS_getpid);
+
+	info.si_pid = (pid_t)pid;
+	info.si_value.sival_ptr = (void *)&magic;
+	atomic_store(&thread->state, ASKED);
+	if (sys4(SYS_rt_tgsigqueueinfo, pid, thread->tid, PARK_SIGNAL, &info))
+		atomic_store(&thread->state, NOT_ASKED); /* no room in its queue: later */
+}
+
+static void visit_task(int32_t tid)
+{
+	struct parked *thread = find(tid);
+
+	if (tid == self_tid)
+		return;
+	if (!thread && thread_count < THREADS_MAX) {
+		thread = &threads[thread_count];
+		atomic_store(&thread->state, NOT_ASKED);
+		thread->tid = tid;
+		atomic_fetch_add(&thread_count, 1);
+	}
+	if (thread && atomic_load(&thread->state) == NOT_ASKED)
+		ask(thread);
+	not_parked += !thread || atomic_load(&thread->state) != PARKED;
+}
+
+/* Until a whole round finds nobody new and nobody running. */
+static int gather(long fd)
+{
+	const struct timespec pause = {0, 500000};
+
+	for (int round = 0; round < ROUNDS_MAX; round++) {
+		uint32_t known = thread_count;
+
+		not_parked = 0;
+		if (!each_task(fd, visit_task))
+			return -EP_UNSUPPORTED;
+		if (!not_parked && known == thread_count)
+			return 0;
+		sys2(SYS_nanosleep, &pause, NULL);
+	}
+	return -EP_SIGNALS_BLOCKED;
+}
+
+static void release(int error)
+{
+	if (error)
+		atomic_store(&undone, attempt);
+	atomic_store(&released, attempt);
+	sys3(SYS_futex, &released, 1 /* FUTEX_WAKE */, INT32_MAX);
+}
+
+static int hold(long fd, void (*action)(void))
+{
+	struct signals_action old, park = {
+					   .handler = on_park,
+					   .flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART |
+						    0x04000000u /* SA_RESTORER */,
+					   .restorer = signals_restorer,
+					   .mask = ~SIGNALS_OWNED,
+				   };
+	int error;
+
+	sys4(SYS_rt_sigaction, PARK_SIGNAL, &park, &old, KERNEL_SIZE);
+	error = gather(fd);
+	if (!error)
+		action();
+	release(error);
+	sys4(SYS_rt_sigaction, PARK_SIGNAL, &old, NULL, KERNEL_SIZE);
+	return error;
+}
+
+static uint32_t task_count;
+
+static void count_task(int32_t tid)
+{
+	(void)tid;
+	task_count++;
+}
+
+/* Never unmapped: a thread that was asked may come late. */
+static int make_table(void)
+{
+	size_t bytes = THREADS_MAX * sizeof(threads[0]);
+	void *memory;
+
+	if (threads)
+		return 0;
+	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return -EP_NO_MEMORY;
+	threads = memory;
+	return 0;
+}
+
+static int hold_all(long fd, void (*action)(void))
+{
+	int error = make_table();
+
+	if (error)
+		return error;
+	thread_count = 0;
+	atomic_fetch_add(&attempt, 1);
+	return hold(fd, action);
+}
+
+/* Not knowing whether there are others, guards must not be written. */
+int park_others(void (*action)(void))
+{
+	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+		       0);
+	bool is_whole = false;
+	int error = 0;
+
+	self_tid = (int32_t)sys0(SYS_gettid);
+	task_count = 0;
+	if (fd >= 0)
+		is_whole = each_task(fd, count_task);
+	if (!is_whole)
+		error = -EP_UNSUPPORTED;
+	else if (task_count == 1)
+		action();
+	else
+		error = hold_all(fd, action);
+	if (fd >= 0)
+		sys1(SYS_close, fd);
+	return error;
+}

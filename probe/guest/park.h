@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Holds every other thread for a moment: once in a process, when the engine starts late. */
+#ifndef EMUPROBE_PROBE_GUEST_PARK_H
+#define EMUPROBE_PROBE_GUEST_PARK_H
+
+#define PARK_SIGNAL 33 /* SIGSETXID, libc's own */
+
+/**
+ * Call @action while all other threads stand still with SIGTRAP unblocked, which it stays. They
+ * may hold any lock, so @action may make system calls and nothing else. A system call that they
+ * were waiting in may end with EINTR. Alone in the process, nothing is done but @action.
+ *
+ * @return   0; -EP_SIGNALS_BLOCKED: some thread could not be made to unblock SIGTRAP, or
+ *           -EP_UNSUPPORTED: the threads cannot be listed. Then @action was not called.
+ * Context:  engine lock held.
+ */
+int park_others(void (*action)(void));
+
+#endif

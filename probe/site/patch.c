@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Program text is mapped readable and executable, and must never be writable and executable at
+ * once (G6). The kernel lets a process write to its own text through /proc/self/mem: the page is
+ * copied privately, the mapping keeps its protection, and a single byte changes atomically for
+ * all threads. Where that is denied, the page loses its execute permission while it is written;
+ * a thread that wants to execute it meanwhile faults, and the fault handler sends it back until
+ * the page is whole again.
+ *
+ * The file is opened anew for each batch: a descriptor kept over a fork would write to the parent.
+ * Raw system calls throughout, since libc's own may be among the bytes being changed.
+ */
+#include "probe/site/patch.h"
+
+#include <fcntl.h>
+#include <linux/membarrier.h>
+#include <stdatomic.h>
+#include <sys/mman.h>
+
+#include "probe/guest/membarrier.h"
+#include "sys/call.h"
+#include "sys/maps.h"
+#include "x86/encode.h"
+
+#define PAGE_SIZE 4096u
+#define RUN_MAX	  8u  /* bytes written by one system call */
+#define TRIES_MAX 100 /* to make a page executable again: there is no way back */
+
+static bool force_mprotect;
+static _Atomic uint64_t busy_page; /* 0: none */
+static atomic_bool has_been_busy;
+static bool have_membarrier;
+
+void patch_force_mprotect(bool force)
+{
+	force_mprotect = force;
+}
+
+int patch_init(void)
+{
+	long error;
+
+	membarrier_look();
+	error = sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
+
+	if (!error)
+		error = sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
+	have_membarrier = error == 0;
+	return have_membarrier ? 0 : -EP_NO_MEMBARRIER;
+}
+
+bool patch_barrier(void)
+{
+	if (!have_membarrier)
+		return false;
+	return !sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) &&
+	       !sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
+}
+
+EP_TRAP_PATH bool patch_is_busy(uint64_t address)
+{
+	uint64_t busy = atomic_load_explicit(&busy_page, memory_order_acquire);
+
+	return busy && address - busy < PAGE_SIZE;
+}
+
+EP_TRAP_PATH bool patch_was_busy(void)
+{
+	return atomic_load_explicit(&has_been_busy, memory_order_relaxed);
+}
+
+/* Some security policies let text become writable, but never executable again: find out on a page of
+ * our own that nobody executes. */
+static bool can_come_back(void)
+{
+	__attribute__((section(".text.patch_trial"),
+		       aligned(4096))) static const uint8_t trial[PAGE_SIZE] = {X86_INT3};
+	static enum { UNKNOWN, YES, NO } can;
+
+	if (can == UNKNOWN) {
+		if (sys3(SYS_mprotect, trial, PAGE_SIZE, PROT_READ | PROT_WRITE))
+			return false;
+		*(volatile uint8_t *)(uint64_t)trial = trial[0]; /* a copy of ours, as it will be */
+		can = sys3(SYS_mprotect, trial, PAGE_SIZE, PROT_READ | PROT_EXEC) ? NO : YES;
+	}
+	return can == YES;
+}
+
+struct search {
+	uint64_t address;
+	int protection; /* -1: unknown */
+};
+
+static void find_protection(const struct sys_mapping *mapping, void *data)
+{
+	struct search *search = data;
+
+	if (search->address >= mapping->lo && search->address < mapping->hi)
+		search->protection = (mapping->readable ? PROT_READ : 0) |
+				     (mapping->writable ? PROT_WRITE : 0) |
+				     (mapping->executable ? PROT_EXEC : 0);
+}
+
+static int protection_of(uint64_t address)
+{
+	struct search search = {address, -1};
+
+	sys_maps_each(find_protection, &search);
+	return search.protection < 0 ? PROT_READ | PROT_EXEC : search.protection;
+}
+
+static bool write_in_writable_page(const struct patch_byte *byte, uint64_t page, int protection)
+{
+	if (sys3(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_WRITE))
+		return false;
+	*(volatile uint8_t *)byte->address = byte->byte;
+	for (int tries = 0; tries < TRIES_MAX; tries++)
+		if (!sys3(SYS_mprotect, page, PAGE_SIZE, protection))
+			break;
+	return true;
+}
+
+static bool write_by_mprotect(const struct patch_byte *byte)
+{
+	uint64_t page = byte->address & -(uint64_t)PAGE_SIZE;
+	int protection = protection_of(byte->address);
+	bool done;
+
+	if (protection & PROT_WRITE) { /* generated code: the program's own choice */
+		*(volatile uint8_t *)byte->address = byte->byte;
+		return true;
+	}
+	if (!can_come_back())
+		return false;
+	atomic_store(&has_been_busy, true);
+	atomic_store(&busy_page, page);
+	done = write_in_writable_page(byte, page, protection);
+	atomic_store(&busy_page, 0);
+	return done;
+}
+
+EP_TRAP_PATH long patch_open(void)
+{
+	static const char path[] = "/proc/self/mem";
+
+	return sys4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
+}
+
+EP_TRAP_PATH void patch_close(long fd)
+{
+	sys1(SYS_close, fd);
+}
+
+EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *bytes, size_t size)
+{
+	return sys4(SYS_pwrite64, fd, bytes, size, address) == (long)size;
+}
+
+bool patch_read(uint64_t address, uint8_t *ret, size_t size)
+{
+	long fd = patch_open(), got;
+
+	if (fd < 0)
+		return false;
+	got = sys4(SYS_pread64, fd, ret, size, address);
+	patch_close(fd);
+	return got == (long)size;
+}
+
+/* How many of the @count bytes follow each other in memory. */
+static size_t run_length(const struct patch_byte *bytes, size_t count)
+{
+	size_t length = 1;
+
+	while (length < count && length < RUN_MAX &&
+	       bytes[length].address == bytes[0].address + length)
+		length++;
+	return length;
+}
+
+/* Each byte changes atomically all the same: nothing is smaller than a byte. */
+static bool write_run(long fd, const struct patch_byte *bytes, size_t count)
+{
+	uint8_t run[RUN_MAX];
+
+	for (size_t i = 0; i < count; i++)
+		run[i] = bytes[i].byte;
+	return fd >= 0 && patch_write_raw(fd, bytes[0].address, run, count);
+}
+
+size_t patch_write(struct patch_byte *bytes, size_t count)
+{
+	size_t failed = 0, length;
+	long fd = force_mprotect ? -1 : patch_open();
+
+	for (size_t i = 0; i < count; i += length) {
+		length = run_length(&bytes[i], count - i);
+		bool written = write_run(fd, &bytes[i], length);
+
+		for (size_t j = i; j < i + length; j++) {
+			bool good = written || write_by_mprotect(&bytes[j]);
+
+			bytes[j].error = good ? 0 : -EP_NOT_WRITABLE;
+			failed += !good;
+		}
+	}
+	if (fd >= 0)
+		patch_close(fd);
+	return failed + !patch_barrier();
+}

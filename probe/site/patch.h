@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Changes the bytes of running code. */
+#ifndef EMUPROBE_PROBE_SITE_PATCH_H
+#define EMUPROBE_PROBE_SITE_PATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/emuprobe.h"
+
+struct patch_byte {
+	uint64_t address;
+	uint8_t byte;
+	int error; /* out: 0 or -EP_NOT_WRITABLE */
+};
+
+/**
+ * Write single bytes of program text, each atomically; then no thread executes an old one any
+ * more (G1), without a thread being stopped (G2).
+ *
+ * @return   0: all were written, and the barrier stood. Else some failed, as their .error says, or
+ *           the barrier was refused (by a sandbox that came later).
+ * Context:  engine lock held. About 1 us a byte and 10 us in all.
+ */
+size_t patch_write(struct patch_byte *bytes, size_t count);
+
+/**
+ * The same at the lowest level, for a process that is about to die. A file of program text, or a
+ * negative errno; what it cannot write is left.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH long patch_open(void);
+EP_TRAP_PATH void patch_close(long fd);
+EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *bytes, size_t size);
+
+/** Read what may not be readable in the usual way. Context: any. */
+bool patch_read(uint64_t address, uint8_t *ret, size_t size);
+
+/** Every other thread of the process passes a full memory barrier and serializes; false: refused. */
+bool patch_barrier(void);
+
+/** @return 0 or -EP_NO_MEMBARRIER. Context: once, before the first probe; again after a fork. */
+int patch_init(void);
+
+/**
+ * Is this page not executable just now because its bytes are being changed? (Only where
+ * /proc/self/mem cannot be written.) A thread that faults there tries again.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool patch_is_busy(uint64_t address);
+
+/**
+ * Has that ever been so? Then a thread may have faulted there and find the page whole by now.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool patch_was_busy(void);
+
+/* For tests: behave as if /proc/self/mem could not be written. */
+void patch_force_mprotect(bool force);
+
+#endif

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The order of writes is what makes a jump safe to put into running code (docs/guarantees.md).
+ * The first byte is an int3 already; then, with a barrier behind each step:
+ *
+ *	          push %rbp	mov %rsp, %rbp	  |	promote			undo
+ *	          55		48 89 e5	  |
+ *	armed     CC		48 89 e5 ..	  |
+ *	1         CC		CC 89 e5 ..	  |  boundaries trap		boundaries are
+ *original 2         CC		CC d1 d2 CC	  |  what is between is new	and what is between
+ *	3         E9		CC d1 d2 CC	  |  it is a jump		it is an int3
+ *
+ * Nobody can execute a byte between boundaries without having come through a boundary, and each
+ * of these traps for as long as the bytes behind it are not whole (G1).
+ *
+ * May it stand there? Only known code is overwritten: inside of the function's extent, or padding
+ * behind it. Does it pay? Not where a known road leads to a boundary: it would trap each time.
+ */
+#include "probe/site/promote.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "probe/image/flow.h"
+#include "probe/site/hit.h"
+#include "probe/site/patch.h"
+#include "probe/site/registry.h"
+#include "probe/thread/counters.h"
+#include "x86/encode.h"
+
+/* ---- may it, does it pay ------------------------------------------------------------------- */
+
+static bool has_probe(uint64_t address)
+{
+	struct probe_site *site = registry_find(address);
+
+	return site && atomic_load(&site->armed);
+}
+
+static bool is_call(const struct x86_insn *insn)
+{
+	enum x86_flow flow = x86_insn_flow(insn);
+
+	return flow == X86_FLOW_CALL || flow == X86_FLOW_CALL_IND;
+}
+
+/* Roads that are known to lead to a boundary. */
+static int check_profit(const struct flow_region *region)
+{
+	for (unsigned int i = 1; i < region->count; i++) {
+		uint64_t boundary = region->insns[i].address;
+
+		if (is_call(&region->insns[i - 1]))
+			return -EP_JUMP_RETURN;
+		if (flow_is_entry(region, boundary))
+			return -EP_JUMP_ENTRY;
+	}
+	return flow_has_target(region) ? -EP_JUMP_TARGET : 0;
+}
+
+static int find_region(const struct x86_insn *insn, enum ep_plan asked, bool straight,
+		       struct flow_region *ret)
+{
+	int error = flow_region(insn, ret);
+
+	if (error == -EP_JUMP_CODE && straight)
+		error = flow_region_straight(insn, ret);
+	for (unsigned int i = 1; !error && i < ret->count; i++)
+		if (has_probe(ret->insns[i].address))
+			error = -EP_JUMP_OVERLAP;
+	if (!error && asked != EP_PLAN_JUMP)
+		error = check_profit(ret);
+	return error;
+}
+
+int promote_check(const struct x86_insn *insn, enum ep_plan asked)
+{
+	struct flow_region region;
+	int error = find_region(insn, asked, false, &region);
+
+	return error ? error : xol_jump_check(region.insns, region.count);
+}
+
+/* ---- making it ready ----------------------------------------------------------------------- */
+
+/* The least that does for the probes of @site. */
+static enum probe_jump_kind kind_for(const struct probe_site *site)
+{
+	const struct probe_list *list = atomic_load(&site->probes);
+	enum probe_jump_kind kind = PROBE_JUMP_GENERAL;
+
+	if (site->guard && (!list || !list->count))
+		return PROBE_JUMP_SILENT;
+	if (list && list->count == 1 && !list->probes[0]->handler && site->counter_lent &&
+	    list->probes[0]->counter == site->counter)
+		return PROBE_JUMP_COUNT;
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (list->probes[i]->handler && !list->probes[i]->general_only)
+			kind = PROBE_JUMP_VECTOR;
+	return kind;
+}
+
+/* A guard pays wherever it can stand: what it does must not need a trap. */
+static enum ep_plan asked_for(const struct probe_site *site)
+{
+	const struct probe_list *list = atomic_load(&site->probes);
+
+	if (site->guard && (!list || !list->count || site->asked == EP_PLAN_AUTO))
+		return EP_PLAN_JUMP;
+	return site->asked;
+}
+
+static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kind kind,
+				    const struct flow_region *region)
+{
+	struct xol_detour detour = {
+		.hit = hit_from_detour,
+		.site = site,
+		.guard = site->guard,
+		.silent = kind == PROBE_JUMP_SILENT,
+		.save = kind == PROBE_JUMP_VECTOR ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
+	};
+
+	if (site->counter != COUNTERS_NONE) {
+		struct counters_place place = counters_place(site->counter);
+
+		detour.thread_offset = place.thread_offset;
+		detour.offset = place.offset;
+	}
+	if (kind == PROBE_JUMP_COUNT) {
+		detour.only_counts = true;
+		detour.flags_are_dead = flow_flags_are_dead(region);
+	}
+	return detour;
+}
+
+static int make_jump(struct probe_site *site, struct probe_jump **ret)
+{
+	struct flow_region region;
+	enum probe_jump_kind kind;
+	struct xol_detour detour;
+	struct probe_jump *jump;
+	int error = find_region(&site->insn, asked_for(site), site->guard_returns, &region);
+
+	if (error)
+		return error;
+	kind = kind_for(site);
+	*ret = site->jumps[kind];
+	if (*ret)
+		return 0;
+	jump = calloc(1, sizeof(*jump));
+	if (!jump)
+		return -EP_NO_MEMORY;
+	jump->kind = (uint8_t)kind;
+	registry_read_original(site->address, jump->original, XOL_JUMP_SIZE);
+	detour = detour_for(site, kind, &region);
+	error = xol_jump_prepare(region.insns, region.count, &detour, &jump->jump);
+	if (error)
+		free(jump);
+	else
+		*ret = site->jumps[kind] = jump;
+	return error;
+}
+
+static bool is_wanted(const struct probe_site *site)
+{
+	enum ep_plan asked = asked_for(site);
+
+	return !site->intercept && atomic_load(&site->armed) &&
+	       (asked == EP_PLAN_AUTO || asked == EP_PLAN_JUMP);
+}
+
+/* ---- writing ------------------------------------------------------------------------------- */
+
+enum step { BOUNDARIES, BETWEEN, FIRST };
+
+struct writes {
+	struct patch_byte *bytes;
+	size_t count;
+};
+
+static bool is_boundary(const struct xol_jump *jump, unsigned int offset)
+{
+	for (unsigned int i = 1; i < jump->count; i++)
+		if (jump->offset[i] == offset)
+			return true;
+	return false;
+}
+
+static void add_step(struct writes *writes, const struct probe_jump *jump, enum step step,
+		     const uint8_t *bytes)
+{
+	for (unsigned int i = 0; i < XOL_JUMP_SIZE; i++) {
+		enum step of_byte = i == 0			  ? FIRST
+				    : is_boundary(&jump->jump, i) ? BOUNDARIES
+								  : BETWEEN;
+
+		if (of_byte == step)
+			writes->bytes[writes->count++] =
+				(struct patch_byte){jump->jump.address + i, bytes[i], 0};
+	}
+}
+
+static bool write_step(struct probe_site *const *sites, size_t count, enum step step, bool undo,
+		       struct writes *writes)
+{
+	static const uint8_t int3[] = {X86_INT3};
+
+	writes->count = 0;
+	for (size_t i = 0; i < count; i++) {
+		const struct probe_jump *jump = atomic_load(&sites[i]->jump);
+		const uint8_t *bytes = undo ? jump->original : jump->jump.bytes;
+
+		add_step(writes, jump, step, undo && step == FIRST ? int3 : bytes);
+	}
+	return writes->count == 0 || patch_write(writes->bytes, writes->count) == 0;
+}
+
+/* Where a step fails all stays as it is by then, and known to the trap: each state is sound (G1). */
+static void undo_all(struct probe_site *const *sites, size_t count, struct writes *writes)
+{
+	if (!write_step(sites, count, FIRST, true, writes) ||
+	    !write_step(sites, count, BETWEEN, true, writes) ||
+	    !write_step(sites, count, BOUNDARIES, true, writes))
+		return;
+	for (size_t i = 0; i < count; i++)
+		atomic_store_explicit(&sites[i]->jump, NULL, memory_order_release);
+}
+
+static void write_all(struct probe_site *const *sites, size_t count, struct writes *writes)
+{
+	if (write_step(sites, count, BOUNDARIES, false, writes) &&
+	    write_step(sites, count, BETWEEN, false, writes) &&
+	    write_step(sites, count, FIRST, false, writes))
+		return;
+	undo_all(sites, count, writes); /* what was written, and what was not: the same (G7) */
+	for (size_t i = 0; i < count; i++)
+		sites[i]->jump_reason = EP_NOT_WRITABLE;
+}
+
+static int by_address(const void *a, const void *b)
+{
+	const struct probe_site *left = *(struct probe_site *const *)a;
+	const struct probe_site *right = *(struct probe_site *const *)b;
+
+	return left->address < right->address ? -1 : left->address > right->address;
+}
+
+/* Those of @sites for which @pick says yes, each once. */
+static struct probe_site **pick_sites(struct probe_site *const *sites, size_t count,
+				      bool (*pick)(struct probe_site *site), size_t *ret_count)
+{
+	struct probe_site **picked = calloc(count + 1, sizeof(*picked));
+	size_t kept = 0;
+
+	*ret_count = 0;
+	if (!picked)
+		return NULL;
+	memcpy(picked, sites, count * sizeof(*picked));
+	qsort(picked, count, sizeof(*picked), by_address);
+	for (size_t i = 0; i < count; i++)
+		if ((i == 0 || picked[i] != picked[i - 1]) && pick(picked[i]))
+			picked[kept++] = picked[i];
+	*ret_count = kept;
+	return picked;
+}
+
+/* Make @site's jump ready, and known to the trap. */
+static void prepare(struct probe_site *site)
+{
+	struct probe_jump *jump;
+	int error;
+
+	if (!is_wanted(site) || atomic_load(&site->jump))
+		return;
+	error = make_jump(site, &jump);
+	site->jump_reason = (uint8_t)-error;
+	if (!error)
+		atomic_store_explicit(&site->jump, jump, memory_order_release);
+}
+
+static bool is_promoted(struct probe_site *site)
+{
+	return atomic_load(&site->jump) != NULL;
+}
+
+static void change(struct probe_site *const *sites, size_t count,
+		   bool (*pick)(struct probe_site *site),
+		   void (*write)(struct probe_site *const *, size_t, struct writes *))
+{
+	struct writes writes = {calloc(count * XOL_JUMP_SIZE + 1, sizeof(*writes.bytes)), 0};
+	struct probe_site **picked = NULL;
+	size_t picked_count;
+
+	if (writes.bytes)
+		picked = pick_sites(sites, count, pick, &picked_count);
+	if (picked && picked_count)
+		write(picked, picked_count, &writes);
+	free(writes.bytes);
+	free(picked);
+}
+
+static bool is_ready(struct probe_site *site)
+{
+	const struct probe_jump *jump = atomic_load(&site->jump);
+
+	return jump && *(const uint8_t *)site->address != jump->jump.bytes[0];
+}
+
+void promote_prepare(struct probe_site *const *sites, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		prepare(sites[i]);
+}
+
+void promote_write(struct probe_site *const *sites, size_t count)
+{
+	change(sites, count, is_ready, write_all);
+}
+
+void promote_undo(struct probe_site *const *sites, size_t count)
+{
+	change(sites, count, is_promoted, undo_all);
+}
+
+bool promote_is_outdated(const struct probe_site *site)
+{
+	const struct probe_jump *jump = atomic_load(&site->jump);
+
+	if (!jump)
+		return false;
+	if (jump->kind == PROBE_JUMP_COUNT)
+		return !is_wanted(site) || kind_for(site) != PROBE_JUMP_COUNT;
+	return !is_wanted(site) || jump->kind < kind_for(site);
+}
+
+void promote_neighbours(struct probe_site *const *sites, size_t count)
+{
+	struct probe_site **found =
+		calloc(count * (XOL_JUMP_SIZE - 1) + 1, sizeof(struct probe_site *));
+	size_t found_count = 0;
+
+	for (size_t i = 0; found && i < count; i++) {
+		for (uint64_t k = 1; k < XOL_JUMP_SIZE; k++) {
+			struct probe_site *site = registry_find(sites[i]->address - k);
+
+			if (site && site->jump_reason == EP_JUMP_OVERLAP)
+				found[found_count++] = site;
+		}
+	}
+	if (found_count) {
+		promote_prepare(found, found_count);
+		promote_write(found, found_count);
+	}
+	free(found);
+}

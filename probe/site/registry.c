@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The table of sites is read in signal handlers of any thread, at any moment, so a reader may
+ * neither lock nor wait. Open addressing with linear probing: entries are only ever added, an
+ * entry's address is published after its site, and growing builds a new table and leaves the old
+ * one as it was, for readers that are still in it (the sum of all old ones is less than the
+ * newest). At most half full, so that a miss ends soon.
+ */
+#include "probe/site/registry.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "sys/memory.h"
+#include "x86/encode.h"
+
+#define PAGE_SIZE 4096u
+
+struct entry {
+	_Atomic uint64_t address; /* 0: free, and the end of a search */
+	_Atomic(struct probe_site *) site;
+};
+
+struct table {
+	struct table *old; /* readers may be in it: to be found by leak checkers */
+	uint64_t mask;
+	size_t used;
+	struct entry entries[];
+};
+
+static _Atomic(struct table *) current;
+
+EP_TRAP_PATH static inline uint64_t hash(uint64_t address)
+{
+	return (address * 0x9e3779b97f4a7c15u) >> 20;
+}
+
+EP_TRAP_PATH struct probe_site *registry_find(uint64_t address)
+{
+	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
+
+	if (!table)
+		return NULL;
+	for (uint64_t i = hash(address) & table->mask;; i = (i + 1) & table->mask) {
+		uint64_t found =
+			atomic_load_explicit(&table->entries[i].address, memory_order_acquire);
+
+		if (found == address)
+			return atomic_load_explicit(&table->entries[i].site, memory_order_acquire);
+		if (!found)
+			return NULL;
+	}
+}
+
+static void put(struct table *table, struct probe_site *site)
+{
+	uint64_t i = hash(site->address) & table->mask;
+
+	while (atomic_load(&table->entries[i].address) &&
+	       atomic_load(&table->entries[i].address) != site->address)
+		i = (i + 1) & table->mask;
+	table->used += !atomic_load(&table->entries[i].address);
+	atomic_store_explicit(&table->entries[i].site, site, memory_order_release);
+	atomic_store_explicit(&table->entries[i].address, site->address, memory_order_release);
+}
+
+static struct table *table_create(size_t size)
+{
+	struct table *table = calloc(1, sizeof(*table) + size * sizeof(table->entries[0]));
+
+	if (table)
+		table->mask = size - 1;
+	return table;
+}
+
+static struct table *grow(struct table *old)
+{
+	struct table *table = table_create(old ? (old->mask + 1) * 4 : 1024);
+
+	if (!table)
+		return NULL;
+	table->old = old;
+	for (size_t i = 0; old && i <= old->mask; i++)
+		if (atomic_load(&old->entries[i].address))
+			put(table, atomic_load(&old->entries[i].site));
+	atomic_store_explicit(&current, table, memory_order_release);
+	return table;
+}
+
+int registry_insert(struct probe_site *site)
+{
+	struct table *table = atomic_load(&current);
+
+	if (!table || table->used * 2 > table->mask)
+		table = grow(table);
+	if (!table)
+		return -EP_NO_MEMORY;
+	put(table, site);
+	return 0;
+}
+
+EP_TRAP_PATH uint64_t registry_find_boundary(uint64_t address, bool *ret_late)
+{
+	*ret_late = false;
+	for (uint64_t k = 1; k < XOL_JUMP_SIZE; k++) {
+		struct probe_site *site = registry_find(address - k);
+		const struct probe_jump *jump;
+		uint64_t entry;
+
+		if (!site)
+			continue;
+		jump = atomic_load_explicit(&site->jump, memory_order_acquire);
+		entry = jump ? xol_jump_entry(&jump->jump, address) : 0;
+		if (entry)
+			return entry;
+		for (int i = 0; i < PROBE_JUMP_KINDS; i++)
+			if (site->jumps[i] && xol_jump_entry(&site->jumps[i]->jump, address))
+				*ret_late = true;
+	}
+	return 0;
+}
+
+struct probe_site *registry_find_cover(uint64_t address)
+{
+	for (uint64_t k = 1; k < XOL_JUMP_SIZE; k++) {
+		struct probe_site *site = registry_find(address - k);
+
+		if (site && atomic_load(&site->jump) && registry_stands(site))
+			return site;
+	}
+	return NULL;
+}
+
+EP_TRAP_PATH bool registry_stands(const struct probe_site *site)
+{
+	const struct probe_jump *jump = atomic_load_explicit(&site->jump, memory_order_acquire);
+	uint8_t bytes[XOL_JUMP_SIZE];
+
+	if (!atomic_load_explicit(&site->armed, memory_order_acquire) ||
+	    !sys_read_memory(bytes, site->address, jump ? sizeof(bytes) : 1))
+		return false;
+	if (bytes[0] == X86_INT3)
+		return true;
+	if (!jump)
+		return false;
+	for (int i = 0; i < XOL_JUMP_SIZE; i++)
+		if (bytes[i] != jump->jump.bytes[i])
+			return false;
+	return true;
+}
+
+/* Put the original bytes of the site at @at, if there is one, over the part of @ret it is in. */
+static void overlay(uint64_t at, uint64_t address, uint8_t *ret, size_t size)
+{
+	struct probe_site *site = registry_find(at);
+	const struct probe_jump *jump;
+	const uint8_t *bytes;
+	size_t count;
+
+	if (!site || !registry_stands(site))
+		return;
+	jump = atomic_load(&site->jump);
+	bytes = jump ? jump->original : site->insn.bytes;
+	count = jump ? XOL_JUMP_SIZE : 1;
+	for (size_t i = 0; i < count; i++)
+		if (at + i >= address && at + i < address + size)
+			ret[at + i - address] = bytes[i];
+}
+
+/* Does one of the eight bytes have the value of @pattern's? May say yes too often, never too
+ * seldom. */
+static bool has_byte(uint64_t bytes, uint64_t pattern)
+{
+	const uint64_t ones = 0x0101010101010101;
+
+	bytes ^= pattern;
+	return (bytes - ones) & ~bytes & (ones << 7);
+}
+
+static bool may_be_ours(uint64_t bytes)
+{
+	const uint64_t all_but_lowest = 0xfefefefefefefefe; /* a call is E8, a jump E9 */
+
+	return has_byte(bytes, 0xcccccccccccccccc) ||
+	       has_byte(bytes & all_but_lowest, 0xe8e8e8e8e8e8e8e8);
+}
+
+/* What stands there, @byte, tells where a site may be: an int3, a jump or a call. */
+static void overlay_if_changed(uint8_t byte, uint64_t at, uint64_t address, uint8_t *ret,
+			       size_t size)
+{
+	if (byte == X86_INT3 || byte == X86_JMP_REL32 || byte == X86_CALL_REL32)
+		overlay(at, address, ret, size);
+}
+
+/* Jumps that begin below @address reach into it. */
+static void overlay_from_below(uint64_t address, uint8_t *ret, size_t size)
+{
+	for (uint64_t k = XOL_JUMP_SIZE - 1; k > 0; k--) {
+		uint8_t byte = X86_INT3; /* on another page: not to be read, maybe */
+
+		if ((address & (PAGE_SIZE - 1)) < k ||
+		    sys_read_memory(&byte, address - k, sizeof(byte)))
+			overlay_if_changed(byte, address - k, address, ret, size);
+	}
+}
+
+bool registry_read_original(uint64_t address, uint8_t *ret, size_t size)
+{
+	size_t i = 0;
+
+	/* Generated code may vanish at any moment. */
+	if (!sys_read_memory(ret, address, size))
+		return false;
+	overlay_from_below(address, ret, size);
+	for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {
+		uint64_t bytes;
+
+		memcpy(&bytes, ret + i, sizeof(bytes));
+		for (size_t j = 0; may_be_ours(bytes) && j < sizeof(bytes); j++)
+			overlay_if_changed(((uint8_t *)&bytes)[j], address + i + j, address, ret,
+					   size);
+	}
+	for (; i < size; i++)
+		overlay_if_changed(ret[i], address + i, address, ret, size);
+	return true;
+}
+
+EP_TRAP_PATH void registry_each(void (*visit)(struct probe_site *site, void *data), void *data)
+{
+	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
+
+	for (size_t i = 0; table && i <= table->mask; i++)
+		if (atomic_load_explicit(&table->entries[i].address, memory_order_acquire))
+			visit(atomic_load(&table->entries[i].site), data);
+}

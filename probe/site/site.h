@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* A site: one probed address, shared by all probes that stand on it. */
+#ifndef EMUPROBE_PROBE_SITE_SITE_H
+#define EMUPROBE_PROBE_SITE_SITE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "emu/emu.h"
+#include "fallback-xol/jump.h"
+#include "include/emuprobe.h"
+#include "x86/insn.h"
+
+struct probe_site;
+
+struct ep_probe {
+	struct probe_site *site;
+	struct ep_probe *next_removed;
+	ep_handler handler;
+	void *cookie;
+	_Atomic(struct ep_counts *) counts;
+	struct ep_counts own_counts;
+	uint32_t counter;	  /* of hits; COUNTERS_NONE: all are in counts */
+	uint64_t frozen, skipped; /* the counter when it was disabled; counted while it was */
+	atomic_bool enabled;
+	bool general_only; /* the handler uses no vector registers */
+};
+
+/* The probes of a site in the order of registration. Replaced as a whole, never changed. */
+struct probe_list {
+	struct probe_site *site;
+	struct probe_list *next_replaced;
+	uint32_t count;
+	struct ep_probe *probes[];
+};
+
+/* A jump that was made ready for a site; kept for ever, since a thread may be inside (G4). */
+struct probe_jump {
+	struct xol_jump jump;
+	uint8_t original[XOL_JUMP_SIZE];
+	uint8_t kind; /* enum probe_jump_kind */
+};
+
+/* What a jump's detour does, in ascending order of what it can do for the handlers. */
+enum probe_jump_kind {
+	PROBE_JUMP_SILENT,  /* is there for the site's guard only */
+	PROBE_JUMP_COUNT,   /* adds one to the site's counter */
+	PROBE_JUMP_GENERAL, /* calls handlers that use general registers only */
+	PROBE_JUMP_VECTOR,  /* calls any handlers */
+	PROBE_JUMP_KINDS
+};
+
+/*
+ * Sites are never freed, only disarmed: a thread may have taken the trap and not yet looked the
+ * address up (G3). Memory is bounded by the number of distinct addresses ever probed (G4).
+ */
+struct probe_site {
+	uint64_t address;
+	_Atomic(struct probe_list *) probes; /* NULL: none */
+	/* The same, if it is one with a handler which counts with .counter; else NULL. */
+	_Atomic(struct ep_probe *) only;
+	/* Continue the program after the handlers: the plan in force. TRAP_PATH. */
+	_Atomic(void (*)(const struct probe_site *site, struct ep_regs *regs)) resume;
+	/* Does the engine itself want this instruction? Before resume; true: it is done. TRAP_PATH
+	 */
+	bool (*intercept)(const struct probe_site *site, struct ep_regs *regs, void *ucontext);
+	const struct xol_guard *guard; /* the engine's own, of a syscall; NULL: none */
+	bool guard_returns;	       /* what stands behind it is executed next, and so is code */
+	uint64_t slot;	     /* boosted copy, or what makes a fault happen again; 0: none */
+	struct emu_op op;    /* valid if emulated */
+	uint8_t plan;	     /* enum ep_plan, of resume */
+	uint8_t reason;	     /* enum ep_error: why no better plan, 0: none */
+	bool emulated;	     /* op is valid */
+	bool boosted;	     /* slot is a copy to run */
+	uint32_t waiters;    /* calls that wait until its handlers have returned */
+	bool is_unclear;     /* whether our int3 still stands there; see sites_disarm() */
+	uint8_t behind;	     /* generated code: the byte behind an instruction of one byte */
+	atomic_bool armed;   /* the first byte is our int3, or is about to be, or was just now */
+	uint8_t asked;	     /* enum ep_plan */
+	uint8_t jump_reason; /* enum ep_error: why not a jump, 0: not tried, or it is one */
+	/* In the text, partly at least: its boundaries may be reached. NULL: not promoted. */
+	_Atomic(const struct probe_jump *) jump;
+	struct probe_jump *jumps[PROBE_JUMP_KINDS]; /* ready */
+	uint32_t counter;     /* for the detour that only counts; COUNTERS_NONE: not yet */
+	bool counter_lent;    /* to one of its probes */
+	struct x86_insn insn; /* with the original bytes (G7) */
+};
+
+#endif

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A locked addition costs more than all else that a counted hit does, and does not scale. So each
+ * thread has blocks of counters of its own, found through a small table in static TLS, and who
+ * wants to know a count adds them up. A block outlives its thread with what it counted, and is
+ * taken over by the next thread that needs one of that kind.
+ *
+ *	%fs:counters_table[group] -> block: | header | counter 0 | counter 1 | ...
+ *
+ * NULL in the table sends the thread to the slow road, where it gets a block; while it is busy
+ * with the engine's own work the table is empty, and the slow road counts nothing.
+ */
+#include "probe/thread/counters.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "probe/thread/thread.h"
+#include "sys/call.h"
+
+#define NOBODY	  UINT32_MAX /* no thread has this ID, and so none is dead */
+#define TRIES_MAX 8u	     /* other threads' blocks that are looked at before a new one is made */
+
+_Static_assert(EP_COUNTERS_PER_BLOCK *COUNTERS_GROUPS == 131072, "as documented");
+
+struct counters_block {
+	_Atomic uint32_t owner; /* thread ID */
+	uint32_t group;
+	struct counters_block *next; /* older; constant once published */
+	uint64_t reserved[6];
+	_Atomic uint64_t counters[EP_COUNTERS_PER_BLOCK];
+};
+
+_Static_assert(offsetof(struct counters_block, counters) == EP_COUNTER_BLOCK_HEADER,
+	       "as documented");
+
+__thread struct counters_block *counters_table[COUNTERS_GROUPS];
+static __thread struct counters_block *paused_table[COUNTERS_GROUPS];
+static __thread bool paused;
+
+static _Atomic(struct counters_block *) blocks;
+static ep_counter_memory source;
+static void *source_data;
+
+/* Counters that were given back, linked through this table; it is as sparse as their use. */
+static uint32_t *free_next;
+static uint32_t free_head = COUNTERS_NONE, used_count;
+
+/* ---- counters ------------------------------------------------------------------------------ */
+
+static bool make_free_list(void)
+{
+	size_t bytes = COUNTERS_GROUPS * EP_COUNTERS_PER_BLOCK * sizeof(free_next[0]);
+	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	free_next = memory == MAP_FAILED ? NULL : memory;
+	return free_next;
+}
+
+uint32_t counters_alloc(void)
+{
+	uint32_t counter = free_head;
+
+	if (counter != COUNTERS_NONE) {
+		free_head = free_next[counter];
+		return counter;
+	}
+	if (used_count == COUNTERS_GROUPS * EP_COUNTERS_PER_BLOCK ||
+	    (!free_next && !make_free_list()))
+		return COUNTERS_NONE;
+	return used_count++;
+}
+
+static struct counters_block *next_of_group(struct counters_block *block, uint32_t group)
+{
+	while (block && block->group != group)
+		block = block->next;
+	return block;
+}
+
+static void clear(uint32_t counter)
+{
+	uint32_t group = counter / EP_COUNTERS_PER_BLOCK, i = counter % EP_COUNTERS_PER_BLOCK;
+	struct counters_block *block = next_of_group(atomic_load(&blocks), group);
+
+	for (; block; block = next_of_group(block->next, group))
+		atomic_store_explicit(&block->counters[i], 0, memory_order_relaxed);
+}
+
+void counters_free(uint32_t counter)
+{
+	clear(counter);
+	free_next[counter] = free_head;
+	free_head = counter;
+}
+
+uint64_t counters_sum(uint32_t counter)
+{
+	uint32_t group = counter / EP_COUNTERS_PER_BLOCK, i = counter % EP_COUNTERS_PER_BLOCK;
+	struct counters_block *block = next_of_group(atomic_load(&blocks), group);
+	uint64_t sum = 0;
+
+	if (counter == COUNTERS_NONE)
+		return 0;
+	for (; block; block = next_of_group(block->next, group))
+		sum += atomic_load_explicit(&block->counters[i], memory_order_relaxed);
+	return sum;
+}
+
+/* ---- blocks -------------------------------------------------------------------------------- */
+
+EP_TRAP_PATH static bool is_dead(uint32_t tid)
+{
+	return sys3(SYS_tgkill, sys0(SYS_getpid), tid, 0) == -3; /* ESRCH */
+}
+
+/* A block of a thread that is no more, or had our ID. */
+EP_TRAP_PATH static struct counters_block *take_over(uint32_t group, uint32_t tid)
+{
+	struct counters_block *block = atomic_load_explicit(&blocks, memory_order_acquire);
+
+	for (uint32_t tries = 0; block && tries < TRIES_MAX; block = block->next) {
+		uint32_t owner = atomic_load_explicit(&block->owner, memory_order_relaxed);
+
+		if (block->group != group)
+			continue;
+		tries++;
+		if ((owner == tid || is_dead(owner)) &&
+		    atomic_compare_exchange_strong(&block->owner, &owner, tid))
+			return block;
+	}
+	return NULL;
+}
+
+EP_TRAP_PATH static void *allocate(uint32_t group)
+{
+	long memory;
+
+	if (source)
+		return source(group * EP_COUNTERS_PER_BLOCK, sizeof(struct counters_block),
+			      source_data);
+	memory = sys6(SYS_mmap, 0, sizeof(struct counters_block), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return memory < 0 ? NULL : (void *)memory;
+}
+
+EP_TRAP_PATH static struct counters_block *create_block(uint32_t group, uint32_t tid)
+{
+	struct counters_block *block = allocate(group);
+
+	if (!block)
+		return NULL;
+	block->group = group;
+	atomic_store_explicit(&block->owner, tid, memory_order_relaxed);
+	block->next = atomic_load_explicit(&blocks, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(&blocks, &block->next, block))
+		;
+	return block;
+}
+
+EP_TRAP_PATH static struct counters_block *own_block(uint32_t group)
+{
+	struct counters_block *block = counters_table[group];
+	uint32_t tid;
+
+	if (block)
+		return block;
+	if (probe_thread_is_guest()) {
+		/* It takes its parent's threads for dead; and the one whose place it has goes on in
+		   the block when it is dead itself. */
+		block = create_block(group, NOBODY);
+	} else {
+		tid = (uint32_t)sys0(SYS_gettid);
+		block = take_over(group, tid);
+		if (!block)
+			block = create_block(group, tid);
+	}
+	counters_table[group] = block;
+	return block;
+}
+
+EP_TRAP_PATH bool counters_add_slow(uint32_t counter)
+{
+	if (paused)
+		return true;
+	return own_block(counter / EP_COUNTERS_PER_BLOCK) && counters_add(counter);
+}
+
+struct counters_place counters_place(uint32_t counter)
+{
+	char *thread_pointer;
+
+	__asm__("mov %%fs:0, %0" : "=r"(thread_pointer));
+	return (struct counters_place){
+		.thread_offset =
+			(int32_t)((char *)&counters_table[counter / EP_COUNTERS_PER_BLOCK] -
+				  thread_pointer),
+		.offset = (int32_t)(EP_COUNTER_BLOCK_HEADER +
+				    counter % EP_COUNTERS_PER_BLOCK * sizeof(uint64_t)),
+	};
+}
+
+void counters_use_memory(ep_counter_memory alloc, void *data)
+{
+	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++)
+		counters_table[i] = paused_table[i] = NULL;
+	atomic_store(&blocks, NULL);
+	source = alloc;
+	source_data = data;
+}
+
+void counters_pause(bool pause)
+{
+	if (pause == paused)
+		return;
+	paused = pause;
+	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++) {
+		if (pause)
+			paused_table[i] = counters_table[i];
+		counters_table[i] = pause ? NULL : paused_table[i];
+	}
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* What the engine keeps for each thread of the program. */
+#ifndef EMUPROBE_PROBE_THREAD_THREAD_H
+#define EMUPROBE_PROBE_THREAD_THREAD_H
+
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "probe/guest/guest.h"
+#include "probe/site/site.h"
+
+struct guard_frame;
+
+struct probe_thread {
+	struct guard_frame *guarding; /* see guard_frame.c; set by guard_entry.S */
+	_Atomic uint32_t tid;	      /* 0: free */
+	_Atomic uint32_t calls;	      /* handlers' runs so far: tells one run from the next */
+	/* The site whose handlers this thread runs; NULL: none. Read by probe_remove (G5). */
+	_Atomic(struct probe_site *) running;
+	uint64_t running_rsp; /* the program's stack pointer then */
+	/* The site that it passes from inside a handler; NULL: none. */
+	_Atomic(struct probe_site *) passing;
+	uint64_t resumed;	/* where it went on when its last trap was serviced */
+	uint64_t retry_address; /* see probe_thread_retries() */
+	uint32_t retries;
+	uint32_t engine_depth; /* >0: inside the engine, probes are passed uncounted */
+	/* See masks.c. Of the signals that we own: */
+	_Atomic uint64_t blocked; /* in the program's eyes; probe_thread_block() */
+	uint64_t adopted;	  /* of these, what may be a signal handler's mask; masks_adopt() */
+	_Atomic uint64_t waiting; /* what it waits for: sigwait(), or a wait with another mask */
+	_Atomic uint64_t pending; /* what was sent to it while it blocked it */
+	volatile struct timespec *wait_timeout;
+	uint32_t delivered; /* signals for which a handler of the program's was called */
+	siginfo_t kept[SIGNALS_OWNED_COUNT]; /* of .pending */
+	struct guest guest;		     /* that runs as this thread just now, or did */
+	struct clone_args clone_args;	     /* of the call that it makes just now */
+};
+
+/* What probe_thread_self() found; NULL, or a record with tid 0: to be found again. */
+extern __thread struct probe_thread *probe_thread_known;
+EP_TRAP_PATH struct probe_thread *probe_thread_find(void);
+
+/**
+ * The record of the calling thread, made at its first use.
+ *
+ * @return   NULL: there are more threads than records (65,536), or nothing was ever probed.
+ * Context:  TRAP_PATH; a system call at first use.
+ */
+static inline __attribute__((always_inline)) struct probe_thread *probe_thread_self(void)
+{
+	struct probe_thread *known = probe_thread_known;
+
+	if (__builtin_expect(known && atomic_load_explicit(&known->tid, memory_order_relaxed), 1))
+		return known;
+	return probe_thread_find();
+}
+
+/**
+ * Is the calling thread, of record @thread and with the stack pointer @rsp, inside a probe's
+ * handler? Not if that one was left by a jump, out of a signal handler that interrupted it, say:
+ * then the stack has shrunk to where the handler's frame cannot be any more.
+ * Context:  TRAP_PATH. A system call, where it is not obvious.
+ */
+EP_TRAP_PATH bool probe_thread_runs_handler(const struct probe_thread *thread, uint64_t rsp);
+
+/** The same, of the caller. Context: any thread, not in a trap. */
+bool probe_thread_in_handler(void);
+
+/** Set .blocked of the calling thread's record; a child of fork() inherits it. Context: TRAP_PATH.
+ */
+EP_TRAP_PATH void probe_thread_block(struct probe_thread *thread, uint64_t blocked);
+
+/**
+ * Call @visit for each record but the caller's, until it says true. Threads may be dead.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH void probe_thread_each(bool (*visit)(struct probe_thread *thread, void *data),
+				    void *data);
+
+/** Is there no other thread that we ever met and that is alive? Context: TRAP_PATH. */
+EP_TRAP_PATH bool probe_thread_is_alone(void);
+
+/**
+ * A trap at @address came from what stood there just now. Should the thread try again? Yes, but
+ * for a thread that finds the same again and again: then it is the program's own doing.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool probe_thread_retries(uint64_t address);
+
+/**
+ * Wait until no thread but the caller runs or counts probes of a site for which @removed says
+ * true.
+ * Context:  any thread without the engine's lock; not from handlers.
+ */
+void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data), void *data);
+
+/**
+ * Is the caller a process of its own that runs in the memory of its parent (vfork, posix_spawn)?
+ * It has its own signal actions and descriptors, but may not change what we remember of them.
+ * Context:  TRAP_PATH; a system call.
+ */
+EP_TRAP_PATH bool probe_thread_is_guest(void);
+
+/** @return 0, -EP_NO_MEMORY or -EP_UNSUPPORTED. Context: before the first probe. */
+int probe_thread_init(void);
+
+#endif

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+/*
+ * SIGTRAP. An int3 of ours is looked up and serviced; all else is the program's.
+ *
+ *	int3 at the site -> kernel -> trap_handler -> handlers -> the plan's way on
+ *	                                  |                           |
+ *	                                  v                           v
+ *	                     registers in the signal frame  ->  sigreturn: behind the
+ *	                     are changed in place               instruction, or in a slot
+ *
+ * A thread may take the trap and find the site disarmed by the time it gets here: it tries again,
+ * and executes the original byte, or traps again if the site is armed again (G3).
+ */
+#include "probe/trap/trap.h"
+
+#include "probe/site/hit.h"
+#include "probe/site/registry.h"
+#include "probe/thread/thread.h"
+#include "probe/trap/deliver.h"
+#include "x86/regs.h"
+
+EP_TRAP_PATH static void note_resumed(uint64_t rip)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread)
+		thread->resumed = rip;
+}
+
+EP_TRAP_PATH static void service(struct probe_site *site, struct ep_regs *regs, void *ucontext)
+{
+	regs->rip = site->address;
+	hit_handlers(site, regs, true);
+	if (regs->rip != site->address)
+		return; /* a handler sends the thread elsewhere */
+	if (site->intercept && site->intercept(site, regs, ucontext))
+		return;
+	atomic_load_explicit(&site->resume, memory_order_acquire)(site, regs);
+	note_resumed(regs->rip);
+}
+
+/* An int3 at @address: of a site, of a boundary, or of one that was there just now. */
+EP_TRAP_PATH static bool is_serviced(uint64_t address, struct ep_regs *regs, void *ucontext)
+{
+	struct probe_site *site = registry_find(address);
+	uint64_t entry;
+	bool late;
+
+	if (site && atomic_load_explicit(&site->armed, memory_order_acquire)) {
+		service(site, regs, ucontext);
+		return true;
+	}
+	entry = registry_find_boundary(address, &late);
+	if (!entry && (site || late) && probe_thread_retries(address))
+		entry = address;
+	if (entry)
+		regs->rip = entry;
+	return entry != 0;
+}
+
+/* Did the thread come to @rip when the last of its traps was serviced? */
+EP_TRAP_PATH static bool was_sent_to(uint64_t rip)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	return thread && thread->resumed == rip;
+}
+
+/*
+ * A SIGTRAP that was sent, and was pending when the thread came to an int3, takes the place of that
+ * one's own: the kernel queues one of a kind. The int3 has been executed all the same, and what
+ * would follow is the middle of an instruction; or, behind one of a single byte, the next.
+ */
+EP_TRAP_PATH static bool has_taken_the_place(const struct ep_regs *regs)
+{
+	uint64_t address = regs->rip - 1;
+	struct probe_site *site = registry_find(address);
+	bool late;
+
+	if (site && atomic_load_explicit(&site->armed, memory_order_acquire) &&
+	    registry_stands(site) && !atomic_load_explicit(&site->jump, memory_order_acquire))
+		return site->insn.length > 1 || !was_sent_to(regs->rip);
+	return registry_find_boundary(address, &late) && !registry_find_boundary(regs->rip, &late);
+}
+
+EP_TRAP_PATH void trap_handler(int sig, siginfo_t *info, void *ucontext)
+{
+	ucontext_t *context = ucontext;
+	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
+
+	if (info->si_code == SI_KERNEL && is_serviced(regs->rip - 1, regs, ucontext))
+		return;
+	if (info->si_code <= 0 && has_taken_the_place(regs))
+		regs->rip--; /* it comes to the int3 again */
+	deliver_to_program(sig, info, context);
+}

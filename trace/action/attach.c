@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Probes are created disabled, all in one batch, and enabled when everything else has been done:
+ * what the engine and this code call meanwhile is not the program's doing and must not count.
+ */
+#include "trace/action/attach.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "trace/language/names.h"
+
+/* ---- places -------------------------------------------------------------------------------- */
+
+#define ROOM_FOR_LATER 1024 /* probes in objects that are loaded later */
+
+struct search {
+	struct trace_arena *arena;
+	bool later; /* the list may not be moved, and some may be there already */
+	struct trace_probes *probes;
+	const struct trace_definition *definition;
+	uint32_t index; /* of the definition */
+	size_t nth;
+	const char *noted; /* path of the object whose match has the note */
+};
+
+static struct trace_probe *add_probe(struct trace_probes *probes, struct trace_arena *arena)
+{
+	size_t room = probes->room ? probes->room * 2 : 64;
+	struct trace_probe *list;
+
+	if (probes->count + ROOM_FOR_LATER >= probes->room) {
+		room += ROOM_FOR_LATER;
+		list = trace_arena_alloc(arena, room * sizeof(*list));
+		if (!list)
+			return NULL;
+		if (probes->count)
+			memcpy(list, probes->list, probes->count * sizeof(*list));
+		probes->list = list;
+		probes->room = room;
+	}
+	return &probes->list[probes->count];
+}
+
+/* One that was unloaded, and is back. */
+static bool is_back(const struct search *search, const struct ep_match *match)
+{
+	struct trace_arena scratch = {0};
+	const char *place = trace_names_place(&scratch, match);
+	bool ret = false;
+
+	for (size_t i = 0; place && !ret && i < search->probes->count; i++) {
+		struct trace_probe *probe = &search->probes->list[i];
+
+		if (probe->addr || probe->view.definition != search->index ||
+		    strcmp(probe->view.place, place) != 0)
+			continue;
+		probe->addr = match->addr;
+		probe->view.plan = EP_PLAN_AUTO;
+		ret = true;
+	}
+	trace_arena_deinit(&scratch);
+	return ret;
+}
+
+/* With the first match in each object. */
+static int put_note(struct search *search, const struct ep_match *match, struct trace_view *view)
+{
+	if (search->noted == match->path)
+		return 0;
+	search->noted = match->path;
+	return trace_names_note(search->arena, match, &view->note);
+}
+
+static int on_match(const struct ep_match *match, void *data)
+{
+	struct search *search = data;
+	const struct trace_definition *definition = search->definition;
+	struct trace_probe *probe;
+
+	if (search->later && is_back(search, match))
+		return 0;
+	if (search->later && search->probes->count == search->probes->room)
+		return 1;
+	probe = search->later ? &search->probes->list[search->probes->count]
+			      : add_probe(search->probes, search->arena);
+	if (!probe)
+		return -EP_NO_MEMORY;
+	*probe = (struct trace_probe){
+		.index = (uint32_t)search->probes->count,
+		.addr = match->addr,
+		.view =
+			{
+				.group = definition->group,
+				.event = trace_names_make(&search->probes->names, definition, match,
+							  search->nth),
+				.place = trace_names_place(search->arena, match),
+				.insn = "",
+				.args = definition->args,
+				.arg_count = definition->arg_count,
+				.definition = search->index,
+			},
+	};
+	if (!probe->view.event || !probe->view.place || put_note(search, match, &probe->view))
+		return -EP_NO_MEMORY;
+	search->probes->count++;
+	search->nth++;
+	return 0;
+}
+
+static bool is_missing(int error)
+{
+	return error == -EP_NO_OBJECT || error == -EP_NO_SYMBOL || error == -EP_NO_MATCH ||
+	       error == -EP_NO_SYMBOLS || error == -EP_BAD_OFFSET;
+}
+
+static const char *executable(char *ret, size_t size)
+{
+	char comm[TRACE_COMM_SIZE] = "?";
+
+	prctl(PR_GET_NAME, comm);
+	snprintf(ret, size, "the executable (%s)", comm);
+	return ret;
+}
+
+static int note_name(const struct ep_match *match, void *data)
+{
+	snprintf(data, 64, "; there is %.50s", match->symbol);
+	return 1;
+}
+
+/* A pattern that matches "@name." and all behind it; false: it is too long. */
+static bool make_pattern(const char *name, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	for (; *name && used + 5 < size; name++) {
+		if (strchr("*?[\\", *name))
+			ret[used++] = '\\';
+		ret[used++] = *name;
+	}
+	memcpy(&ret[used], ".*", sizeof(".*"));
+	return !*name;
+}
+
+/* A compiler may have left variants and parts of it only: work.constprop.0, work.cold. */
+static void hint_at_relatives(const struct ep_place *place, char *ret)
+{
+	struct ep_place wanted = *place;
+	bool is_literal = place->is_literal & EP_LITERAL_SYMBOL;
+	char pattern[256];
+
+	*ret = '\0';
+	if (!place->symbol || (!is_literal && trace_is_glob(place->symbol)) ||
+	    !make_pattern(place->symbol, pattern, sizeof(pattern)))
+		return;
+	wanted.symbol = pattern;
+	wanted.is_literal &= ~EP_LITERAL_SYMBOL;
+	wanted.offset = 0;
+	ep_resolve(&wanted, note_name, ret);
+}
+
+static int report_missing(const struct trace_definition *definition, int error,
+			  struct ep_error_at *ret)
+{
+	const char *object = definition->place.object, *symbol = definition->place.symbol;
+	char name[32 + TRACE_COMM_SIZE], hint[64];
+
+	if (!ret)
+		return error;
+	ret->error = -error;
+	ret->column = error == -EP_NO_OBJECT ? definition->place_column : definition->loc_column;
+	if (!object)
+		object = executable(name, sizeof(name));
+	if (error == -EP_NO_OBJECT)
+		snprintf(ret->message, sizeof(ret->message),
+			 "%.60s: %s (a '?' behind the place waits for it)", object,
+			 ep_strerror(error));
+	else if (symbol) {
+		hint_at_relatives(&definition->place, hint);
+		snprintf(ret->message, sizeof(ret->message), "%.50s%s in %.40s: %s%s", symbol,
+			 strlen(symbol) > 50 ? "..." : "", object, ep_strerror(error), hint);
+	} else
+		snprintf(ret->message, sizeof(ret->message), "0x%lx in %.60s: %s",
+			 (unsigned long)definition->place.offset, object, ep_strerror(error));
+	return error;
+}
+
+int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_missing,
+			 struct trace_arena *arena, struct trace_probes *ret,
+			 struct ep_error_at *error)
+{
+	struct search search = {.arena = arena, .probes = ret};
+	int failed;
+
+	*ret = (struct trace_probes){0};
+	failed = add_probe(ret, arena) ? 0 : -EP_NO_MEMORY;
+	if (!failed)
+		failed = trace_names_init(&ret->names, definitions, arena);
+	for (size_t i = 0; i < definitions->count && !failed; i++) {
+		search.definition = &definitions->list[i];
+		search.index = (uint32_t)i;
+		search.nth = 0;
+		search.noted = NULL;
+		failed = ep_resolve(&search.definition->place, on_match, &search);
+		if (is_missing(failed))
+			failed = skip_missing || search.definition->optional
+					 ? 0
+					 : report_missing(search.definition, failed, error);
+	}
+	return failed;
+}
+
+static size_t count_of(const struct trace_probes *probes, size_t definition)
+{
+	size_t ret = 0;
+
+	for (size_t i = 0; i < probes->count; i++)
+		ret += probes->list[i].view.definition == definition;
+	return ret;
+}
+
+int trace_attach_resolve_in(const struct trace_definitions *definitions, const void *within,
+			    struct trace_arena *arena, struct trace_probes *probes)
+{
+	struct search search = {.arena = arena, .probes = probes, .later = true};
+	int failed = 0;
+
+	for (size_t i = 0; i < definitions->count && failed >= 0; i++) {
+		struct ep_place place = definitions->list[i].place;
+
+		/* The others mean what was there at the start; the executable is not loaded twice. */
+		if (!definitions->list[i].optional || !place.object || !*place.object)
+			continue;
+		place.within = within;
+		search.definition = &definitions->list[i];
+		search.index = (uint32_t)i;
+		search.nth = count_of(probes, i);
+		search.noted = NULL;
+		failed = ep_resolve(&place, on_match, &search);
+		if (is_missing(failed))
+			failed = 0;
+	}
+	return failed < 0 ? failed : 0;
+}
+
+/* ---- plans --------------------------------------------------------------------------------- */
+
+static int note_info(struct trace_probe *probe, const struct ep_info *info,
+		     struct trace_arena *arena)
+{
+	probe->view.plan = info->plan;
+	probe->view.reason = info->reason;
+	if (strcmp(probe->view.insn, info->insn) == 0)
+		return 0;
+	probe->view.counter = probe->handle ? ep_probe_counter(probe->handle) : TRACE_NO_COUNTER;
+	probe->view.insn =
+		trace_arena_copy(arena, info->insn, strnlen(info->insn, sizeof(info->insn)));
+	return probe->view.insn ? 0 : -EP_NO_MEMORY;
+}
+
+static int note_refusal(struct trace_probe *probe, int error, const struct ep_options *options,
+			struct trace_arena *arena)
+{
+	struct ep_info info = {.size = sizeof(info)};
+	int again = ep_check(probe->addr, options, &info);
+
+	info.plan = EP_PLAN_REFUSED;
+	info.reason = error ? -error : -again;
+	return note_info(probe, &info, arena);
+}
+
+int trace_attach_check(struct trace_probes *probes, enum ep_plan plan, struct trace_arena *arena)
+{
+	struct ep_options options = {.size = sizeof(options), .plan = plan};
+	int error = 0;
+
+	for (size_t i = 0; i < probes->count && !error; i++) {
+		struct ep_info info = {.size = sizeof(info)};
+		int refused = ep_check(probes->list[i].addr, &options, &info);
+
+		error = refused ? note_refusal(&probes->list[i], refused, &options, arena)
+				: note_info(&probes->list[i], &info, arena);
+	}
+	return error;
+}
+
+/* Found, and neither armed nor refused so far. */
+static bool is_waiting(const struct trace_probe *probe)
+{
+	return probe->addr && !probe->handle && probe->view.plan != EP_PLAN_REFUSED;
+}
+
+static int note_results(struct trace_probes *probes, const struct ep_request *requests,
+			struct ep_counts *counts, struct trace_arena *arena)
+{
+	int error = 0;
+
+	for (size_t i = 0, next = 0; i < probes->count && !error; i++) {
+		struct trace_probe *probe = &probes->list[i];
+		struct ep_info info = {.size = sizeof(info)};
+		const struct ep_request *request = &requests[next];
+
+		if (!is_waiting(probe))
+			continue;
+		next++;
+		probe->handle = request->probe;
+		if (probe->handle)
+			ep_probe_set_counts(probe->handle, &counts[i]);
+		if (request->error || ep_probe_info(probe->handle, &info))
+			error = note_refusal(probe, request->error, request->options, arena);
+		else
+			error = note_info(probe, &info, arena);
+	}
+	return error;
+}
+
+int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arming,
+		     struct ep_counts *counts, struct trace_arena *arena)
+{
+	struct trace_arena scratch = {0};
+	struct ep_request *requests;
+	struct ep_options *options;
+	size_t count = 0;
+	int error = -EP_NO_MEMORY;
+
+	requests = trace_arena_alloc(&scratch, (probes->count + 1) * sizeof(*requests));
+	options = trace_arena_alloc(&scratch, (probes->count + 1) * sizeof(*options));
+	for (size_t i = 0; i < probes->count && requests && options; i++) {
+		if (!is_waiting(&probes->list[i]))
+			continue;
+		options[count] = (struct ep_options){
+			.size = sizeof(options[count]),
+			.handler = arming->handler,
+			.cookie = &probes->list[i],
+			.flags = EP_DISABLED | EP_GENERAL_REGS_ONLY,
+			.plan = arming->plan,
+			.counts = arming->shared_counts ? &counts[i] : NULL,
+		};
+		requests[count].addr = probes->list[i].addr;
+		requests[count].options = &options[count];
+		count++;
+	}
+	if (requests && options) {
+		ep_probe_create_batch(requests, count);
+		error = note_results(probes, requests, counts, arena);
+	}
+	trace_arena_deinit(&scratch);
+	return error;
+}
+
+void trace_attach_enable(const struct trace_probes *probes)
+{
+	for (size_t i = 0; i < probes->count; i++)
+		if (probes->list[i].handle)
+			ep_probe_enable(probes->list[i].handle);
+}

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A hit costs what this does: two loads to find the thread's ring, one time stamp, a store for each
+ * argument. The thread is its ring's only producer, and probes do not nest, so nothing is locked;
+ * that events come in the order of time is seen to in head.h. Where a ring is full the thread waits for the reader, but only while that makes progress; one
+ * that is stuck or gone is not waited for twice: the event is dropped, and counted.
+ *
+ * The kernel wipes one page on fork: that is how a child notices that it is one, even where libc's
+ * fork() was passed by.
+ */
+#include "trace/action/record.h"
+
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "sys/call.h"
+#include "trace/clock/clock.h"
+#include "trace/language/args.h"
+#include "trace/report/private.h"
+#include "trace/session/head.h"
+#include "trace/session/snapshot.h"
+
+#define WAIT_NANOSECONDS 10000000
+#define WAIT_TRIES	 10 /* of that length, without progress */
+/*
+ * The reader takes a thread's turn away at most once in each of its passes, which are a millisecond
+ * apart: only where each instruction takes its time, under a debugger that steps, can it do so
+ * again and again. Then the event is dropped.
+ */
+#define TURNS 64
+
+static struct {
+	struct trace_session session;
+	enum trace_clock clock;
+	enum trace_full full;
+	bool safe;		 /* the reader has no barrier for us, see head.h */
+	uint32_t process;	 /* index of the entry */
+	uint32_t epoch;		 /* changes with each fork: the rings of before are the parent's */
+	_Atomic uint32_t *alive; /* wiped in the child of a fork */
+} local;
+
+static __thread struct {
+	struct trace_ring *ring; /* NULL: there was none left */
+	uint64_t *data;
+	uint32_t epoch; /* of local, when the ring was taken; 0: never */
+} mine;
+
+int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full)
+{
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -EP_NO_MEMORY;
+	/* Before Linux 4.14 there is no such advice: then only fork() itself is followed. */
+	madvise(page, 4096, MADV_WIPEONFORK);
+	trace_clock_init(session->shared->time_namespace);
+	local.session = *session;
+	local.clock = session->shared->clock;
+	local.full = full;
+	local.safe = true;
+	local.process = process;
+	local.epoch = 1;
+	local.alive = page;
+	atomic_store(local.alive, 1);
+	return 0;
+}
+
+void trace_record_rely_on_barrier(void)
+{
+	if (local.session.shared->barrier && trace_barrier_register())
+		local.safe = false;
+}
+
+/* ---- fork ---------------------------------------------------------------------------------- */
+
+EP_TRAP_PATH static void inherit(struct trace_process *process, const struct trace_process *parent)
+{
+	process->probe_count = parent->probe_count;
+	process->set = parent->set;
+	process->set_size = parent->set_size;
+	process->foreign = parent->foreign;
+	process->room = parent->room;
+	for (int i = 0; i < TRACE_COMM_SIZE; i++)
+		process->comm[i] = parent->comm[i];
+	process->counts =
+		trace_session_alloc(&local.session, parent->room * sizeof(struct ep_counts));
+	if (!process->counts) /* no room: count where the parent does */
+		process->counts = parent->counts;
+	atomic_store(&process->state, TRACE_PROCESS_RUNNING);
+}
+
+EP_TRAP_PATH static void follow_shared(void)
+{
+	int pid = (int)sys6(SYS_getpid, 0, 0, 0, 0, 0, 0);
+	/* Not by asking: a sandbox that was entered before the fork may not allow it. */
+	const struct trace_process *parent = trace_session_process(&local.session, local.process);
+	long index = trace_session_add_process(&local.session, pid, parent->pid);
+
+	if (index < 0)
+		return;
+	inherit(trace_session_process(&local.session, (uint64_t)index), parent);
+	local.process = (uint32_t)index;
+}
+
+EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
+{
+	uint32_t wiped = 0;
+
+	if (!atomic_compare_exchange_strong(local.alive, &wiped, 1))
+		return local.process;
+	local.epoch++;
+	if (local.full == TRACE_FULL_WRITE)
+		trace_private_follow_fork();
+	else
+		follow_shared();
+	return local.process;
+}
+
+/* ---- rings --------------------------------------------------------------------------------- */
+
+/* The reader looks again, from time to time. */
+EP_TRAP_PATH static void ask_comm(struct trace_ring *ring)
+{
+	uint64_t comm[TRACE_COMM_SIZE / 8] = {0};
+
+	sys6(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
+	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
+		atomic_store_explicit(&ring->comm[i], comm[i], memory_order_relaxed);
+}
+
+/* Once: a sandbox that the program enters later may not allow it. A child has its parent's name. */
+EP_TRAP_PATH static void note_comm(struct trace_ring *ring, const struct trace_ring *parents)
+{
+	if (!parents) {
+		ask_comm(ring);
+		return;
+	}
+	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
+		atomic_store_explicit(&ring->comm[i], atomic_load(&parents->comm[i]),
+				      memory_order_relaxed);
+}
+
+EP_TRAP_PATH static void raise_high(uint32_t count)
+{
+	uint32_t high = atomic_load(&local.session.shared->ring_high);
+
+	while (high < count &&
+	       !atomic_compare_exchange_weak(&local.session.shared->ring_high, &high, count))
+		;
+}
+
+EP_TRAP_PATH static bool take(uint32_t index, const struct trace_ring *parents)
+{
+	struct trace_ring *ring = trace_session_ring(&local.session, index);
+	uint32_t expected = TRACE_RING_FREE;
+
+	if (!atomic_compare_exchange_strong(&ring->state, &expected, TRACE_RING_OWNED))
+		return false;
+	ring->tid = (int32_t)sys6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	ring->process = local.process;
+	ring->tail_seen = atomic_load(&ring->tail);
+	note_comm(ring, parents);
+	mine.ring = ring;
+	mine.data = trace_session_ring_data(&local.session, index);
+	raise_high(index + 1);
+	return true;
+}
+
+EP_TRAP_PATH static bool take_any(const struct trace_ring *parents)
+{
+	for (uint32_t i = 0; i < local.session.layout.ring_max; i++)
+		if (take(i, parents))
+			return true;
+	return false;
+}
+
+EP_TRAP_PATH __attribute__((noinline)) static void find_ring(void)
+{
+	const struct trace_ring *parents = mine.epoch ? mine.ring : NULL;
+
+	mine.epoch = local.epoch;
+	mine.ring = NULL;
+	if (take_any(parents) || local.full != TRACE_FULL_WRITE)
+		return;
+	trace_private_write(true);
+	take_any(parents);
+}
+
+/* ---- an event ------------------------------------------------------------------------------ */
+
+EP_TRAP_PATH static bool has_room(struct trace_ring *ring, uint64_t head, uint64_t size)
+{
+	if (trace_head_distance(ring->tail_seen, head) + size <= local.session.layout.ring_size)
+		return true;
+	ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	return trace_head_distance(ring->tail_seen, head) + size <= local.session.layout.ring_size;
+}
+
+EP_TRAP_PATH static void wake_reader(void)
+{
+	struct trace_shared *shared = local.session.shared;
+
+	atomic_fetch_add(&shared->wake, 1);
+	if (atomic_load(&shared->sleeping))
+		sys6(SYS_futex, (long)&shared->wake, FUTEX_WAKE, 1, 0, 0, 0);
+}
+
+/* Until the reader has made room, or has not moved for a while: not again before it has. */
+EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head, uint64_t size)
+{
+	static const struct timespec timeout = {.tv_nsec = WAIT_NANOSECONDS};
+	struct trace_shared *shared = local.session.shared;
+
+	if (ring->tail_stuck == ring->tail_seen + 1)
+		return;
+	atomic_fetch_add(&shared->waiting, 1);
+	for (int tries = 0; tries < WAIT_TRIES; tries++) {
+		uint32_t seen = atomic_load(&shared->drained);
+
+		if (has_room(ring, head, size))
+			break;
+		wake_reader();
+		sys6(SYS_futex, (long)&shared->drained, FUTEX_WAIT, seen, (long)&timeout, 0, 0);
+		if (atomic_load(&shared->drained) != seen) /* it is busy, with other rings maybe */
+			tries = -1;
+	}
+	atomic_fetch_sub(&shared->waiting, 1);
+	ring->tail_stuck = has_room(ring, head, size) ? 0 : ring->tail_seen + 1;
+}
+
+EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *ring, uint64_t head,
+							     uint64_t size)
+{
+	if (local.full == TRACE_FULL_WRITE) {
+		ask_comm(ring);
+		trace_private_write(false);
+	} else if (local.full == TRACE_FULL_WAIT) {
+		wait_for_reader(ring, head, size);
+	}
+	if (has_room(ring, head, size))
+		return true;
+	atomic_fetch_add_explicit(&ring->dropped, 1, memory_order_relaxed);
+	return false;
+}
+
+/* All in registers: this, and the clock, is what an event costs. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) void
+write_record(const struct trace_probe *probe, const struct ep_regs *regs, uint64_t head,
+	     uint64_t words)
+{
+	uint64_t mask = local.session.layout.ring_size / 8 - 1, *data = mine.data;
+	uint64_t at = (head & TRACE_HEAD_POSITION) / 8;
+	const struct trace_arg *args = probe->view.args;
+	uint32_t cpu;
+	uint64_t time = trace_clock_read(local.clock, &cpu);
+
+	data[at++ & mask] = probe->index | words << 32 | (uint64_t)cpu << 48;
+	data[at++ & mask] = time;
+	for (words -= sizeof(struct trace_record) / 8; words; words--)
+		data[at++ & mask] = trace_arg_fetch(args++, regs);
+}
+
+/* The reader looks from time to time; a ring that gets half full cannot wait for that. */
+EP_TRAP_PATH static void wake_at_half(uint64_t head, uint64_t size)
+{
+	if ((head ^ (head + size)) & local.session.layout.ring_size / 2)
+		wake_reader();
+}
+
+/* false: our turn was taken away. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) bool
+append(const struct trace_probe *probe, const struct ep_regs *regs, struct trace_ring *ring,
+       uint64_t head)
+{
+	uint64_t words = 2 + probe->view.arg_count;
+	uint64_t reserved = trace_head_reserve(&ring->head, head, local.safe);
+
+	write_record(probe, regs, head, words);
+	if (!trace_head_publish(&ring->head, reserved, 8 * words, local.safe))
+		return false;
+	if (local.full != TRACE_FULL_WRITE)
+		wake_at_half(head & TRACE_HEAD_POSITION, 8 * words);
+	return true;
+}
+
+EP_TRAP_PATH static inline bool find_place(void)
+{
+	if (!atomic_load_explicit(local.alive, memory_order_relaxed))
+		trace_record_follow_fork();
+	if (mine.epoch != local.epoch)
+		find_ring();
+	if (mine.ring)
+		return true;
+	atomic_fetch_add(&local.session.shared->lost_events, 1);
+	return false;
+}
+
+/* false: begin again. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) bool
+record(const struct trace_probe *probe, const struct ep_regs *regs)
+{
+	uint64_t size = sizeof(struct trace_record) + 8 * probe->view.arg_count, head;
+	struct trace_ring *ring;
+
+	if (!find_place())
+		return true;
+	ring = mine.ring;
+	head = atomic_load_explicit(&ring->head, memory_order_relaxed);
+	if (!has_room(ring, head, size) && !make_room(ring, head, size))
+		return true;
+	return append(probe, regs, ring, head);
+}
+
+EP_TRAP_PATH __attribute__((noinline)) static void record_again(const struct trace_probe *probe,
+								const struct ep_regs *regs)
+{
+	for (int turn = 1; turn < TURNS; turn++)
+		if (record(probe, regs))
+			return;
+	atomic_fetch_add_explicit(&mine.ring->dropped, 1, memory_order_relaxed);
+}
+
+EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	if (!record(cookie, regs))
+		record_again(cookie, regs);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The handler of every probe that records: what happens in the trap. */
+#ifndef EMUPROBE_TRACE_ACTION_RECORD_H
+#define EMUPROBE_TRACE_ACTION_RECORD_H
+
+#include "trace/session/session.h"
+#include "trace/session/view.h"
+
+/* A probe of this process; the handler's cookie. */
+struct trace_probe {
+	struct trace_view view;
+	uint32_t index;		 /* in the process's table */
+	struct ep_probe *handle; /* NULL: refused */
+	const void *addr;
+};
+
+/* What to do when the calling thread's ring is full. */
+enum trace_full {
+	TRACE_FULL_DROP,
+	TRACE_FULL_WAIT,  /* for the reader, as long as it makes progress */
+	TRACE_FULL_WRITE, /* write all events out, in this thread (private.h) */
+};
+
+/**
+ * Make this process record into @session, as its process entry @process.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  once, before the first hit.
+ */
+int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full);
+
+/**
+ * From now on the reader's barrier orders the events of this process, where it has one.
+ * Context:  once, when the engine has been started: it must be the first to look at what the
+ *           program has registered for.
+ */
+void trace_record_rely_on_barrier(void);
+
+/**
+ * Append one event to the calling thread's ring. An ep_handler.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie);
+
+/**
+ * In the child of a fork: take a process entry and rings of its own. Does nothing where that has
+ * been done, by a hit that came first, say.
+ *
+ * @return   The process entry of this process.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH uint32_t trace_record_follow_fork(void);
+
+#endif

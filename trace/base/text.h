@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Text put together by hand, where printf() cannot be called. What does not fit is cut off.
+ * Context:  TRAP_PATH, all of it.
+ */
+#ifndef EMUPROBE_TRACE_BASE_TEXT_H
+#define EMUPROBE_TRACE_BASE_TEXT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/emuprobe.h"
+
+struct trace_text {
+	char *buffer;
+	size_t size, used;
+};
+
+EP_TRAP_PATH void trace_text_char(struct trace_text *text, char c);
+EP_TRAP_PATH void trace_text_string(struct trace_text *text, const char *string);
+
+/** Blanks up to @column, counted from @start. */
+EP_TRAP_PATH void trace_text_pad(struct trace_text *text, size_t start, size_t column);
+
+/** Decimal, at least @digits of them, filled up with @fill. */
+EP_TRAP_PATH void trace_text_unsigned(struct trace_text *text, uint64_t value, unsigned int digits,
+				      char fill);
+EP_TRAP_PATH void trace_text_signed(struct trace_text *text, int64_t value);
+
+/** 0x and hexadecimal digits. */
+EP_TRAP_PATH void trace_text_hex(struct trace_text *text, uint64_t value);
+
+/** In quotes, escaped for JSON; bytes that are not UTF-8 become U+FFFD. */
+EP_TRAP_PATH void trace_text_json(struct trace_text *text, const char *string);
+
+/** The same without the quotes, as much as fits; what does not is returned. */
+EP_TRAP_PATH const char *trace_text_json_some(struct trace_text *text, const char *string);
+
+/** As trace_text_json() in @max bytes, at least 16; where it is cut, "…" stands at its end. */
+EP_TRAP_PATH void trace_text_json_within(struct trace_text *text, const char *string, size_t max);
+
+/** Without control characters, which could forge lines or talk to a terminal: '?' instead. */
+EP_TRAP_PATH void trace_text_plain(struct trace_text *text, const char *string);
+
+/** The same in @max bytes, at least 16; where it is cut, "…" stands at its end. */
+EP_TRAP_PATH void trace_text_plain_within(struct trace_text *text, const char *string, size_t max);
+
+EP_TRAP_PATH size_t trace_text_length(const char *string);
+
+#endif

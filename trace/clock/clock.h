@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+/* Time of an event: a count on the hit, seconds afterwards. */
+#ifndef EMUPROBE_TRACE_CLOCK_CLOCK_H
+#define EMUPROBE_TRACE_CLOCK_CLOCK_H
+
+#include <stdint.h>
+
+#include "include/emuprobe.h"
+
+enum trace_clock {
+	TRACE_CLOCK_MONOTONIC, /* nanoseconds, by the kernel's function in the vDSO */
+	TRACE_CLOCK_TSC,       /* time stamp counter, constant and the same on every processor */
+};
+
+/** The better of the two that this machine has. Context: any thread, not in a trap. */
+enum trace_clock trace_clock_choose(void);
+
+/** Nanoseconds that this process's time namespace adds to CLOCK_MONOTONIC. Context: as above. */
+int64_t trace_clock_namespace(void);
+
+/**
+ * Find out how the time and the processor's number can be had without a system call. Before that,
+ * trace_clock_read() makes some.
+ *
+ * @namespace_offset  trace_clock_namespace() of who reads the events.
+ *
+ * Context:  once, not in a trap.
+ */
+void trace_clock_init(int64_t namespace_offset);
+
+/** How trace_clock_read() reads @clock, for people. Context: behind trace_clock_init(). */
+const char *trace_clock_name(enum trace_clock clock);
+
+/**
+ * Now, in units of @clock, and the processor's number.
+ * Context:  TRAP_PATH; at most TRACE_VDSO_STACK_MAX bytes of stack.
+ */
+EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu);
+
+/* Points at which both clocks were read; events lie between the first and the last. */
+struct trace_clock_map {
+	enum trace_clock clock;
+	struct trace_clock_point {
+		uint64_t count, nanoseconds;
+	} points[3];
+};
+
+EP_TRAP_PATH void trace_clock_map_init(struct trace_clock_map *map, enum trace_clock clock);
+
+/** Read both clocks again; needed before times since the last call are converted. */
+EP_TRAP_PATH void trace_clock_map_update(struct trace_clock_map *map);
+
+/** CLOCK_MONOTONIC nanoseconds of @count. Never decreases as @count grows. */
+EP_TRAP_PATH uint64_t trace_clock_convert(const struct trace_clock_map *map, uint64_t count);
+
+#endif

@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: MIT */
+/* What the processor is to be taken for: for those that cannot see x86/cpu.h. */
+#ifndef EMUPROBE_TRACE_CLOCK_PROCESSOR_H
+#define EMUPROBE_TRACE_CLOCK_PROCESSOR_H
+
+/** What EMUPROBE_MASK_CPU has that is no feature's name, up to the end; NULL: nothing. */
+const char *trace_processor_unknown(void);
+
+#endif

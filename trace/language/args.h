@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments of a probe: what to fetch, as what to print it. */
+#ifndef EMUPROBE_TRACE_LANGUAGE_ARGS_H
+#define EMUPROBE_TRACE_LANGUAGE_ARGS_H
+
+#include "trace/language/definition.h"
+#include "trace/language/scanner.h"
+
+/**
+ * Parse the rest of a definition: {[NAME "="] FETCH [":" TYPE]}.
+ *
+ * @return   0, -EP_SYNTAX or -EP_NO_MEMORY.
+ * Context:  any thread.
+ */
+int trace_args_parse(struct trace_scanner *scanner, struct trace_arena *arena,
+		     struct trace_definition *definition);
+
+/**
+ * The value of an argument, widened to 64 bits as its type says.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH uint64_t trace_arg_fetch(const struct trace_arg *arg, const struct ep_regs *regs);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two shapes of one event. Text is that of the kernel's trace file, which people and tools know:
+ *
+ *	         sqlite3-4711    [001]   123.456789012: malloc: (libc.so.6:malloc) size=24
+ *
+ * JSON is one object a line. Hexadecimal values are strings there, since JSON has no such numbers.
+ *
+ * A line has to fit into what is left of a buffer, and names may have any length: so those of the
+ * event and its place have a share of it each. All else has a limit: 32 arguments of 32 + 24 bytes,
+ * a group of 63, a thread's name.
+ */
+#include "trace/report/format.h"
+
+EP_TRAP_PATH static void put_time(struct trace_text *text, uint64_t nanoseconds,
+				  unsigned int digits)
+{
+	trace_text_unsigned(text, nanoseconds / 1000000000, digits, ' ');
+	trace_text_char(text, '.');
+	trace_text_unsigned(text, nanoseconds % 1000000000, 9, '0');
+}
+
+EP_TRAP_PATH static char printable(uint64_t value)
+{
+	return value >= ' ' && value < 0x7f ? (char)value : '.';
+}
+
+EP_TRAP_PATH static void put_value(struct trace_text *text, enum trace_type type, uint64_t value,
+				   const char *quote)
+{
+	char one[2] = {printable(value), '\0'};
+
+	if (type <= TRACE_TYPE_u64) {
+		trace_text_unsigned(text, value, 1, '0');
+	} else if (type <= TRACE_TYPE_s64) {
+		trace_text_signed(text, (int64_t)value);
+	} else if (type <= TRACE_TYPE_x64) {
+		trace_text_string(text, quote);
+		trace_text_hex(text, value);
+		trace_text_string(text, quote);
+	} else if (*quote) {
+		trace_text_json(text, one);
+	} else {
+		trace_text_char(text, '\'');
+		trace_text_char(text, one[0]);
+		trace_text_char(text, '\'');
+	}
+}
+
+EP_TRAP_PATH static void put_text(struct trace_text *text, const struct trace_event *event)
+{
+	size_t start = text->used, length = trace_text_length(event->comm);
+	const struct trace_view *view = event->view;
+
+	trace_text_pad(text, start, length < 16 ? 16 - length : 0);
+	trace_text_plain(text, event->comm);
+	trace_text_char(text, '-');
+	trace_text_unsigned(text, (uint64_t)(uint32_t)event->tid, 1, '0');
+	trace_text_pad(text, start, 16 + 1 + 7);
+	trace_text_string(text, " [");
+	trace_text_unsigned(text, event->cpu, 3, '0');
+	trace_text_string(text, "] ");
+	put_time(text, event->nanoseconds, 5);
+	trace_text_string(text, ": ");
+	trace_text_plain_within(text, view->event, TRACE_NAMES_MAX);
+	trace_text_string(text, ": (");
+	trace_text_plain_within(text, view->place, TRACE_NAMES_MAX);
+	trace_text_char(text, ')');
+	for (uint32_t i = 0; i < view->arg_count; i++) {
+		trace_text_char(text, ' ');
+		trace_text_string(text, view->args[i].name);
+		trace_text_char(text, '=');
+		put_value(text, view->args[i].type, event->values[i], "");
+	}
+	trace_text_char(text, '\n');
+}
+
+EP_TRAP_PATH static void put_number(struct trace_text *text, const char *key, uint64_t value)
+{
+	trace_text_string(text, key);
+	trace_text_unsigned(text, value, 1, '0');
+}
+
+EP_TRAP_PATH static void put_string(struct trace_text *text, const char *key, const char *value)
+{
+	trace_text_string(text, key);
+	trace_text_json(text, value);
+}
+
+EP_TRAP_PATH static void put_json(struct trace_text *text, const struct trace_event *event)
+{
+	const struct trace_view *view = event->view;
+
+	trace_text_string(text, "{\"type\":\"event\",\"ts\":");
+	put_time(text, event->nanoseconds, 1);
+	put_number(text, ",\"pid\":", (uint32_t)event->pid);
+	put_number(text, ",\"tid\":", (uint32_t)event->tid);
+	put_number(text, ",\"cpu\":", event->cpu);
+	put_string(text, ",\"comm\":", event->comm);
+	put_string(text, ",\"group\":", view->group);
+	trace_text_string(text, ",\"event\":");
+	trace_text_json_within(text, view->event, TRACE_NAMES_MAX);
+	trace_text_string(text, ",\"place\":");
+	trace_text_json_within(text, view->place, TRACE_NAMES_MAX);
+	trace_text_string(text, ",\"args\":{");
+	for (uint32_t i = 0; i < view->arg_count; i++) {
+		put_string(text, i ? "," : "", view->args[i].name);
+		trace_text_char(text, ':');
+		put_value(text, view->args[i].type, event->values[i], "\"");
+	}
+	trace_text_string(text, "}}\n");
+}
+
+EP_TRAP_PATH void trace_format_event(struct trace_text *text, enum trace_format format,
+				     const struct trace_event *event)
+{
+	if (format == TRACE_FORMAT_JSON)
+		put_json(text, event);
+	else
+		put_text(text, event);
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Events as text. */
+#ifndef EMUPROBE_TRACE_REPORT_FORMAT_H
+#define EMUPROBE_TRACE_REPORT_FORMAT_H
+
+#include "trace/base/text.h"
+#include "trace/session/session.h"
+#include "trace/session/view.h"
+
+#define TRACE_LINE_MAX	65536
+#define TRACE_NAMES_MAX 24576 /* bytes of a line that an event's name takes, and its place */
+
+struct trace_event {
+	const struct trace_view *view;
+	uint64_t nanoseconds; /* CLOCK_MONOTONIC */
+	int pid, tid;
+	uint32_t cpu;
+	char comm[TRACE_COMM_SIZE + 1];
+	const uint64_t *values; /* one for each argument of the view */
+};
+
+/**
+ * Append one line of at most TRACE_LINE_MAX bytes. Names that are too long for it end with "…".
+ *
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH void trace_format_event(struct trace_text *text, enum trace_format format,
+				     const struct trace_event *event);
+
+#endif

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Each ring is in order by itself; a heap over their oldest records merges them. A pass emits what is
+ * older than its beginning: all of that is there (snapshot.c), so no later pass finds anything older.
+ *
+ * Every number read from a ring is checked before use: the program shares this memory. A record
+ * that is older than what was emitted, or from the future, gets another time, and is counted.
+ */
+#include "trace/report/reader.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+
+#include "sys/call.h"
+#include "trace/session/head.h"
+
+#define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
+#define HEADER_WORDS (sizeof(struct trace_record) / 8)
+
+int trace_reader_init(struct trace_reader *reader, const struct trace_session *session,
+		      enum trace_format format, struct trace_arena *arena)
+{
+	const struct trace_layout *layout = &session->layout;
+
+	*reader = (struct trace_reader){.session = *session, .format = format};
+	reader->processes =
+		trace_arena_alloc(arena, layout->process_max * sizeof(*reader->processes));
+	reader->cursors = trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->cursors));
+	reader->heap = trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->heap));
+	if (!reader->processes || !reader->cursors || !reader->heap)
+		return -EP_NO_MEMORY;
+	reader->barrier = session->shared->barrier ? trace_barrier_global : NULL;
+	trace_clock_init(session->shared->time_namespace);
+	trace_clock_map_init(&reader->map, session->shared->clock);
+	return 0;
+}
+
+/* ---- the heap ------------------------------------------------------------------------------ */
+
+EP_TRAP_PATH static bool is_older(const struct trace_reader *reader, uint32_t a, uint32_t b)
+{
+	return reader->cursors[reader->heap[a]].time < reader->cursors[reader->heap[b]].time;
+}
+
+EP_TRAP_PATH static void swap(struct trace_reader *reader, uint32_t a, uint32_t b)
+{
+	uint32_t ring = reader->heap[a];
+
+	reader->heap[a] = reader->heap[b];
+	reader->heap[b] = ring;
+}
+
+EP_TRAP_PATH static void sink(struct trace_reader *reader, uint32_t at)
+{
+	for (;;) {
+		uint32_t left = 2 * at + 1, oldest = at;
+
+		if (left < reader->heap_count && is_older(reader, left, oldest))
+			oldest = left;
+		if (left + 1 < reader->heap_count && is_older(reader, left + 1, oldest))
+			oldest = left + 1;
+		if (oldest == at)
+			return;
+		swap(reader, at, oldest);
+		at = oldest;
+	}
+}
+
+EP_TRAP_PATH static void push(struct trace_reader *reader, uint32_t ring)
+{
+	uint32_t at = reader->heap_count++;
+
+	reader->heap[at] = ring;
+	while (at && is_older(reader, at, (at - 1) / 2)) {
+		swap(reader, at, (at - 1) / 2);
+		at = (at - 1) / 2;
+	}
+}
+
+EP_TRAP_PATH static void pop(struct trace_reader *reader)
+{
+	reader->heap[0] = reader->heap[--reader->heap_count];
+	sink(reader, 0);
+}
+
+/* ---- records ------------------------------------------------------------------------------- */
+
+EP_TRAP_PATH static uint64_t word_at(const struct trace_reader *reader, uint32_t ring, uint64_t at)
+{
+	const uint64_t *data = trace_session_ring_data(&reader->session, ring);
+
+	return ((const volatile uint64_t *)
+			data)[at / 8 & (reader->session.layout.ring_size / 8 - 1)];
+}
+
+EP_TRAP_PATH static uint64_t words_of(uint64_t first)
+{
+	return first >> 32 & 0xffff; /* struct trace_record: probe, words, cpu */
+}
+
+EP_TRAP_PATH static void skip_all(struct trace_reader *reader, struct trace_cursor *cursor)
+{
+	reader->nonsense++;
+	cursor->tail = cursor->head;
+}
+
+/* The last resort: nothing comes out of order, whatever stands there. */
+EP_TRAP_PATH static uint64_t possible_time(struct trace_reader *reader, uint64_t time)
+{
+	if (time >= reader->last && (time <= reader->limit || time - reader->limit <= SLACK))
+		return time;
+	reader->misdated++;
+	return reader->last;
+}
+
+/* Is there a record at the cursor? Notes its time. */
+EP_TRAP_PATH static bool look(struct trace_reader *reader, uint32_t ring)
+{
+	struct trace_cursor *cursor = &reader->cursors[ring];
+	uint64_t words;
+
+	if (cursor->tail == cursor->head)
+		return false;
+	words = words_of(word_at(reader, ring, cursor->tail));
+	if (words < HEADER_WORDS || words > TRACE_RECORD_MAX / 8 ||
+	    words * 8 > trace_head_distance(cursor->tail, cursor->head)) {
+		skip_all(reader, cursor);
+		return false;
+	}
+	cursor->time = possible_time(reader, word_at(reader, ring, cursor->tail + 8));
+	return true;
+}
+
+/* Only the reader moves a tail: ours is the truth, whatever stands in the ring. */
+EP_TRAP_PATH static void enter(struct trace_reader *reader, uint32_t index)
+{
+	struct trace_cursor *cursor = &reader->cursors[index];
+
+	cursor->head = cursor->word & TRACE_HEAD_POSITION;
+	if (trace_head_distance(cursor->tail, cursor->head) > reader->session.layout.ring_size ||
+	    cursor->word & (7 & ~TRACE_HEAD_PENDING))
+		skip_all(reader, cursor);
+	if (look(reader, index))
+		push(reader, index);
+}
+
+EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader)
+{
+	struct trace_snapshot snapshot = {0, reader->cutoff};
+	uint32_t cpu;
+
+	trace_snapshot_take(&reader->session, reader->map.clock, reader->barrier, reader->cursors,
+			    &snapshot);
+	reader->cutoff = snapshot.cutoff;
+	reader->limit = trace_clock_read(reader->map.clock, &cpu);
+	reader->heap_count = 0;
+	for (uint32_t i = 0; i < snapshot.count; i++)
+		enter(reader, i);
+	trace_clock_map_update(&reader->map);
+	return reader->heap_count > 0;
+}
+
+EP_TRAP_PATH static void copy_comm(const struct trace_ring *ring, char *ret)
+{
+	for (unsigned int i = 0; i < TRACE_COMM_SIZE; i++) {
+		uint64_t word = atomic_load_explicit(&ring->comm[i / 8], memory_order_relaxed);
+
+		ret[i] = (char)(word >> 8 * (i % 8));
+	}
+	ret[TRACE_COMM_SIZE] = '\0';
+}
+
+EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struct trace_text *text)
+{
+	const struct trace_ring *ring = trace_session_ring(&reader->session, index);
+	struct trace_cursor *cursor = &reader->cursors[index];
+	uint64_t first = word_at(reader, index, cursor->tail), words = words_of(first);
+	uint64_t values[TRACE_RECORD_MAX / 8];
+	uint32_t probe = (uint32_t)first, process = ring->process;
+	const struct trace_reader_process *of;
+	struct trace_event event;
+
+	for (uint64_t i = HEADER_WORDS; i < words && i < TRACE_RECORD_MAX / 8; i++)
+		values[i - HEADER_WORDS] = word_at(reader, index, cursor->tail + 8 * i);
+	of = process < reader->session.layout.process_max ? &reader->processes[process] : NULL;
+	if (!of || !of->views || probe >= of->count ||
+	    words != HEADER_WORDS + of->views[probe].arg_count) {
+		reader->nonsense++;
+		return;
+	}
+	event.view = &of->views[probe];
+	event.nanoseconds = trace_clock_convert(&reader->map, cursor->time);
+	event.pid = of->pid;
+	event.tid = ring->tid;
+	event.cpu = (uint32_t)(first >> 48);
+	event.values = values;
+	copy_comm(ring, event.comm);
+	trace_format_event(text, reader->format, &event);
+}
+
+EP_TRAP_PATH static void wake_waiting(struct trace_shared *shared)
+{
+	atomic_fetch_add(&shared->drained, 1);
+	if (atomic_load(&shared->waiting))
+		sys6(SYS_futex, (long)&shared->drained, FUTEX_WAKE, INT32_MAX, 0, 0, 0);
+}
+
+EP_TRAP_PATH static void publish_tails(struct trace_reader *reader)
+{
+	uint64_t count = trace_session_ring_count(&reader->session);
+	bool moved = false;
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct trace_ring *ring = trace_session_ring(&reader->session, i);
+
+		if (atomic_load_explicit(&ring->tail, memory_order_relaxed) ==
+		    reader->cursors[i].tail)
+			continue;
+		atomic_store_explicit(&ring->tail, reader->cursors[i].tail, memory_order_release);
+		moved = true;
+	}
+	if (moved)
+		wake_waiting(reader->session.shared);
+}
+
+EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_text *text)
+{
+	while (reader->heap_count && text->size - text->used >= TRACE_LINE_MAX) {
+		uint32_t ring = reader->heap[0];
+		struct trace_cursor *cursor = &reader->cursors[ring];
+
+		if (cursor->time > reader->cutoff) {
+			reader->heap_count = 0;
+			break;
+		}
+		reader->last = cursor->time;
+		emit(reader, ring, text);
+		/* Read again, and checked again: the program may have changed it meanwhile. */
+		cursor->tail += 8 * words_of(word_at(reader, ring, cursor->tail));
+		cursor->tail &= TRACE_HEAD_POSITION;
+		if (trace_head_distance(cursor->tail, cursor->head) >
+		    reader->session.layout.ring_size)
+			skip_all(reader, cursor);
+		if (look(reader, ring))
+			sink(reader, 0);
+		else
+			pop(reader);
+	}
+	publish_tails(reader);
+	return reader->heap_count > 0;
+}
+
+/* ---- rings of threads that are gone -------------------------------------------------------- */
+
+EP_TRAP_PATH static bool is_gone(const struct trace_reader *reader, const struct trace_ring *ring)
+{
+	struct trace_process *process = trace_session_process(&reader->session, ring->process);
+
+	if (!process || process->foreign)
+		return false;
+	return sys6(SYS_tgkill, process->pid, ring->tid, 0, 0, 0, 0) == -ESRCH;
+}
+
+EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
+{
+	uint64_t count = trace_session_ring_count(&reader->session);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct trace_ring *ring = trace_session_ring(&reader->session, i);
+
+		if (atomic_load(&ring->state) != TRACE_RING_OWNED || !is_gone(reader, ring))
+			continue;
+		if (!trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head)))
+			atomic_store(&ring->state, TRACE_RING_FREE);
+	}
+}
+
+EP_TRAP_PATH uint64_t trace_reader_dropped(const struct trace_reader *reader)
+{
+	uint64_t count = trace_session_ring_count(&reader->session);
+	uint64_t ret = atomic_load(&reader->session.shared->lost_events);
+
+	for (uint32_t i = 0; i < count; i++)
+		ret += atomic_load(&trace_session_ring(&reader->session, i)->dropped);
+	return ret;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* What is said of a probe: by the process that has it, and by the reader of its events. */
+#ifndef EMUPROBE_TRACE_SESSION_VIEW_H
+#define EMUPROBE_TRACE_SESSION_VIEW_H
+
+#include <stdint.h>
+
+#include "trace/language/definition.h"
+
+#define TRACE_NO_COUNTER UINT32_MAX
+
+struct trace_view {
+	const char *group, *event;
+	const char *place; /* "libc.so.6:malloc+0x4" */
+	const char *insn;  /* disassembled; "" where it could not be */
+	const char *note;  /* what to know of the name that was asked for; NULL: nothing */
+	const struct trace_arg *args;
+	uint32_t arg_count;
+	uint32_t definition; /* which one of the list */
+	int reason;	     /* an EP_ code: why no better plan; 0: none */
+	enum ep_plan plan;
+	uint32_t counter; /* in the blocks of threads; TRACE_NO_COUNTER: it has none */
+};
+
+enum trace_format {
+	TRACE_FORMAT_TEXT,
+	TRACE_FORMAT_JSON,
+};
+
+#endif
