@@ -17,6 +17,7 @@
 #include "probe/engine/loader.h"
 #include "probe/guard/guard.h"
 #include "probe/guest/host.h"
+#include "probe/guest/membarrier.h"
 #include "probe/guest/park.h"
 #include "probe/guest/signals.h"
 #include "probe/image/objects.h"
@@ -26,6 +27,7 @@
 #include "probe/thread/thread.h"
 #include "probe/trap/deliver.h"
 #include "probe/trap/trap.h"
+#include "sys/barrier.h"
 #include "sys/call.h"
 
 #define KERNEL_SIZE 8
@@ -184,6 +186,12 @@ void engine_stay(void)
 
 /* ---- start --------------------------------------------------------------------------------- */
 
+static int prepare_barriers(void)
+{
+	membarrier_look(); /* before we are registered ourselves */
+	return sys_barrier_register() ? 0 : -EP_NO_MEMBARRIER;
+}
+
 /* Whatever fails leaves the process as it was, and may be tried again. */
 int engine_start(void)
 {
@@ -194,7 +202,7 @@ int engine_start(void)
 	if (!error)
 		error = host_check();
 	if (!error)
-		error = patch_init();
+		error = prepare_barriers();
 	if (!error)
 		error = xol_code_check();
 	if (!error)

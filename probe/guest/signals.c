@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "probe/guest/masks.h"
-#include "probe/site/patch.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
 #include "sys/memory.h"
@@ -335,7 +334,7 @@ bool signals_are_taken(void)
 
 	return !ask_kernel(SIGTRAP, &action) && action.restorer &&
 	       action.restorer != signals_restorer &&
-	       patch_read((uint64_t)action.restorer, found, SIZE) &&
+	       sys_read_by_kernel(found, (uint64_t)action.restorer, SIZE) &&
 	       memcmp(found, (const void *)(uint64_t)signals_restorer, SIZE) == 0;
 }
 

@@ -13,11 +13,10 @@
 #include "probe/site/patch.h"
 
 #include <fcntl.h>
-#include <linux/membarrier.h>
 #include <stdatomic.h>
 #include <sys/mman.h>
 
-#include "probe/guest/membarrier.h"
+#include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/maps.h"
 #include "x86/encode.h"
@@ -29,32 +28,10 @@
 static bool force_mprotect;
 static _Atomic uint64_t busy_page; /* 0: none */
 static atomic_bool has_been_busy;
-static bool have_membarrier;
 
 void patch_force_mprotect(bool force)
 {
 	force_mprotect = force;
-}
-
-int patch_init(void)
-{
-	long error;
-
-	membarrier_look();
-	error = sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0);
-
-	if (!error)
-		error = sys3(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0);
-	have_membarrier = error == 0;
-	return have_membarrier ? 0 : -EP_NO_MEMBARRIER;
-}
-
-bool patch_barrier(void)
-{
-	if (!have_membarrier)
-		return false;
-	return !sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE, 0, 0) &&
-	       !sys3(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0);
 }
 
 EP_TRAP_PATH bool patch_is_busy(uint64_t address)
@@ -156,17 +133,6 @@ EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *byte
 	return sys4(SYS_pwrite64, fd, bytes, size, address) == (long)size;
 }
 
-bool patch_read(uint64_t address, uint8_t *ret, size_t size)
-{
-	long fd = patch_open(), got;
-
-	if (fd < 0)
-		return false;
-	got = sys4(SYS_pread64, fd, ret, size, address);
-	patch_close(fd);
-	return got == (long)size;
-}
-
 /* How many of the @count bytes follow each other in memory. */
 static size_t run_length(const struct patch_byte *bytes, size_t count)
 {
@@ -206,5 +172,5 @@ size_t patch_write(struct patch_byte *bytes, size_t count)
 	}
 	if (fd >= 0)
 		patch_close(fd);
-	return failed + !patch_barrier();
+	return failed + !sys_barrier();
 }

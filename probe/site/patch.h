@@ -34,15 +34,6 @@ EP_TRAP_PATH long patch_open(void);
 EP_TRAP_PATH void patch_close(long fd);
 EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *bytes, size_t size);
 
-/** Read what may not be readable in the usual way. Context: any. */
-bool patch_read(uint64_t address, uint8_t *ret, size_t size);
-
-/** Every other thread of the process passes a full memory barrier and serializes; false: refused. */
-bool patch_barrier(void);
-
-/** @return 0 or -EP_NO_MEMBARRIER. Context: once, before the first probe; again after a fork. */
-int patch_init(void);
-
 /**
  * Is this page not executable just now because its bytes are being changed? (Only where
  * /proc/self/mem cannot be written.) A thread that faults there tries again.

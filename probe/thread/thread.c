@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "probe/site/patch.h"
+#include "sys/barrier.h"
 #include "sys/call.h"
 
 #define POOL_SIZE   65536u
@@ -225,7 +225,7 @@ void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data
 	 * Each thread that has not yet published what it runs will see that the probe is gone:
 	 * the barrier orders its store to .running before its load of the site's probes.
 	 */
-	if (!patch_barrier())
+	if (!sys_barrier())
 		sys2(SYS_nanosleep, &long_enough, NULL);
 	for (uint32_t i = 0; i < pool->used_count; i++) {
 		uint32_t index = pool->used[i];

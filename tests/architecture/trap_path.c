@@ -29,7 +29,7 @@ static const struct {
 	{"xol_detour_avx512", "likewise"},
 	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
 	{"guard_pass_jump", "likewise"},
-	{"trace_snapshot_take", "trace_barrier_global(), or a test's"},
+	{"trace_snapshot_take", "sys_barrier_shared(), or a test's"},
 	{"monotonic", "the vDSO's clock, whose code has been looked at (trace/clock/vdso.c)"},
 	{"ask_for_processor", "likewise"},
 	{"call_program", "the program's own handler, as the kernel would have called it"},

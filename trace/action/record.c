@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "sys/barrier.h"
 #include "sys/call.h"
 #include "trace/clock/clock.h"
 #include "trace/language/args.h"
@@ -69,7 +70,7 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 
 void trace_record_rely_on_barrier(void)
 {
-	if (local.session.shared->barrier && trace_barrier_register())
+	if (local.session.shared->barrier && sys_barrier_register_shared())
 		local.safe = false;
 }
 

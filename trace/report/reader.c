@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 
+#include "sys/barrier.h"
 #include "sys/call.h"
 #include "trace/session/head.h"
 
@@ -29,7 +30,7 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 	reader->heap = trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->heap));
 	if (!reader->processes || !reader->cursors || !reader->heap)
 		return -EP_NO_MEMORY;
-	reader->barrier = session->shared->barrier ? trace_barrier_global : NULL;
+	reader->barrier = session->shared->barrier ? sys_barrier_shared : NULL;
 	trace_clock_init(session->shared->time_namespace);
 	trace_clock_map_init(&reader->map, session->shared->clock);
 	return 0;

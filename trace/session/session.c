@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys/barrier.h"
 #include "trace/base/text.h"
 #include "trace/clock/clock.h"
-#include "trace/session/snapshot.h"
 
 #define PAGE	4096ul
 #define NS_PATH "/proc/self/ns/pid"
@@ -144,7 +144,7 @@ int trace_session_create(const struct trace_shape *shape, const char *definition
 	}
 	leave_out_of_core(&session);
 	fill_header(&session, definitions, size);
-	session.shared->barrier = ret_fd && trace_barrier_global();
+	session.shared->barrier = ret_fd && sys_barrier_shared();
 	*ret = session;
 	if (ret_fd)
 		*ret_fd = fd;

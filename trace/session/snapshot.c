@@ -20,22 +20,9 @@
  */
 #include "trace/session/snapshot.h"
 
-#include <linux/membarrier.h>
-
-#include "sys/call.h"
 #include "trace/session/head.h"
 
 #define REVOKE_TRIES 16
-
-EP_TRAP_PATH bool trace_barrier_global(void)
-{
-	return sys6(SYS_membarrier, MEMBARRIER_CMD_GLOBAL_EXPEDITED, 0, 0, 0, 0, 0) == 0;
-}
-
-bool trace_barrier_register(void)
-{
-	return sys6(SYS_membarrier, MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED, 0, 0, 0, 0, 0) == 0;
-}
 
 EP_TRAP_PATH static bool pass_barrier(trace_barrier barrier)
 {

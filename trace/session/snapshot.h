@@ -19,12 +19,6 @@ struct trace_cursor {
  */
 typedef bool (*trace_barrier)(void);
 
-/** By membarrier(2), for processes that registered. Context: TRAP_PATH; a system call. */
-EP_TRAP_PATH bool trace_barrier_global(void);
-
-/** Let trace_barrier_global() reach the threads of this process and its children. */
-bool trace_barrier_register(void);
-
 struct trace_snapshot {
 	uint64_t count;	 /* rings */
 	uint64_t cutoff; /* records that are not in the snapshot are younger */

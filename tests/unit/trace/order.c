@@ -14,6 +14,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "sys/barrier.h"
 #include "trace/action/record.h"
 #include "trace/report/reader.h"
 #include "trace/session/head.h"
@@ -454,7 +455,7 @@ Test(trace_order, without_its_barrier_a_pass_writes_nothing, .init = setup)
 	reader.barrier = fail;
 	read_pass();
 	cr_expect_str_eq(seen.numbers, "");
-	reader.barrier = trace_barrier_global;
+	reader.barrier = sys_barrier_shared;
 	read_pass();
 	cr_expect_str_eq(seen.numbers, "1 ");
 }
