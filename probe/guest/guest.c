@@ -6,6 +6,8 @@
  */
 #include "probe/guest/guest.h"
 
+#include "probe/guest/actions.h"
+
 #include "probe/thread/thread.h"
 #include "sys/call.h"
 
@@ -20,7 +22,7 @@ EP_TRAP_PATH static void begin(struct guest *guest, int32_t pid, uint64_t blocke
 	guest->blocked = blocked;
 	for (int sig = 1; sig <= SIGSEGV; sig++)
 		if (SIGNALS_OWNED & SIGNALS_BIT(sig))
-			signals_get(sig, guest_action(guest, sig));
+			actions_get(sig, guest_action(guest, sig));
 }
 
 EP_TRAP_PATH struct guest *guest_self(void)

@@ -6,14 +6,7 @@
 #ifndef EMUPROBE_PROBE_GUEST_GUEST_H
 #define EMUPROBE_PROBE_GUEST_GUEST_H
 
-#include "probe/guest/signals.h"
-
-struct guest {
-	int32_t pid;
-	/* Of the signals that we own, in its eyes: */
-	uint64_t blocked;
-	struct signals_action actions[SIGNALS_OWNED_COUNT];
-};
+#include "probe/thread/thread.h"
 
 /**
  * What is kept of the caller, if it is a guest; as it inherited it, at first.

@@ -15,7 +15,7 @@
 #include <stddef.h>
 #include <time.h>
 
-#include "probe/guest/signals.h"
+#include "probe/guest/guest.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
 

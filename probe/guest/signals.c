@@ -6,16 +6,14 @@
  * SIGTRAP and the faults have our handler always, and no mask has them in it. Our handlers begin
  * with all other signals blocked: nothing interrupts the hit path, or finds a frame that is not
  * yet translated.
- *
- * Settings are read in signal handlers of any thread while another one changes them: a sequence
- * count tells a torn read. The writer runs in a trap, with asynchronous signals blocked.
  */
 #include "probe/guest/signals.h"
 
-#include <stdatomic.h>
 #include <stddef.h>
 #include <string.h>
 
+#include "probe/guest/actions.h"
+#include "probe/guest/guest.h"
 #include "probe/guest/masks.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
@@ -32,51 +30,11 @@
 
 void signals_restorer(void);
 
-struct program_action {
-	_Atomic uint32_t sequence; /* odd: being written */
-	struct signals_action action;
-};
-
-static struct program_action program[SIGNALS + 1];
 static struct signals_ours ours;
 
 EP_TRAP_PATH static bool is_owned(int sig)
 {
 	return sig > 0 && sig <= SIGNALS && (SIGNALS_OWNED & SIGNALS_BIT(sig));
-}
-
-EP_TRAP_PATH static inline void copy_action(struct signals_action *to,
-					    const struct signals_action *from)
-{
-	to->handler = from->handler;
-	to->flags = from->flags;
-	to->restorer = from->restorer;
-	to->mask = from->mask;
-}
-
-EP_TRAP_PATH void signals_get(int sig, struct signals_action *ret)
-{
-	struct program_action *entry = &program[sig];
-	uint32_t before, after;
-
-	do {
-		before = atomic_load_explicit(&entry->sequence, memory_order_acquire);
-		copy_action(ret, &entry->action);
-		atomic_thread_fence(memory_order_acquire);
-		after = atomic_load_explicit(&entry->sequence, memory_order_relaxed);
-	} while (before != after || (before & 1));
-}
-
-EP_TRAP_PATH static void set_program(int sig, const struct signals_action *action)
-{
-	struct program_action *entry = &program[sig];
-	uint32_t even;
-
-	do
-		even = atomic_load(&entry->sequence) & ~1u;
-	while (!atomic_compare_exchange_weak(&entry->sequence, &even, even + 1));
-	copy_action(&entry->action, action);
-	atomic_store_explicit(&entry->sequence, even + 2, memory_order_release);
 }
 
 EP_TRAP_PATH static long kernel_set(int sig, const struct signals_action *action)
@@ -104,7 +62,7 @@ EP_TRAP_PATH static void owned_action(int sig, const struct signals_action *want
 EP_TRAP_PATH static void other_action(const struct signals_action *wanted,
 				      struct signals_action *ret)
 {
-	copy_action(ret, wanted);
+	actions_copy(ret, wanted);
 	if (!signals_is_handler(wanted))
 		return;
 	ret->handler = ours.asynchronous;
@@ -131,7 +89,7 @@ EP_TRAP_PATH static long change_of_guest(struct guest *guest, int sig,
 {
 	if (!is_owned(sig))
 		return kernel_set(sig, wanted);
-	copy_action(guest_action(guest, sig), wanted);
+	actions_copy(guest_action(guest, sig), wanted);
 	return 0;
 }
 
@@ -143,10 +101,10 @@ EP_TRAP_PATH static long change(int sig, const struct signals_action *wanted)
 	if (guest)
 		return change_of_guest(guest, sig, wanted);
 	if (signals_is_handler(wanted) || is_owned(sig))
-		set_program(sig, wanted);
+		actions_set(sig, wanted);
 	error = install(sig, wanted);
 	if (!error)
-		set_program(sig, wanted);
+		actions_set(sig, wanted);
 	if (is_owned(sig) && (uint64_t)wanted->handler == (uint64_t)SIG_IGN)
 		masks_discard(sig);
 	return error;
@@ -156,9 +114,9 @@ EP_TRAP_PATH void signals_reset(int sig)
 {
 	struct signals_action reset;
 
-	signals_get(sig, &reset);
+	actions_get(sig, &reset);
 	reset.handler = NULL; /* SIG_DFL; all else stays, as in the kernel */
-	set_program(sig, &reset);
+	actions_set(sig, &reset);
 	if (is_owned(sig))
 		install(sig, &reset);
 }
@@ -168,9 +126,9 @@ EP_TRAP_PATH void signals_get_own(int sig, struct signals_action *ret)
 	struct guest *guest = is_owned(sig) ? guest_self() : NULL;
 
 	if (guest)
-		copy_action(ret, guest_action(guest, sig));
+		actions_copy(ret, guest_action(guest, sig));
 	else
-		signals_get(sig, ret);
+		actions_get(sig, ret);
 }
 
 EP_TRAP_PATH void signals_clear(void)
@@ -223,7 +181,7 @@ EP_TRAP_PATH static long get(int sig, struct signals_action *ret)
 	signals_get_own(sig, ret);
 	if (!error && !is_owned(sig) && kernel.handler != ours.asynchronous &&
 	    kernel.handler != ret->handler)
-		copy_action(ret, &kernel);
+		actions_copy(ret, &kernel);
 	return error;
 }
 
@@ -301,7 +259,7 @@ static long adopt(int sig)
 		return 0; /* not a signal of this kernel; left from an attempt that failed */
 	if (error)
 		return error;
-	set_program(sig, &action);
+	actions_set(sig, &action);
 	return is_owned(sig) || signals_is_handler(&action) ? install(sig, &action) : 0;
 }
 
@@ -362,7 +320,7 @@ void signals_deinit(void)
 		if (sys4(SYS_rt_sigaction, sig, NULL, &action, KERNEL_SIZE) ||
 		    !is_handler_of_ours(&action))
 			continue;
-		signals_get(sig, &action);
+		actions_get(sig, &action);
 		kernel_set(sig, &action);
 	}
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, NULL, KERNEL_SIZE);

@@ -11,31 +11,7 @@
 #include <ucontext.h>
 
 #include "include/emuprobe.h"
-
-/* As the kernel's rt_sigaction() wants it (sigaction(2), "C library/kernel differences"). */
-struct signals_action {
-	void (*handler)(int sig, siginfo_t *info, void *ucontext);
-	uint64_t flags;
-	void (*restorer)(void);
-	uint64_t mask;
-};
-
-#define SIGNALS_BIT(sig) (1ul << ((sig)-1))
-/* Those whose handler is always ours. */
-#define SIGNALS_FAULTS                                                                             \
-	(SIGNALS_BIT(SIGSEGV) | SIGNALS_BIT(SIGBUS) | SIGNALS_BIT(SIGFPE) | SIGNALS_BIT(SIGILL))
-#define SIGNALS_OWNED	    (SIGNALS_BIT(SIGTRAP) | SIGNALS_FAULTS)
-#define SIGNALS_OWNED_COUNT 5
-
-/* A dense number for each of them. */
-static inline __attribute__((always_inline)) unsigned int signals_index(int sig)
-{
-	unsigned int ret = 0;
-
-	for (uint64_t below = SIGNALS_OWNED & (SIGNALS_BIT(sig) - 1); below; below &= below - 1)
-		ret++;
-	return ret;
-}
+#include "probe/thread/owned.h"
 
 /* What waits while our handlers run. Not SIGSYS: a filter may raise it in a call that we make for the
    program, and it kills who blocks it. */
@@ -88,10 +64,7 @@ EP_TRAP_PATH long signals_sigaction(int sig, uint64_t act, uint64_t old, uint64_
 EP_TRAP_PATH long signals_sigprocmask(uint64_t *mask, int how, uint64_t set, uint64_t old,
 				      uint64_t size);
 
-/** What the program set for @sig. Context: TRAP_PATH. */
-EP_TRAP_PATH void signals_get(int sig, struct signals_action *ret);
-
-/** The same in the eyes of the caller, which may be a guest. Context: TRAP_PATH. */
+/** What the program set for @sig in the eyes of the caller, which may be a guest. TRAP_PATH. */
 EP_TRAP_PATH void signals_get_own(int sig, struct signals_action *ret);
 
 /** What has a handler gets the default action, as CLONE_CLEAR_SIGHAND does it to a child. */
@@ -107,14 +80,6 @@ EP_TRAP_PATH void signals_return(void);
 
 /** As SA_RESETHAND does. Context: TRAP_PATH. */
 EP_TRAP_PATH void signals_reset(int sig);
-
-static inline __attribute__((always_inline)) bool
-signals_is_handler(const struct signals_action *action)
-{
-	uint64_t handler = (uint64_t)action->handler;
-
-	return handler != (uint64_t)SIG_DFL && handler != (uint64_t)SIG_IGN;
-}
 
 static inline __attribute__((always_inline)) uint64_t *signals_mask(ucontext_t *context)
 {

@@ -10,10 +10,19 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "probe/guest/guest.h"
-#include "probe/site/site.h"
+#include "include/emuprobe.h"
+#include "probe/thread/owned.h"
 
 struct guard_frame;
+struct probe_site;
+
+/* What a process that runs in our memory has of its own; see guest.c. */
+struct guest {
+	int32_t pid;
+	/* Of the signals that we own, in its eyes: */
+	uint64_t blocked;
+	struct signals_action actions[SIGNALS_OWNED_COUNT];
+};
 
 struct probe_thread {
 	struct guard_frame *guarding; /* see guard_frame.c; set by guard_entry.S */

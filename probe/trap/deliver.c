@@ -15,6 +15,7 @@
 
 #include "fallback-xol/boost.h"
 #include "probe/guard/frame.h"
+#include "probe/guest/actions.h"
 #include "probe/guest/masks.h"
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
@@ -117,7 +118,7 @@ EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 	struct signals_action action;
 	struct shown shown;
 
-	signals_get(sig, &action);
+	actions_get(sig, &action);
 	if (!signals_is_handler(&action))
 		return; /* changed by another thread just now */
 	translate(info, x86_regs_of_frame(context->uc_mcontext.gregs), &shown);
