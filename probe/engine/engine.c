@@ -2,7 +2,7 @@
 /*
  * Nothing is done to a process until its first probe: linking the library is free. From then on
  * its signals are ours (signals.c), and the places where libc would block SIGTRAP are guarded
- * (guard.c).
+ * (probe/guard/).
  */
 #include "probe/engine/engine.h"
 
@@ -15,7 +15,7 @@
 
 #include "fallback-xol/code_memory.h"
 #include "probe/engine/loader.h"
-#include "probe/guard/guard.h"
+#include "probe/guard/scan.h"
 #include "probe/guest/host.h"
 #include "probe/guest/membarrier.h"
 #include "probe/guest/park.h"

@@ -15,7 +15,7 @@
 #include <stddef.h>
 
 #include "probe/engine/engine.h"
-#include "probe/guard/guard.h"
+#include "probe/guard/scan.h"
 #include "probe/image/objects.h"
 #include "probe/site/sites.h"
 #include "probe/thread/thread.h"

@@ -7,7 +7,7 @@
 
 #include "x86/regs.h"
 
-/* Byte offsets of struct guard_frame, for guard_entry.S; guard_frame.c compares them. */
+/* Byte offsets of struct guard_frame, for entry.S; view.c compares them. */
 #define GUARD_DATA   EP_REGS_SIZE
 #define GUARD_END    (GUARD_DATA + 8)
 #define GUARD_COOKIE (GUARD_DATA + 16)
@@ -59,49 +59,6 @@ struct guard_frame {
 	uint64_t pair[2];    /* of pselect6(): a pointer to the mask, and its size */
 	struct guard_call call;
 };
-
-/* Where a signal has found a thread. */
-enum guard_place {
-	GUARD_NOWHERE,	/* not in a guarded call */
-	GUARD_IN_FRONT, /* of the call; nothing has been done */
-	GUARD_WAITED,	/* in a wait, which it has ended */
-	GUARD_BEHIND,	/* the call is done */
-};
-
-struct guard_view {
-	enum guard_place place;
-	uint64_t resume;	   /* where a thread with the registers as shown goes on */
-	struct guard_frame *frame; /* NULL: left already, or not yet filled */
-};
-
-/**
- * Is a thread with @regs in a guarded call? Then make them what the program would see.
- *
- * @return   false: it is not, and @regs are as they were.
- * Context:  TRAP_PATH; in a signal handler of the thread itself.
- */
-EP_TRAP_PATH bool guard_view(struct ep_regs *regs, struct guard_view *ret);
-
-/** Make @regs, which are shown as after a wait, those in front of it. Context: TRAP_PATH. */
-EP_TRAP_PATH void guard_restart(struct ep_regs *regs, const struct guard_view *view);
-
-/**
- * Is a thread with @regs and the signal mask @mask in guard_work(), or in a handler of ours, which
- * must be finished? It is not shown as anything else.
- * Context:  TRAP_PATH; as guard_view().
- */
-EP_TRAP_PATH bool guard_is_working(const struct ep_regs *regs, uint64_t mask);
-
-/* guard_entry.S, from begin to end, with the places that guard_view() tells apart. */
-void guard_enter(void);
-extern const uint8_t guard_lowered[], guard_pushed[], guard_saved[], guard_waited[], guard_pass[],
-	guard_pass_moved[], guard_pass_jump[], guard_done[], guard_done_moved[], guard_done_jump[],
-	guard_leave[], guard_left[], guard_clone[], guard_entry_end[];
-
-/* Called from there. */
-EP_TRAP_PATH int guard_decide(struct guard_frame *frame);
-EP_TRAP_PATH int guard_work(struct guard_frame *frame);
-EP_TRAP_PATH void guard_child(struct guard_frame *frame);
 #endif
 
 #endif

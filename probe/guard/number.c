@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/syscall.h>
 
-#include "probe/guard/guard.h"
 #include "probe/image/place.h"
 #include "x86/insn.h"
 #include "x86/vector.h"
@@ -20,12 +19,38 @@
 #define LOOK_FAR     512u  /* where the number is kept in a register for several calls */
 #define FUNCTION_MAX 4096u /* bytes that are decoded from a function's start */
 
+static const uint16_t numbers[] = {
+	SYS_rt_sigaction,    SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,
+	SYS_pselect6,	     SYS_epoll_pwait,	 SYS_epoll_pwait2,  SYS_rt_sigpending,
+	SYS_rt_sigtimedwait, SYS_execve,	 SYS_execveat,	    SYS_rt_sigreturn,
+	SYS_ptrace,	     SYS_clone3,	 SYS_membarrier,
+};
+
+#define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))
+
+static bool is_number(uint64_t number)
+{
+	for (size_t i = 0; i < NUMBERS; i++)
+		if (number == numbers[i])
+			return true;
+	return false;
+}
+
+const uint8_t *guard_numbers(void)
+{
+	static uint8_t ret[XOL_GUARD_NUMBERS];
+
+	for (size_t i = 0; i < NUMBERS; i++)
+		ret[numbers[i]] = 1;
+	return ret;
+}
+
 static bool is_ours(const uint8_t *immediate)
 {
 	uint32_t number;
 
 	memcpy(&number, immediate, sizeof(number));
-	return guard_is_number(number);
+	return is_number(number);
 }
 
 /* The last such number loaded into @reg in front of @at; NULL: there is none. */

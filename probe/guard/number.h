@@ -6,7 +6,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fallback-xol/guarded.h"
 #include "probe/image/objects.h"
+
+/** By its number: must a call be guarded? For a copy to look at. [XOL_GUARD_NUMBERS] */
+const uint8_t *guard_numbers(void);
 
 enum guard_number {
 	GUARD_NUMBER_OTHER,  /* it is another one, or these bytes are no instruction */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Which `syscall` instructions are guarded: those whose number may be one of ours (guard.c). Most
+ * Which `syscall` instructions are guarded: those whose number may be one of ours (number.c). Most
  * have theirs in sight, as in `mov $14, %eax; ...; syscall`; where it comes from elsewhere, as in
  * libc's syscall() and what newer versions share among all calls that can be cancelled, the guard
  * looks at each call's number. Guarding one too many costs a nanosecond; missing one may kill.
@@ -8,11 +8,12 @@
  * A guard is a jump where one can stand, so that it needs neither a signal frame nor SIGTRAP's
  * handler, which are just what is being changed there.
  */
-#include "probe/guard/guard.h"
+#include "probe/guard/scan.h"
 
 #include <gnu/libc-version.h>
 #include <string.h>
 
+#include "probe/guard/entry.h"
 #include "probe/guard/number.h"
 #include "probe/guest/park.h"
 #include "probe/image/objects.h"
@@ -26,6 +27,8 @@
 
 #define GUARDS_MAX 512
 
+static struct xol_guard calls; /* shown to entry.S, if they have one of our numbers */
+
 /* The sites, ready; written by park_others(), when nothing may be allocated. */
 static struct probe_site *sites[GUARDS_MAX];
 static struct patch_byte bytes[GUARDS_MAX * XOL_JUMP_SIZE];
@@ -38,7 +41,7 @@ static int prepare(uint64_t address, bool is_known, bool returns)
 
 	if (count == GUARDS_MAX)
 		return 0;
-	error = sites_get_guarded(address, is_known, &guard_calls, &site);
+	error = sites_get_guarded(address, is_known, &calls, &site);
 	if (error)
 		return error;
 	site->guard_returns = returns;
@@ -177,7 +180,7 @@ int guard_arm(void)
 	int error;
 
 	count = failed = 0;
-	guard_init();
+	calls = (struct xol_guard){guard_numbers(), guard_enter};
 	error = libc ? scan_object(libc, true) : -EP_NO_MEMORY;
 	if (!error)
 		scan_others(libc);

@@ -25,7 +25,7 @@ struct guest {
 };
 
 struct probe_thread {
-	struct guard_frame *guarding; /* see guard_frame.c; set by guard_entry.S */
+	struct guard_frame *guarding; /* see probe/guard/view.c; set by probe/guard/entry.S */
 	_Atomic uint32_t tid;	      /* 0: free */
 	_Atomic uint32_t calls;	      /* handlers' runs so far: tells one run from the next */
 	/* The site whose handlers this thread runs; NULL: none. Read by probe_remove (G5). */

@@ -14,7 +14,7 @@
 #include <stddef.h>
 
 #include "fallback-xol/boost.h"
-#include "probe/guard/frame.h"
+#include "probe/guard/view.h"
 #include "probe/guest/actions.h"
 #include "probe/guest/masks.h"
 #include "probe/guest/signals.h"

@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Keeps SIGTRAP unblocked and handled, also where libc asks the kernel by itself. */
-#ifndef EMUPROBE_PROBE_GUARD_GUARD_H
-#define EMUPROBE_PROBE_GUARD_GUARD_H
+#ifndef EMUPROBE_PROBE_GUARD_SCAN_H
+#define EMUPROBE_PROBE_GUARD_SCAN_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
-#include "fallback-xol/guarded.h"
 #include "probe/image/objects.h"
-
-/* Shows a call to guard_decide(), if it has one of our numbers. */
-extern const struct xol_guard guard_calls;
-
-/** Must calls with this number be guarded? */
-bool guard_is_number(uint64_t number);
-
-/** Fill what guard_calls refers to. */
-void guard_init(void);
 
 /**
  * Put the engine's own sites on libc's system calls that change signal masks and actions.

@@ -2,20 +2,21 @@
 /*
  * A signal that finds a thread in a guarded call shows the program the call itself: not yet made,
  * or just made. Which of both, and where the registers are, follows from the instruction alone, for
- * what guard_entry.S does; for what it calls, from the frame that it has noted for the thread.
+ * what entry.S does; for what it calls, from the frame that it has noted for the thread.
  */
-#include "probe/guard/frame.h"
+#include "probe/guard/view.h"
 
 #include <errno.h>
 #include <stddef.h>
 
 #include "fallback-xol/boost.h"
 #include "fallback-xol/guarded.h"
+#include "probe/guard/entry.h"
 #include "probe/guest/signals.h"
 #include "probe/thread/thread.h"
 
 #define OFFSET(field, number)                                                                      \
-	_Static_assert(offsetof(struct guard_frame, field) == (number), "see guard_entry.S")
+	_Static_assert(offsetof(struct guard_frame, field) == (number), "see entry.S")
 
 OFFSET(data, GUARD_DATA);
 OFFSET(end, GUARD_END);
@@ -24,8 +25,8 @@ OFFSET(state, GUARD_STATE);
 OFFSET(mask, GUARD_MASK);
 OFFSET(child, GUARD_CHILD);
 OFFSET(call, GUARD_CALL);
-_Static_assert(sizeof(struct guard_frame) == GUARD_SIZE, "see guard_entry.S");
-_Static_assert(offsetof(struct probe_thread, guarding) == GUARD_OF_THREAD, "see guard_entry.S");
+_Static_assert(sizeof(struct guard_frame) == GUARD_SIZE, "see entry.S");
+_Static_assert(offsetof(struct probe_thread, guarding) == GUARD_OF_THREAD, "see entry.S");
 
 /*
  * What our functions take below the frame, at the most. A signal's frame is larger, with 512 bytes
@@ -142,7 +143,7 @@ EP_TRAP_PATH static bool is_in_engine(uint64_t rip)
 	return rip >= at(__start_ep_trap_path) && rip < at(__stop_ep_trap_path);
 }
 
-/* In what guard_entry.S calls, or what that calls. */
+/* In what entry.S calls, or what that calls. */
 EP_TRAP_PATH static struct guard_frame *frame_of_caller(const struct ep_regs *regs)
 {
 	struct probe_thread *thread = probe_thread_known;

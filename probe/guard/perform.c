@@ -3,14 +3,14 @@
  * Wrapping sigprocmask() and friends does not help where libc blocks all signals by itself, with
  * raw system calls: while it starts and ends threads, forks, spawns, aborts. An int3 that is
  * reached there would kill the process. So it is the `syscall` instructions that are guarded
- * (guard_scan.c), and this decides what becomes of a call: it is made as it is, or with SIGTRAP
+ * (scan.c), and this decides what becomes of a call: it is made as it is, or with SIGTRAP
  * taken out of the mask, or performed for the program.
  *
  * It happens on the program's stack, in front of the call, as if the instruction did it: no trap,
  * no signal frame. guard_decide() runs with the program's signals open and changes nothing; what
  * changes our picture of the program's signals is done by guard_work(), with all blocked.
  */
-#include "probe/guard/guard.h"
+#include "probe/guard/perform.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,7 +19,6 @@
 #include <string.h>
 #include <sys/ptrace.h>
 
-#include "probe/guard/frame.h"
 #include "probe/guest/guest.h"
 #include "probe/guest/masks.h"
 #include "probe/guest/membarrier.h"
@@ -32,30 +31,6 @@
 #define KERNEL_SIZE 8u
 
 static _Atomic int32_t traced_guest; /* to be traced from its execve() on; 0: none */
-
-static const uint16_t numbers[] = {
-	SYS_rt_sigaction,    SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,
-	SYS_pselect6,	     SYS_epoll_pwait,	 SYS_epoll_pwait2,  SYS_rt_sigpending,
-	SYS_rt_sigtimedwait, SYS_execve,	 SYS_execveat,	    SYS_rt_sigreturn,
-	SYS_ptrace,	     SYS_clone3,	 SYS_membarrier,
-};
-
-static uint8_t is_guarded[XOL_GUARD_NUMBERS];
-const struct xol_guard guard_calls = {is_guarded, guard_enter};
-
-bool guard_is_number(uint64_t number)
-{
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		if (number == numbers[i])
-			return true;
-	return false;
-}
-
-void guard_init(void)
-{
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		is_guarded[numbers[i]] = 1;
-}
 
 EP_TRAP_PATH static long call(const struct ep_regs *regs)
 {

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* The code that a guarded system call comes to. */
+#ifndef EMUPROBE_PROBE_GUARD_ENTRY_H
+#define EMUPROBE_PROBE_GUARD_ENTRY_H
+
+#include <stdint.h>
+
+/* entry.S, from begin to end, with the places that guard_view() tells apart. */
+void guard_enter(void);
+extern const uint8_t guard_lowered[], guard_pushed[], guard_saved[], guard_waited[], guard_pass[],
+	guard_pass_moved[], guard_pass_jump[], guard_done[], guard_done_moved[], guard_done_jump[],
+	guard_leave[], guard_left[], guard_clone[], guard_entry_end[];
+
+#endif
