@@ -14,7 +14,7 @@
 #include <errno.h>
 #include <stddef.h>
 
-#include "probe/engine/engine.h"
+#include "probe/engine/lock.h"
 #include "probe/guard/scan.h"
 #include "probe/image/objects.h"
 #include "probe/site/sites.h"
@@ -92,14 +92,8 @@ int loader_watch(void)
 	return error;
 }
 
-/* ---- the public API ------------------------------------------------------------------------ */
-
-static int add(ep_object_handler handler, void *data)
+int loader_add(ep_object_handler handler, void *data)
 {
-	int error = engine_start();
-
-	if (error)
-		return error;
 	if (!is_watched)
 		return -EP_UNSUPPORTED;
 	for (int i = 0; i < WATCHERS_MAX; i++) {
@@ -111,34 +105,13 @@ static int add(ep_object_handler handler, void *data)
 	return -EP_NO_MEMORY;
 }
 
-int ep_watch_objects(ep_object_handler handler, void *data)
+int loader_remove(ep_object_handler handler, void *data)
 {
-	int error;
-
-	if (!handler)
-		return -EP_INVALID;
-	if (probe_thread_in_handler())
-		return -EP_IN_HANDLER;
-	engine_stay();
-	engine_lock();
-	error = add(handler, data);
-	engine_unlock();
-	return error;
-}
-
-int ep_unwatch_objects(ep_object_handler handler, void *data)
-{
-	int error = -EP_INVALID;
-
-	if (probe_thread_in_handler())
-		return -EP_IN_HANDLER;
-	engine_lock();
-	for (int i = 0; i < WATCHERS_MAX && error; i++) {
-		if (!handler || watchers[i].handler != handler || watchers[i].data != data)
+	for (int i = 0; i < WATCHERS_MAX; i++) {
+		if (watchers[i].handler != handler || watchers[i].data != data)
 			continue;
 		watchers[i].handler = NULL;
-		error = 0;
+		return 0;
 	}
-	engine_unlock();
-	return error;
+	return -EP_INVALID;
 }

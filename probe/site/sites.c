@@ -241,7 +241,7 @@ static void forget_in(struct probe_site *site, void *data)
 
 	for (uint32_t i = 0; list && i < list->count; i++)
 		if (is_in(range, (uint64_t)list->probes[i]->handler))
-			ep_probe_disable(list->probes[i]);
+			atomic_store(&list->probes[i]->enabled, false);
 	if (is_in(range, site->address))
 		forget(site);
 }

@@ -11,7 +11,7 @@
 #include <time.h>
 
 #include "include/emuprobe.h"
-#include "probe/engine/engine.h"
+#include "probe/engine/lock.h"
 #include "probe/image/objects.h"
 #include "tests/real/workloads.h"
 #include "x86/insn.h"

@@ -7,7 +7,7 @@
 #include <time.h>
 
 #include "include/emuprobe.h"
-#include "probe/engine/engine.h"
+#include "probe/engine/lock.h"
 #include "probe/image/objects.h"
 #include "tests/real/workloads.h"
 #include "tests/support/platform.h"

@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 
 #include "include/emuprobe.h"
-#include "probe/engine/engine.h"
+#include "probe/engine/lock.h"
 
 #define FUNCTION(name, code)                                                                       \
 	__asm__(".text\n\t.type " #name ", @function\n" #name ":\n\t" code "\n\t.size " #name      \
