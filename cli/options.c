@@ -4,6 +4,7 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
+#include "trace/language/parse.h"
 
 #include <getopt.h>
 #include <stdarg.h>

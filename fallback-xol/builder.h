@@ -3,7 +3,6 @@
 #ifndef EMUPROBE_FALLBACK_XOL_BUILDER_H
 #define EMUPROBE_FALLBACK_XOL_BUILDER_H
 
-#include "fallback-xol/guarded.h"
 #include "fallback-xol/slot.h"
 
 enum {
@@ -16,6 +15,8 @@ enum {
  * What does not fit, or is out of reach, sets .error and is not written; look at it once, at the
  * end. No piece changes a flag.
  */
+struct xol_guard;
+
 struct xol_builder {
 	uint64_t rx;	  /* where bytes[0] will run */
 	uint64_t address; /* of the original */

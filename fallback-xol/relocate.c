@@ -22,6 +22,7 @@
 
 #include <string.h>
 
+#include "fallback-xol/guarded.h"
 #include "x86/encode.h"
 
 enum {

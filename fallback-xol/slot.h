@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "fallback-xol/boost.h"
 #include "fallback-xol/code_memory.h"
 #include "include/emuprobe.h"
 

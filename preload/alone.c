@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "trace/action/follow.h"
+#include "trace/language/parse.h"
 #include "trace/language/source.h"
 #include "trace/session/counts.h"
 
@@ -182,6 +183,8 @@ static int arm(struct alone *alone, const struct settings *settings)
 	};
 	const struct trace_arming arming = arming_of(settings);
 	int error = trace_record_init(&alone->session, 0, TRACE_FULL_WRITE);
+
+	trace_record_set_writer(&trace_private_writer);
 
 	if (!error)
 		error = trace_attach_arm(alone->probes, &arming, alone->counts, alone->arena);

@@ -16,6 +16,7 @@
 
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
+#include "trace/language/parse.h"
 #include "trace/session/counts.h"
 
 #define EXIT_EMUPROBE 125

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What follows each opcode, and which opcodes exist: the opcode maps as tables, for insn.c. */
+/* What follows each opcode, and which opcodes exist: the opcode maps as tables, for decode.c. */
 #ifndef EMUPROBE_X86_OPCODES_H
 #define EMUPROBE_X86_OPCODES_H
 

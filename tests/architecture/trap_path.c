@@ -30,6 +30,8 @@ static const struct {
 	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
 	{"guard_pass_jump", "likewise"},
 	{"trace_snapshot_take", "sys_barrier_shared(), or a test's"},
+	{"write_all", "the writer of a session without launcher: EP_TRAP_PATH"},
+	{"writer_follows_fork", "likewise"},
 	{"monotonic", "the vDSO's clock, whose code has been looked at (trace/clock/vdso.c)"},
 	{"ask_for_processor", "likewise"},
 	{"call_program", "the program's own handler, as the kernel would have called it"},

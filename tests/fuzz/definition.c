@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "trace/language/parse.h"
 #include "trace/language/source.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

@@ -9,7 +9,9 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "trace/base/arena.h"
 #include "trace/language/names.h"
+#include "trace/language/scanner.h"
 
 /* ---- places -------------------------------------------------------------------------------- */
 

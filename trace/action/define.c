@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "trace/action/attach.h"
+#include "trace/language/parse.h"
 #include "trace/language/source.h"
 
 static int report(struct ep_error_at *error, int code, size_t column, const char *message)

@@ -19,7 +19,6 @@
 #include "sys/call.h"
 #include "trace/clock/clock.h"
 #include "trace/language/args.h"
-#include "trace/report/private.h"
 #include "trace/session/head.h"
 #include "trace/session/snapshot.h"
 
@@ -74,6 +73,25 @@ void trace_record_rely_on_barrier(void)
 		local.safe = false;
 }
 
+/* ---- who writes the events, where there is no launcher ------------------------------------- */
+
+static const struct trace_writer *writer;
+
+void trace_record_set_writer(const struct trace_writer *set)
+{
+	writer = set;
+}
+
+EP_TRAP_PATH __attribute__((noinline)) static void write_all(bool reap)
+{
+	writer->write(reap);
+}
+
+EP_TRAP_PATH __attribute__((noinline)) static void writer_follows_fork(void)
+{
+	writer->follow_fork();
+}
+
 /* ---- fork ---------------------------------------------------------------------------------- */
 
 EP_TRAP_PATH static void inherit(struct trace_process *process, const struct trace_process *parent)
@@ -113,7 +131,7 @@ EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 		return local.process;
 	local.epoch++;
 	if (local.full == TRACE_FULL_WRITE)
-		trace_private_follow_fork();
+		writer_follows_fork();
 	else
 		follow_shared();
 	return local.process;
@@ -185,7 +203,7 @@ EP_TRAP_PATH __attribute__((noinline)) static void find_ring(void)
 	mine.ring = NULL;
 	if (take_any(parents) || local.full != TRACE_FULL_WRITE)
 		return;
-	trace_private_write(true);
+	write_all(true);
 	take_any(parents);
 }
 
@@ -236,7 +254,7 @@ EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *
 {
 	if (local.full == TRACE_FULL_WRITE) {
 		ask_comm(ring);
-		trace_private_write(false);
+		write_all(false);
 	} else if (local.full == TRACE_FULL_WAIT) {
 		wait_for_reader(ring, head, size);
 	}

@@ -18,7 +18,7 @@ struct trace_probe {
 enum trace_full {
 	TRACE_FULL_DROP,
 	TRACE_FULL_WAIT,  /* for the reader, as long as it makes progress */
-	TRACE_FULL_WRITE, /* write all events out, in this thread (private.h) */
+	TRACE_FULL_WRITE, /* have all events written, in this thread: see struct trace_writer */
 };
 
 /**
@@ -28,6 +28,17 @@ enum trace_full {
  * Context:  once, before the first hit.
  */
 int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full);
+
+/* Who writes the events of a session that has no launcher. All TRAP_PATH. */
+struct trace_writer {
+	/* Write what the rings hold. @reap: and free those of threads that are gone. */
+	void (*write)(bool reap);
+	/* In the child of a fork: start from zero. */
+	void (*follow_fork)(void);
+};
+
+/** For TRACE_FULL_WRITE. Context: once, before the first hit. */
+void trace_record_set_writer(const struct trace_writer *set);
 
 /**
  * From now on the reader's barrier orders the events of this process, where it has one.

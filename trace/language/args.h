@@ -3,6 +3,7 @@
 #ifndef EMUPROBE_TRACE_LANGUAGE_ARGS_H
 #define EMUPROBE_TRACE_LANGUAGE_ARGS_H
 
+#include "trace/base/arena.h"
 #include "trace/language/definition.h"
 #include "trace/language/scanner.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Probe definitions: text to structures. Nothing is looked up here. */
+/* A probe definition, as it was read. */
 #ifndef EMUPROBE_TRACE_LANGUAGE_DEFINITION_H
 #define EMUPROBE_TRACE_LANGUAGE_DEFINITION_H
 
@@ -8,7 +8,6 @@
 #include <stdint.h>
 
 #include "include/emuprobe.h"
-#include "trace/base/arena.h"
 
 #define TRACE_NAME_MAX 63 /* bytes of a group or event name, as in the kernel */
 #define TRACE_ARGS_MAX 32
@@ -60,19 +59,5 @@ struct trace_definitions {
 	struct trace_definition *list;
 	size_t count;
 };
-
-/**
- * Parse a list of definitions in which every "@FILE" has been replaced (see source.h).
- *
- * @return   0, -EP_SYNTAX with @error filled, or -EP_NO_MEMORY.
- * Context:  any thread.
- */
-int trace_definitions_parse(const char *text, struct trace_arena *arena,
-			    struct trace_definitions *ret, struct ep_error_at *error);
-
-bool trace_is_glob(const char *text);
-
-/** Is @text a name for groups, events and arguments: letters, digits, '_', no digit first? */
-bool trace_is_name(const char *text, size_t size);
 
 #endif

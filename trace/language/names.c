@@ -5,6 +5,7 @@
  * pattern may match thousands: a hash table of those in use.
  */
 #include "trace/language/names.h"
+#include "trace/language/scanner.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -200,3 +200,22 @@ int trace_syntax(struct trace_scanner *scanner, const char *at, const char *form
 	va_end(args);
 	return -EP_SYNTAX;
 }
+
+bool trace_is_glob(const char *text)
+{
+	return text && text[strcspn(text, "*?[")] != '\0';
+}
+
+bool trace_is_name_byte(char c, bool first)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
+	       (!first && c >= '0' && c <= '9');
+}
+
+bool trace_is_name(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (!trace_is_name_byte(text[i], i == 0))
+			return false;
+	return size > 0;
+}

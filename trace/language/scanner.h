@@ -56,4 +56,13 @@ bool trace_span_number(struct trace_span span, uint64_t *ret);
 __attribute__((format(printf, 3, 4))) int trace_syntax(struct trace_scanner *scanner,
 						       const char *at, const char *format, ...);
 
+/** Does @text, which may be NULL, have a character that means more than itself? */
+bool trace_is_glob(const char *text);
+
+/** Can @c stand in a name, at its start (@first) or behind it? */
+bool trace_is_name_byte(char c, bool first);
+
+/** Is @text a name for groups, events and arguments: letters, digits, '_', no digit first? */
+bool trace_is_name(const char *text, size_t size);
+
 #endif

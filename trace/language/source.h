@@ -3,6 +3,7 @@
 #ifndef EMUPROBE_TRACE_LANGUAGE_SOURCE_H
 #define EMUPROBE_TRACE_LANGUAGE_SOURCE_H
 
+#include "trace/base/arena.h"
 #include "trace/language/definition.h"
 
 struct trace_source {

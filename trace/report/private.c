@@ -184,7 +184,7 @@ EP_TRAP_PATH static void write_events(void)
 	}
 }
 
-EP_TRAP_PATH void trace_private_write(bool reap)
+EP_TRAP_PATH static void write_rings(bool reap)
 {
 	uint64_t signals = lock();
 
@@ -265,7 +265,7 @@ int trace_private_check_output(void)
 }
 
 /* What the rings held is the parent's to write. */
-EP_TRAP_PATH void trace_private_follow_fork(void)
+EP_TRAP_PATH static void follow_fork(void)
 {
 	uint64_t rings = trace_session_ring_count(&own.reader.session);
 
@@ -288,6 +288,8 @@ EP_TRAP_PATH void trace_private_follow_fork(void)
 	trace_counts_clear(&own.reader.session, trace_session_process(&own.reader.session, 0));
 	atomic_store(&own.busy, 0); /* the thread that held it is not here */
 }
+
+const struct trace_writer trace_private_writer = {write_rings, follow_fork};
 
 static int write_summary(void *data, const char *text, size_t size)
 {
@@ -347,7 +349,7 @@ void trace_private_keep_output(void)
 void trace_private_write_before_exec(void)
 {
 	if (!is_guest())
-		trace_private_write(false);
+		write_rings(false);
 }
 
 void trace_private_finish(void)

@@ -38,8 +38,8 @@ int trace_private_check_output(void);
 /** The table of probes has changed. Context: one thread at a time. */
 void trace_private_look_again(void);
 
-/** Write what the rings hold. @reap: and free those of threads that are gone. TRAP_PATH. */
-EP_TRAP_PATH void trace_private_write(bool reap);
+/** Writes the rings of this process, in the thread that asks for it. */
+extern const struct trace_writer trace_private_writer;
 
 /**
  * The program begins to exit: it may close standard error on the way (coreutils do), so hold on to
@@ -49,9 +49,6 @@ void trace_private_keep_output(void);
 
 /** Write what the rings hold, unless in a child that shares this memory (vfork). */
 void trace_private_write_before_exec(void);
-
-/** In the child of a fork: start from zero. TRAP_PATH. */
-EP_TRAP_PATH void trace_private_follow_fork(void);
 
 /**
  * Write events and summary, for the last time. Does nothing in a child that shares this memory

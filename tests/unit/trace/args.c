@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "trace/language/args.h"
+#include "trace/language/parse.h"
 #include "trace/language/registers.h"
 
 TestSuite(trace_args, .timeout = 400);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "trace/language/definition.h"
+#include "trace/language/parse.h"
+#include "trace/language/scanner.h"
 
 TestSuite(trace_definition, .timeout = 400);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "trace/language/parse.h"
 #include "trace/language/source.h"
 
 TestSuite(trace_source, .timeout = 400);

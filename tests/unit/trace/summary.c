@@ -7,6 +7,7 @@
 
 #include "trace/clock/clock.h"
 #include "trace/language/names.h"
+#include "trace/language/parse.h"
 #include "trace/report/summary.h"
 
 TestSuite(trace_summary, .timeout = 400);

@@ -9,7 +9,7 @@
  *
  * OBJECT and SYMBOL may be quoted: then they are names, whatever stands in them.
  */
-#include "trace/language/definition.h"
+#include "trace/language/parse.h"
 
 #include <string.h>
 
@@ -23,25 +23,6 @@ struct parser {
 	size_t count, room;
 };
 
-bool trace_is_glob(const char *text)
-{
-	return text && text[strcspn(text, "*?[")] != '\0';
-}
-
-static bool is_name_byte(char c, bool first)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-	       (!first && c >= '0' && c <= '9');
-}
-
-bool trace_is_name(const char *text, size_t size)
-{
-	for (size_t i = 0; i < size; i++)
-		if (!is_name_byte(text[i], i == 0))
-			return false;
-	return size > 0;
-}
-
 /* ---- kind, group and event ----------------------------------------------------------------- */
 
 static int parse_name(struct parser *parser, struct trace_span span, const char *what,
@@ -51,7 +32,7 @@ static int parse_name(struct parser *parser, struct trace_span span, const char 
 		return trace_syntax(&parser->scanner, span.at, "the %s is longer than %d bytes",
 				    what, TRACE_NAME_MAX);
 	for (size_t i = 0; i < span.size; i++)
-		if (!is_name_byte(span.at[i], i == 0))
+		if (!trace_is_name_byte(span.at[i], i == 0))
 			return trace_syntax(&parser->scanner, span.at + i,
 					    "'%c' cannot stand %s the %s: letters, digits and '_'",
 					    span.at[i], i ? "in" : "at the start of", what);
