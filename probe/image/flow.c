@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/image/original.h"
 #include "probe/image/place.h"
-#include "probe/site/registry.h"
 #include "x86/flags.h"
 
 #define FUNCTION_MAX 0x100000u /* bytes that are decoded in search of branches */
@@ -183,7 +183,7 @@ static bool may_have_branch(const struct objects_function *function, struct rang
 		size_t size = left < sizeof(code) ? left : sizeof(code);
 
 		memset(code, 0, sizeof(code));
-		registry_read_original(at, code, size);
+		original_read(at, code, size);
 		if (has_displacement(code, size < CHUNK ? size : CHUNK, at, range))
 			return true;
 	}

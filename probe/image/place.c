@@ -12,7 +12,7 @@
 
 #include "fallback-xol/boost.h"
 #include "probe/image/objects.h"
-#include "probe/site/registry.h"
+#include "probe/image/original.h"
 #include "sys/maps.h"
 
 #define VSYSCALL_PAGE 0xffffffffff600000u
@@ -58,7 +58,7 @@ static int decode(uint64_t address, uint64_t end, struct x86_insn *ret)
 	uint8_t bytes[X86_INSN_MAX];
 	size_t size = end - address < sizeof(bytes) ? end - address : sizeof(bytes);
 
-	if (!registry_read_original(address, bytes, size))
+	if (!original_read(address, bytes, size))
 		return -EP_NOT_EXECUTABLE;
 	return x86_decode(bytes, size, address, ret);
 }
@@ -152,7 +152,7 @@ int place_check(uint64_t address, struct x86_insn *ret)
 		error = check_in_object(object, address, end);
 	if (error)
 		return error;
-	if (!registry_read_original(address, &first, 1))
+	if (!original_read(address, &first, 1))
 		return -EP_NOT_EXECUTABLE;
 	if (first == 0xcc) /* int3 */
 		return -EP_FOREIGN_INT3;

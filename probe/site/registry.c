@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/image/original.h"
 #include "sys/memory.h"
 #include "x86/encode.h"
 
@@ -96,6 +97,7 @@ int registry_insert(struct probe_site *site)
 	if (!table)
 		return -EP_NO_MEMORY;
 	put(table, site);
+	original_set_reader(registry_read_original);
 	return 0;
 }
 

@@ -11,17 +11,46 @@
 
 TestSuite(architecture_layers, .timeout = 400);
 
+#define BELOW_PROBE "include/", "sys/", "x86/", "fallback-xol/"
+
 /* The longest matching folder decides; one that is missing here may include nothing. */
 static const struct {
-	const char *folder, *may_include[7];
+	const char *folder, *may_include[14];
 } layers[] = {
 	{"include/", {NULL}},
 	{"sys/", {"include/", "sys/"}},
 	{"x86/", {"include/", "sys/", "x86/"}},
 	{"emu/", {"include/", "sys/", "x86/", "emu/"}},
-	{"fallback-xol/", {"include/", "sys/", "x86/", "fallback-xol/"}},
-	{"probe/", {"include/", "sys/", "x86/", "emu/", "fallback-xol/", "probe/"}},
-	{"trace/", {"include/", "sys/", "x86/", "trace/"}},
+	{"fallback-xol/", {BELOW_PROBE}},
+	{"probe/thread/", {"include/", "sys/", "probe/thread/"}},
+	{"probe/image/", {BELOW_PROBE, "probe/image/"}},
+	{"probe/guest/", {"include/", "sys/", "x86/", "probe/thread/", "probe/guest/"}},
+	{"probe/site/", {BELOW_PROBE, "emu/", "probe/thread/", "probe/image/", "probe/site/"}},
+	{"probe/guard/",
+	 {BELOW_PROBE, "probe/thread/", "probe/image/", "probe/guest/", "probe/site/",
+	  "probe/guard/"}},
+	{"probe/trap/",
+	 {BELOW_PROBE, "probe/thread/", "probe/guest/", "probe/site/", "probe/guard/",
+	  "probe/trap/"}},
+	{"probe/engine/",
+	 {BELOW_PROBE, "probe/thread/", "probe/image/", "probe/guest/", "probe/site/",
+	  "probe/guard/", "probe/trap/", "probe/engine/"}},
+	/* What the public interface promises; the traps and the guards are none of its business. */
+	{"probe/api/",
+	 {"include/", "x86/", "probe/thread/", "probe/image/", "probe/guest/", "probe/site/",
+	  "probe/engine/", "probe/api/"}},
+	{"trace/base/", {"include/", "sys/", "trace/base/"}},
+	{"trace/clock/", {"include/", "sys/", "x86/", "trace/clock/"}},
+	{"trace/language/", {"include/", "x86/", "trace/base/", "trace/language/"}},
+	{"trace/session/",
+	 {"include/", "sys/", "trace/base/", "trace/clock/", "trace/language/", "trace/session/"}},
+	{"trace/action/",
+	 {"include/", "sys/", "trace/base/", "trace/clock/", "trace/language/", "trace/session/",
+	  "trace/action/"}},
+	{"trace/report/",
+	 {"include/", "sys/", "trace/base/", "trace/clock/", "trace/session/", "trace/action/",
+	  "trace/report/"}},
+	{"trace/execute/", {"include/", "sys/", "trace/base/", "trace/session/", "trace/execute/"}},
 	{"preload/", {"include/", "trace/", "preload/"}},
 	{"cli/", {"include/", "trace/", "cli/"}},
 	{"perf/", {"include/", "perf/"}},

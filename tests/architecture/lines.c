@@ -71,10 +71,10 @@ void lines_destroy(struct lines *lines)
 
 struct lines sources(void)
 {
-	struct lines ret = lines_of(
-		"cd '%s' && find include sys x86 emu fallback-xol probe trace preload cli tests perf "
-		"-name '*.[chS]' | sort",
-		EP_SOURCE_DIR);
+	struct lines ret = lines_of("cd '%s' && find include sys x86 emu fallback-xol probe trace "
+				    "preload cli tests perf "
+				    "-name '*.[chS]' | sort",
+				    EP_SOURCE_DIR);
 
 	cr_assert_gt(ret.count, 10, "the sources were not found");
 	return ret;

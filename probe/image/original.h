@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Program text as it was before any probe (G7). */
+#ifndef EMUPROBE_PROBE_IMAGE_ORIGINAL_H
+#define EMUPROBE_PROBE_IMAGE_ORIGINAL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef bool (*original_reader)(uint64_t address, uint8_t *ret, size_t size);
+
+/** Who changes text says how to read what stood there. Context: engine lock held. */
+void original_set_reader(original_reader reader);
+
+/**
+ * Copy @size bytes of text.
+ *
+ * @return   false: they cannot be read.
+ * Context:  engine lock held.
+ */
+bool original_read(uint64_t address, uint8_t *ret, size_t size);
+
+#endif
