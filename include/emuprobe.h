@@ -176,21 +176,6 @@ enum ep_flags {
 	EP_GENERAL_REGS_ONLY = 1 << 1,
 };
 
-/*
- * Without options.counts each thread has its own counters of hits, so that a hit costs one addition
- * without a lock; ep_probe_info() adds them up. They lie in blocks of EP_COUNTERS_PER_BLOCK
- * uint64_t behind a header of EP_COUNTER_BLOCK_HEADER bytes.
- */
-#define EP_COUNTERS_PER_BLOCK	4096
-#define EP_COUNTER_BLOCK_HEADER 64
-
-/**
- * Gives @size bytes, zeroed, for a thread's counters from number @first on, which is a multiple of
- * EP_COUNTERS_PER_BLOCK; NULL: there are none, and hits are counted with a lock in struct
- * ep_counts. Called in a trap: mark it EP_TRAP_PATH, and call no libc.
- */
-typedef void *(*ep_counter_memory)(uint32_t first, size_t size, void *data);
-
 struct ep_options {
 	size_t size;		  /* sizeof(struct ep_options); what the library does not know
 				     must be zero */
@@ -282,32 +267,6 @@ EP_API int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret);
  * Context:  any thread; takes the registry lock.
  */
 EP_API int ep_check(const void *addr, const struct ep_options *options, struct ep_info *ret);
-
-/**
- * Move the struct ep_counts of a probe elsewhere; the old one keeps what it has. Threads' counters
- * of its hits stay where they are.
- * Context:  any thread.
- */
-EP_API void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts);
-
-/**
- * Where threads' counters lie from now on, in memory shared with another process, say. What was
- * counted before stays where it is and is forgotten here.
- *
- * @alloc    NULL: in private memory, as at the start.
- *
- * Context:  a process that has one thread; in a child of fork() too.
- */
-EP_API void ep_use_counter_memory(ep_counter_memory alloc, void *data);
-
-/**
- * The number of a probe's counter in threads' blocks; the hits of a probe are what its struct
- * ep_counts has and the sum over all blocks.
- *
- * @return   UINT32_MAX: it has none, all is in its struct ep_counts.
- * Context:  any.
- */
-EP_API uint32_t ep_probe_counter(const struct ep_probe *probe);
 
 /* ---- places by name ------------------------------------------------------------------------ */
 

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "include/counting.h"
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
 #include "trace/language/parse.h"

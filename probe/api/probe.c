@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "probe/engine/engine.h"
+#include "include/counting.h"
 #include "probe/engine/lock.h"
 #include "probe/guest/host.h"
 #include "probe/image/leaf.h"

@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <sys/mman.h>
 
+#include "include/counting.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
 

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "include/emuprobe.h"
+#include "include/counting.h"
 
 #define COUNTERS_NONE UINT32_MAX
 

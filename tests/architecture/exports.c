@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/architecture/lines.h"
@@ -102,4 +103,59 @@ Test(architecture_exports, no_text_relocation_and_no_executable_stack)
 
 	cr_expect_eq(bad.count, 0, "%s", bad.count ? bad.line[0] : "");
 	lines_destroy(&bad);
+}
+
+Test(architecture_exports, the_archive_defines_nothing_but_what_the_library_exports)
+{
+	struct lines defined =
+		lines_of("nm -g --defined-only '%s' | awk 'NF == 3 { print $3 }'", EP_ARCHIVE);
+	struct lines exports = exports_of(EP_SHARED);
+	char name[160];
+
+	cr_assert_gt(defined.count, 10);
+	for (size_t i = 0; i < defined.count; i++) {
+		snprintf(name, sizeof(name), "%s@@EMUPROBE_0", defined.line[i]);
+		cr_expect(has_line(&exports, name), "defines %s", defined.line[i]);
+	}
+	lines_destroy(&exports);
+	lines_destroy(&defined);
+}
+
+/* A program may call its own functions as it likes: here, as all of ours are called. */
+static const char program[] = "#include <stdio.h>\n"
+			      "#include <include/emuprobe.h>\n"
+			      "__attribute__((noipa)) void hit(void) { __asm__ volatile(\"\"); }\n"
+			      "int main(void) {\n"
+			      "	const struct ep_options options = {.size = sizeof(options)};\n"
+			      "	struct ep_info info = {.size = sizeof(info)};\n"
+			      "	struct ep_probe *probe;\n"
+			      "	if (ep_probe_create((void *)hit, &options, &probe)) return 1;\n"
+			      "	hit();\n"
+			      "	ep_probe_info(probe, &info);\n"
+			      "	printf(\"%d hits\\n\", (int)info.hits);\n"
+			      "	return 0;\n"
+			      "}\n";
+
+Test(architecture_exports, a_program_may_define_every_name_that_is_ours_inside)
+{
+	char folder[] = "/tmp/emuprobe-names-XXXXXX", path[64];
+	struct lines printed;
+	FILE *source;
+
+	cr_assert_not_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/main.c", folder);
+	source = fopen(path, "w");
+	cr_assert_not_null(source);
+	fputs(program, source);
+	cr_assert_eq(fclose(source), 0);
+	printed = lines_of(
+		"cd %s && xargs -d '\\n' nm -g --defined-only <'%s' | awk '$3 ~ /^[a-z]/ && "
+		"$3 !~ /^(ep_|hit$)/ { print \"void \" $3 \"(void) {}\" }' | sort -u >names.c && "
+		"'%s' -w -fno-builtin -I'%s' main.c names.c '%s' -o main && "
+		"wc -l <names.c && ./main; rm -r %s",
+		folder, EP_OBJECT_LIST, EP_C_COMPILER, EP_SOURCE_DIR, EP_ARCHIVE, folder);
+	cr_assert_eq(printed.count, (size_t)2);
+	cr_expect_gt(atoi(printed.line[0]), 100);
+	cr_expect_str_eq(printed.line[1], "1 hits");
+	lines_destroy(&printed);
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 
+#include "include/counting.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
 #include "trace/language/scanner.h"

@@ -11,6 +11,7 @@
  *and a list that is longer than the heap could hold is a ring.
  */
 #include "trace/session/counts.h"
+#include "include/counting.h"
 
 struct counter_block {
 	uint64_t next;	/* in the heap; 0: none */

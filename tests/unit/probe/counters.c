@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "include/counting.h"
 #include "tests/support/patience.h"
 #include "tests/unit/probe/functions.h"
 

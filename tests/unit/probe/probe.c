@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "include/emuprobe.h"
+#include "include/counting.h"
 #include "probe/site/patch.h"
 #include "probe/trap/trap.h"
 #include "tests/unit/probe/functions.h"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "trace/session/counts.h"
+#include "include/counting.h"
 
 TestSuite(trace_counts, .timeout = 400);
 
