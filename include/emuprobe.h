@@ -100,7 +100,7 @@ EP_API const char *ep_strerror(int error);
 EP_API const char *ep_error_name(int error);
 
 /**
- * The version of the library that is loaded, "0.1.0"; EP_VERSION_* is what was compiled against.
+ * The version of the library that is loaded, "MAJOR.MINOR.PATCH"; EP_VERSION_* is what was compiled against.
  * Context:  any, signal handlers included.
  */
 EP_API const char *ep_version(void);
