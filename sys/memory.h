@@ -15,10 +15,11 @@
 
 /*
  * For inline assembly: a fault at label 1 goes on at label 2. The entries are relative, so that
- * the table needs no relocation.
+ * the table needs no relocation. R: a linker that collects what nobody refers to (lld, with
+ * --gc-sections) takes __start_ep_fixups for no reference.
  */
 #define SYS_FIXUP                                                                                  \
-	".pushsection ep_fixups, \"a\"\n\t"                                                        \
+	".pushsection ep_fixups, \"aR\", @progbits\n\t"                                            \
 	".balign 4\n\t"                                                                            \
 	".long 1b - ., 2b - .\n\t"                                                                 \
 	".popsection\n\t"
