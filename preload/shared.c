@@ -18,6 +18,7 @@
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
 #include "trace/language/parse.h"
+#include "trace/action/record.h"
 #include "trace/session/counts.h"
 
 #define EXIT_EMUPROBE 125
@@ -63,7 +64,7 @@ void start_follow_forks(const struct trace_session *session, const struct trace_
 {
 	forked_session = *session;
 	forked_probes = probes;
-	pthread_atfork(NULL, NULL, after_fork_child);
+	pthread_atfork(trace_record_before_fork, NULL, after_fork_child);
 }
 
 /* ---- start --------------------------------------------------------------------------------- */

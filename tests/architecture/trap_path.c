@@ -35,6 +35,7 @@ static const struct {
 	{"writer_follows_fork", "likewise"},
 	{"write_events", "part of trace_snapshot_take(), where the linker inlines it"},
 	{"monotonic", "the vDSO's clock, whose code has been looked at (trace/clock/vdso.c)"},
+	{"wall", "likewise"},
 	{"ask_for_processor", "likewise"},
 	{"call_program", "the program's own handler, as the kernel would have called it"},
 	{"counters_add_slow", "who gives memory for counters: documented as EP_TRAP_PATH"},

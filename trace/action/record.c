@@ -55,7 +55,7 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 		return -EP_NO_MEMORY;
 	/* Before Linux 4.14 there is no such advice: then only fork() itself is followed. */
 	madvise(page, 4096, MADV_WIPEONFORK);
-	trace_clock_init(session->shared->time_namespace);
+	trace_clock_init(&session->shared->time_namespace);
 	local.session = *session;
 	local.clock = session->shared->clock;
 	local.full = full;
@@ -123,6 +123,18 @@ EP_TRAP_PATH static void follow_shared(void)
 	local.process = (uint32_t)index;
 }
 
+/* Counters are the same in all time namespaces; who reads its own events has its own clock. */
+EP_TRAP_PATH static bool needs_clock_of_reader(void)
+{
+	return local.clock == TRACE_CLOCK_MONOTONIC && local.full != TRACE_FULL_WRITE;
+}
+
+EP_TRAP_PATH void trace_record_before_fork(void)
+{
+	if (needs_clock_of_reader())
+		trace_clock_before_fork();
+}
+
 EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 {
 	uint32_t wiped = 0;
@@ -130,6 +142,8 @@ EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 	if (!atomic_compare_exchange_strong(local.alive, &wiped, 1))
 		return local.process;
 	local.epoch++;
+	if (needs_clock_of_reader())
+		trace_clock_after_fork();
 	if (local.full == TRACE_FULL_WRITE)
 		writer_follows_fork();
 	else

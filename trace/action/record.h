@@ -53,6 +53,9 @@ void trace_record_rely_on_barrier(void);
  */
 EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie);
 
+/** In the parent: what the child needs to know of the clock. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_record_before_fork(void);
+
 /**
  * In the child of a fork: take a process entry and rings of its own. Does nothing where that has
  * been done, by a hit that came first, say.

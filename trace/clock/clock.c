@@ -24,19 +24,22 @@
 #include <unistd.h>
 
 #include "sys/call.h"
+#include "trace/clock/timens.h"
 #include "trace/clock/vdso.h"
 #include "x86/cpu.h"
 
-#define SOURCE	"/sys/devices/system/clocksource/clocksource0/current_clocksource"
-#define OFFSETS "/proc/self/timens_offsets"
-#define SECOND	1000000000l
-#define NUMBER	0xfff /* as Linux fills IA32_TSC_AUX: node << 12 | cpu */
+#define SOURCE	   "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+#define SECOND	   1000000000l
+#define TRIES	   4
+#define WALL_NOISE 2000	 /* nanoseconds: between two clocks that are read one behind the other */
+#define NUMBER	   0xfff /* as Linux fills IA32_TSC_AUX: node << 12 | cpu */
 
 static struct {
 	int (*gettime)(clockid_t clock, struct timespec *ret);
 	int (*getcpu)(unsigned int *cpu, unsigned int *node, void *unused);
+	struct trace_timens here, reader;
 	int64_t rseq;	/* of the number, from the thread pointer; 0: there is none */
-	int64_t offset; /* nanoseconds to add to this time namespace's clock */
+	int64_t offset; /* nanoseconds to add to this clock to have the reader's */
 	bool has_rdpid, has_rdtscp;
 } ways;
 
@@ -71,35 +74,6 @@ enum trace_clock trace_clock_choose(void)
 							      : TRACE_CLOCK_MONOTONIC;
 }
 
-static int64_t read_number(const char **at)
-{
-	bool negative;
-	int64_t ret = 0;
-
-	while (**at == ' ' || **at == '\t')
-		++*at;
-	negative = **at == '-';
-	*at += negative;
-	for (; **at >= '0' && **at <= '9'; ++*at)
-		ret = ret * 10 + (**at - '0');
-	return negative ? -ret : ret;
-}
-
-/* "monotonic  SECONDS NANOSECONDS": what this time namespace adds to the clock. */
-int64_t trace_clock_namespace(void)
-{
-	static const char key[] = "monotonic";
-	char text[256];
-	const char *at;
-	int64_t seconds;
-
-	if (!read_file(OFFSETS, text, sizeof(text)) || !(at = strstr(text, key)))
-		return 0;
-	at += sizeof(key) - 1;
-	seconds = read_number(&at);
-	return seconds * SECOND + read_number(&at);
-}
-
 static int64_t find_rseq(void)
 {
 	if (!x86_cpu_has(X86_CPU_RSEQ) || !&__rseq_offset || !&__rseq_size || !__rseq_size)
@@ -107,7 +81,7 @@ static int64_t find_rseq(void)
 	return (int64_t)__rseq_offset + (int64_t)offsetof(struct rseq, cpu_id);
 }
 
-void trace_clock_init(int64_t namespace_offset)
+void trace_clock_init(const struct trace_timens *reader)
 {
 	ways.gettime = (int (*)(clockid_t, struct timespec *))trace_vdso_find(
 		"__vdso_clock_gettime", NULL);
@@ -116,7 +90,9 @@ void trace_clock_init(int64_t namespace_offset)
 	ways.rseq = find_rseq();
 	ways.has_rdpid = x86_cpu_has(X86_CPU_RDPID);
 	ways.has_rdtscp = x86_cpu_has(X86_CPU_RDTSCP);
-	ways.offset = namespace_offset - trace_clock_namespace();
+	trace_clock_here(&ways.here);
+	ways.reader = reader ? *reader : ways.here;
+	ways.offset = trace_timens_between(&ways.here, &ways.reader);
 }
 
 const char *trace_clock_name(enum trace_clock clock)
@@ -138,13 +114,18 @@ const char *trace_clock_name(enum trace_clock clock)
 
 /* ---- now ------------------------------------------------------------------------------------- */
 
-EP_TRAP_PATH __attribute__((noinline)) static uint64_t monotonic(void)
+EP_TRAP_PATH static inline __attribute__((always_inline)) int64_t kernels_clock(clockid_t clock)
 {
 	struct timespec now = {0, 0};
 
-	if (!ways.gettime || ways.gettime(CLOCK_MONOTONIC, &now))
-		sys6(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
-	return (uint64_t)(now.tv_sec * SECOND + now.tv_nsec + ways.offset);
+	if (!ways.gettime || ways.gettime(clock, &now))
+		sys2(SYS_clock_gettime, clock, &now);
+	return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+EP_TRAP_PATH __attribute__((noinline)) static uint64_t monotonic(void)
+{
+	return (uint64_t)(kernels_clock(CLOCK_MONOTONIC) + ways.offset);
 }
 
 EP_TRAP_PATH __attribute__((noinline)) static uint32_t ask_for_processor(void)
@@ -183,15 +164,71 @@ EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu
 	return (uint64_t)high << 32 | low;
 }
 
+/* ---- time namespaces ------------------------------------------------------------------------- */
+
+/* CLOCK_REALTIME less CLOCK_MONOTONIC: of some tries the one that was held up least. */
+EP_TRAP_PATH __attribute__((noinline)) static int64_t wall(void)
+{
+	int64_t ret = 0, best = INT64_MAX;
+
+	for (int i = 0; i < TRIES; i++) {
+		int64_t before = kernels_clock(CLOCK_MONOTONIC);
+		int64_t real = kernels_clock(CLOCK_REALTIME);
+		int64_t took = kernels_clock(CLOCK_MONOTONIC) - before;
+
+		if (took < best) {
+			best = took;
+			ret = real - before - took / 2;
+		}
+	}
+	return ret;
+}
+
+EP_TRAP_PATH void trace_clock_here(struct trace_timens *ret)
+{
+	trace_timens_look(ret);
+	ret->wall = wall();
+}
+
+EP_TRAP_PATH void trace_clock_before_fork(void)
+{
+	ways.here.wall = wall();
+}
+
+EP_TRAP_PATH void trace_clock_after_fork(void)
+{
+	int64_t moved = wall() - ways.here.wall;
+	struct trace_timens here;
+
+	if (moved < WALL_NOISE && moved > -WALL_NOISE)
+		return;
+	trace_clock_here(&here);
+	if (!here.id)
+		return;
+	ways.here = here;
+	ways.offset = trace_timens_between(&ways.here, &ways.reader);
+}
+
+/* ---- the map --------------------------------------------------------------------------------- */
+
+/* Of some tries the one that was held up least: events in between have times that are as exact. */
 EP_TRAP_PATH static struct trace_clock_point read_both(enum trace_clock clock)
 {
+	struct trace_clock_point ret = {0, 0};
+	uint64_t best = UINT64_MAX;
 	uint32_t cpu;
-	uint64_t before = trace_clock_read(clock, &cpu), now = monotonic(),
-		 after = trace_clock_read(clock, &cpu);
 
-	if (clock == TRACE_CLOCK_MONOTONIC)
-		return (struct trace_clock_point){now, now};
-	return (struct trace_clock_point){before + (after - before) / 2, now};
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t before = trace_clock_read(clock, &cpu), now = monotonic();
+		uint64_t took = trace_clock_read(clock, &cpu) - before;
+
+		if (took >= best)
+			continue;
+		best = took;
+		ret.count = clock == TRACE_CLOCK_MONOTONIC ? now : before + took / 2;
+		ret.nanoseconds = now;
+	}
+	return ret;
 }
 
 EP_TRAP_PATH void trace_clock_map_init(struct trace_clock_map *map, enum trace_clock clock)

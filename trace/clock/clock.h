@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "include/emuprobe.h"
+#include "trace/clock/timens.h"
 
 enum trace_clock {
 	TRACE_CLOCK_MONOTONIC, /* nanoseconds, by the kernel's function in the vDSO */
@@ -15,18 +16,28 @@ enum trace_clock {
 /** The better of the two that this machine has. Context: any thread, not in a trap. */
 enum trace_clock trace_clock_choose(void);
 
-/** Nanoseconds that this process's time namespace adds to CLOCK_MONOTONIC. Context: as above. */
-int64_t trace_clock_namespace(void);
+/** The time namespace that this process is in. Context: TRAP_PATH; some system calls. */
+EP_TRAP_PATH void trace_clock_here(struct trace_timens *ret);
 
 /**
  * Find out how the time and the processor's number can be had without a system call. Before that,
  * trace_clock_read() makes some.
  *
- * @namespace_offset  trace_clock_namespace() of who reads the events.
+ * @reader  trace_clock_here() of who reads the events; NULL: of this process.
  *
  * Context:  once, not in a trap.
  */
-void trace_clock_init(int64_t namespace_offset);
+void trace_clock_init(const struct trace_timens *reader);
+
+/**
+ * A fork may move the child into another time namespace: TRACE_CLOCK_MONOTONIC goes on as the
+ * reader's. The kernel is asked only where the wall clock is another distance away than it was
+ * before: a sandbox may not allow to ask. Without before_fork(), that is since the last of them.
+ *
+ * Context:  TRAP_PATH; the thread that forks, and the child's only one.
+ */
+EP_TRAP_PATH void trace_clock_before_fork(void);
+EP_TRAP_PATH void trace_clock_after_fork(void);
 
 /** How trace_clock_read() reads @clock, for people. Context: behind trace_clock_init(). */
 const char *trace_clock_name(enum trace_clock clock);

@@ -31,7 +31,7 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 	if (!reader->processes || !reader->cursors || !reader->heap)
 		return -EP_NO_MEMORY;
 	reader->barrier = session->shared->barrier ? sys_barrier_shared : NULL;
-	trace_clock_init(session->shared->time_namespace);
+	trace_clock_init(&session->shared->time_namespace);
 	trace_clock_map_init(&reader->map, session->shared->clock);
 	return 0;
 }

@@ -107,7 +107,7 @@ static void fill_header(struct trace_session *session, const char *definitions, 
 
 	shared->version = TRACE_SESSION_VERSION;
 	shared->clock = trace_clock_choose();
-	shared->time_namespace = trace_clock_namespace();
+	trace_clock_here(&shared->time_namespace);
 	shared->follow = 1;
 	shared->pid_namespace = trace_session_pid_namespace();
 	shared->layout = session->layout;

@@ -17,9 +17,10 @@
 #include <stdint.h>
 
 #include "include/emuprobe.h"
+#include "trace/clock/timens.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 5
+#define TRACE_SESSION_VERSION 6
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
@@ -122,7 +123,7 @@ struct trace_shared {
 	uint32_t barrier; /* the reader has one for all threads that registered: snapshot.h */
 	int32_t first_pid;
 	uint64_t pid_namespace;
-	int64_t time_namespace; /* nanoseconds that the reader's adds to CLOCK_MONOTONIC */
+	struct trace_timens time_namespace; /* the reader's */
 	struct trace_layout layout;
 	struct trace_report report;
 	_Alignas(64) _Atomic uint32_t wake; /* changes, by a futex call, when a ring fills up */
