@@ -21,6 +21,17 @@ probed()
 	exec "${in_front[@]}" nice -n 5 "$@"
 }
 
+# The version that a package without one in its name stands for here: "3.11" for python3 and
+# "python", which depends on python3.11; "none", a package that nobody has, where it is not known.
+version_of()
+{
+	local found
+
+	found=$(LC_ALL=C apt-cache depends "$1" 2>/dev/null |
+		sed -n "s/^ *Depends: $2\([0-9.]*\)\$/\1/p" | head -n 1)
+	echo "${found:-none}"
+}
+
 # A new empty folder for what @1 leaves behind under plan @2.
 folder()
 {

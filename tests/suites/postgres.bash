@@ -2,9 +2,10 @@
 # PostgreSQL: hundreds of backends, parallel workers, one backend killed, and as many statements
 # and sessions counted as its log has.
 
-POSTGRES_PACKAGES=(postgresql-15 postgresql-client-15)
+PG_VERSION=$(version_of postgresql postgresql-)
+POSTGRES_PACKAGES=("postgresql-$PG_VERSION" "postgresql-client-$PG_VERSION")
 
-PG_BIN=/usr/lib/postgresql/15/bin
+PG_BIN=/usr/lib/postgresql/$PG_VERSION/bin
 
 # It does not run as root.
 pg_user()

@@ -2,7 +2,8 @@
 # Python's own tests of what is hardest for us: signals, threads, children, descriptors. Of the
 # interpreter, libc and the loader every function is counted, in the workers and their children too.
 
-PYTHON_PACKAGES=(libpython3.11-testsuite python3.11)
+PYTHON=python$(version_of python3 python)
+PYTHON_PACKAGES=("lib$PYTHON-testsuite" "$PYTHON")
 
 PYTHON_QUICK=(test_os test_posix test_threading test_socket)
 PYTHON_ALL=("${PYTHON_QUICK[@]}" test_signal test_subprocess test_multiprocessing_fork test_asyncio)
@@ -13,7 +14,7 @@ python_one()
 	local plan=$1 test=$2 dir=$3 in_front=(timeout -k 5 900)
 
 	mkdir "$dir/$test"
-	(cd "$dir/$test" && probed "$plan" "$EVERYTHING" /usr/bin/python3.11 -m test -j1 -v \
+	(cd "$dir/$test" && probed "$plan" "$EVERYTHING" "/usr/bin/$PYTHON" -m test -j1 -v \
 		--timeout 600 -i '*VSOCK*' --junit-xml "$dir/$test.xml" "$test") \
 		>"$dir/$test.out" 2>"$dir/$test.err" </dev/null
 	echo "$test.exit_status $?"
