@@ -27,12 +27,13 @@ EP_TRAP_PATH static uint64_t number_of(const char *path)
 {
 	struct stat status;
 
-	return sys2(SYS_stat, path, &status) ? 0 : status.st_ino;
+	return sys4(SYS_newfstatat, AT_FDCWD, path, &status, 0) ? 0 : status.st_ino;
 }
 
 EP_TRAP_PATH static bool read_offsets(char *ret, size_t size)
 {
-	long fd = sys3(SYS_open, "/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC, 0), got = 0;
+	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/timens_offsets", O_RDONLY | O_CLOEXEC, 0);
+	long got = 0;
 
 	if (fd >= 0) {
 		got = sys3(SYS_read, fd, ret, size - 1);
