@@ -43,6 +43,13 @@ EP_TRAP_PATH static bool is_there(struct known *known, uint64_t address)
 	return true;
 }
 
+EP_TRAP_PATH bool sys_readable_page(uint64_t address)
+{
+	struct known known = NONE_KNOWN;
+
+	return is_there(&known, address);
+}
+
 EP_TRAP_PATH static bool is_string(struct known *known, const char *text)
 {
 	for (uint64_t i = 0; i < STRING_MAX; i++) {

@@ -8,8 +8,12 @@
 #define EMUPROBE_SYS_READABLE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "include/emuprobe.h"
+
+/** Is the page of @address there? */
+EP_TRAP_PATH bool sys_readable_page(uint64_t address);
 
 /** Is all of @text there, its end included, and no longer than the kernel takes? */
 EP_TRAP_PATH bool sys_readable_string(const char *text);

@@ -102,7 +102,7 @@ static bool leads_to(const uint8_t *mov, const uint8_t *at)
 	struct x86_insn insn;
 
 	for (; mov < at; mov += insn.length)
-		if (x86_decode(mov, X86_INSN_MAX, (uint64_t)mov, &insn) ||
+		if (x86_decode(mov, (size_t)(at - mov), (uint64_t)mov, &insn) ||
 		    x86_insn_flow(&insn) > X86_FLOW_JCC || x86_insn_flow(&insn) == X86_FLOW_JMP)
 			return false;
 	return mov == at;
@@ -222,8 +222,7 @@ static bool looks_like_code(const uint8_t *behind)
 {
 	struct x86_insn insn;
 
-	return x86_decode(behind, X86_INSN_MAX, (uint64_t)behind, &insn) == 0 &&
-	       x86_insn_is_general(&insn);
+	return place_decode((uint64_t)behind, &insn) == 0 && x86_insn_is_general(&insn);
 }
 
 enum guard_number guard_number(const uint8_t *at, const uint8_t *start,

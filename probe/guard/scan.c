@@ -23,9 +23,11 @@
 #include "probe/site/registry.h"
 #include "probe/site/sites.h"
 #include "sys/call.h"
+#include "sys/memory.h"
 #include "x86/encode.h"
 
 #define GUARDS_MAX 512
+#define PAGE_SIZE  4096u
 
 static struct xol_guard calls; /* shown to entry.S, if they have one of our numbers */
 
@@ -83,6 +85,40 @@ static int scan(const uint8_t *start, size_t size, struct objects_object *object
 	return 0;
 }
 
+static bool is_there(const uint8_t *page)
+{
+	uint8_t byte;
+
+	return sys_read_memory(&byte, (uint64_t)page, sizeof(byte));
+}
+
+/* Where the pages end that follow each other from @at on, and can be read; or that cannot. */
+static const uint8_t *end_of_run(const uint8_t *at, const uint8_t *end, bool readable)
+{
+	while (at < end && is_there(at) == readable)
+		at = (const uint8_t *)(((uint64_t)at | (PAGE_SIZE - 1)) + 1);
+	return at < end ? at : end;
+}
+
+/*
+ * A segment whose file has been shortened has pages that cannot be read, nor executed. One that is
+ * shortened in this very moment is not looked after: its program is about to die anyway.
+ */
+static int scan_readable(const uint8_t *at, size_t size, struct objects_object *object,
+			 bool is_libc)
+{
+	const uint8_t *end = at + size;
+	int error = 0;
+
+	while (at < end && !error) {
+		const uint8_t *run = end_of_run(at, end, true);
+
+		error = scan(at, (size_t)(run - at), object, is_libc);
+		at = end_of_run(run, end, false);
+	}
+	return error;
+}
+
 static size_t put_bytes(const struct probe_site *site, bool original, struct patch_byte *to)
 {
 	static const uint8_t int3[] = {X86_INT3};
@@ -123,8 +159,8 @@ static int scan_object(struct objects_object *object, bool is_libc)
 		const ElfW(Phdr) *phdr = &object->phdrs[i];
 
 		if (phdr->p_type == PT_LOAD && (phdr->p_flags & (PF_R | PF_X)) == (PF_R | PF_X))
-			error = scan((const uint8_t *)(object->base + phdr->p_vaddr),
-				     phdr->p_filesz, object, is_libc);
+			error = scan_readable((const uint8_t *)(object->base + phdr->p_vaddr),
+					      phdr->p_filesz, object, is_libc);
 	}
 	return error;
 }

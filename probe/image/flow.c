@@ -180,10 +180,14 @@ static bool may_have_branch(const struct objects_function *function, struct rang
 
 	for (uint64_t at = function->start; at < function->end; at += CHUNK) {
 		uint64_t left = function->end - at;
+
+		if (at - function->start >= FUNCTION_MAX)
+			break;
 		size_t size = left < sizeof(code) ? left : sizeof(code);
 
 		memset(code, 0, sizeof(code));
-		original_read(at, code, size);
+		if (!original_read(at, code, size))
+			break;
 		if (has_displacement(code, size < CHUNK ? size : CHUNK, at, range))
 			return true;
 	}

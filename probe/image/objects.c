@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/mman.h>
 
 #include "include/emuprobe.h"
+#include "sys/copy.h"
 
 static struct objects_object **objects;
 static size_t object_count;
@@ -21,21 +21,23 @@ static bool is_watched;
 static struct objects_object **gone; /* unloaded, and not yet told */
 static size_t gone_count;
 
-static void forget_functions(struct objects_object *object)
+void objects_forget_functions(struct objects_object *object)
 {
-	if (object->file)
-		munmap(object->file, object->file_size);
-	object->file = NULL;
 	free(object->functions);
 	free(object->rseq);
+	free(object->names[0]);
+	free(object->names[1]);
 	object->functions = NULL;
 	object->rseq = NULL;
+	object->names[0] = object->names[1] = NULL;
 	object->function_count = object->rseq_count = 0;
+	object->functions_read = false;
 }
 
 static void object_destroy(struct objects_object *object)
 {
-	forget_functions(object);
+	objects_forget_functions(object);
+	free(object->phdrs);
 	free((char *)object->path);
 	free((char *)object->name);
 	free(object);
@@ -57,9 +59,10 @@ static const char *basename_of(const char *path)
 	return slash ? slash + 1 : path;
 }
 
-static void read_extent(struct objects_object *object)
+void objects_read_extent(struct objects_object *object)
 {
 	object->start = UINT64_MAX;
+	object->end = 0;
 	for (size_t i = 0; i < object->phdr_count; i++) {
 		const ElfW(Phdr) *phdr = &object->phdrs[i];
 		uint64_t start = object->base + phdr->p_vaddr;
@@ -73,6 +76,20 @@ static void read_extent(struct objects_object *object)
 	}
 }
 
+/* They are in the object's own memory, which may be a mapping of nothing. */
+static bool copy_phdrs(struct objects_object *object, const struct dl_phdr_info *info)
+{
+	size_t size = info->dlpi_phnum * sizeof(object->phdrs[0]);
+
+	object->loaded_phdrs = info->dlpi_phdr;
+	object->phdrs = malloc(size + 1);
+	if (!object->phdrs)
+		return false;
+	if (sys_copy((uint64_t)info->dlpi_phdr, object->phdrs, size) == size)
+		object->phdr_count = info->dlpi_phnum;
+	return true;
+}
+
 static struct objects_object *object_create(const struct dl_phdr_info *info, bool first)
 {
 	struct objects_object *object = calloc(1, sizeof(*object));
@@ -80,20 +97,20 @@ static struct objects_object *object_create(const struct dl_phdr_info *info, boo
 
 	if (!object)
 		return NULL;
+	if (!copy_phdrs(object, info)) {
+		object_destroy(object);
+		return NULL;
+	}
 	object->base = info->dlpi_addr;
-	object->phdrs = info->dlpi_phdr;
-	object->phdr_count = info->dlpi_phnum;
 	object->is_executable = first;
 	object->path = first ? objects_executable_path(info->dlpi_phdr, &object->is_self)
 			     : strdup(info->dlpi_name);
-	read_extent(object);
+	objects_read_extent(object);
 	object->is_vdso = object->start && object->start == getauxval(AT_SYSINFO_EHDR);
 	object->is_engine = !first && here >= object->start && here < object->end;
 	if (object->path)
 		object->name = strdup(basename_of(object->path));
-	if (object->name)
-		objects_read_soname(object);
-	if (!object->path || !object->name) {
+	if (!object->path || !object->name || objects_read_soname(object)) {
 		object_destroy(object);
 		return NULL;
 	}
@@ -103,7 +120,8 @@ static struct objects_object *object_create(const struct dl_phdr_info *info, boo
 static bool is_known(const struct dl_phdr_info *info)
 {
 	for (size_t i = 0; i < object_count; i++) {
-		if (objects[i]->phdrs != info->dlpi_phdr || objects[i]->base != info->dlpi_addr)
+		if (objects[i]->loaded_phdrs != info->dlpi_phdr ||
+		    objects[i]->base != info->dlpi_addr)
 			continue;
 		objects[i]->is_there = true;
 		return true;
@@ -166,10 +184,22 @@ static void forget_marks(void)
 		objects[i]->is_there = false;
 }
 
-/*
- * Objects of other namespaces are not told by dl_iterate_phdr(), but to debuggers. Their headers
- * are at their start.
- */
+/* Its headers are at its start. */
+static int add_mapped(const struct link_map *map)
+{
+	struct dl_phdr_info info = {.dlpi_addr = map->l_addr, .dlpi_name = map->l_name};
+	ElfW(Ehdr) header;
+
+	if (!map->l_addr || map->l_addr == getauxval(AT_SYSINFO_EHDR) ||
+	    sys_copy(map->l_addr, &header, sizeof(header)) != sizeof(header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) != 0)
+		return 0;
+	info.dlpi_phdr = (const void *)(map->l_addr + header.e_phoff);
+	info.dlpi_phnum = header.e_phnum;
+	return add_object(&info, sizeof(info), (void *)1);
+}
+
+/* Objects of other namespaces are not told by dl_iterate_phdr(), but to debuggers. */
 static int add_foreign(void)
 {
 	const struct r_debug_extended *space = (const void *)&_r_debug;
@@ -179,21 +209,10 @@ static int add_foreign(void)
 		return 0;
 	__asm__("" : "+r"(space)); /* it is larger than its declaration says */
 	for (space = space->r_next; space && !error; space = space->r_next) {
-		for (const struct link_map *map = space->base.r_map; map && !error;
-		     map = map->l_next) {
-			const ElfW(Ehdr) *header = (const void *)map->l_addr;
-			struct dl_phdr_info info = {
-				.dlpi_addr = map->l_addr,
-				.dlpi_name = map->l_name,
-			};
+		const struct link_map *map = space->base.r_map;
 
-			if (!map->l_addr || map->l_addr == getauxval(AT_SYSINFO_EHDR) ||
-			    memcmp(header->e_ident, ELFMAG, SELFMAG) != 0)
-				continue;
-			info.dlpi_phdr = (const void *)(map->l_addr + header->e_phoff);
-			info.dlpi_phnum = header->e_phnum;
-			error = add_object(&info, sizeof(info), (void *)1);
-		}
+		for (; map && !error; map = map->l_next)
+			error = add_mapped(map);
 	}
 	return error;
 }
@@ -290,16 +309,23 @@ struct objects_object *objects_find(uint64_t address)
 	return NULL;
 }
 
-bool objects_is_code(const struct objects_object *object, uint64_t address)
+/* Where the executable segment ends that holds @address; 0: none does. */
+static uint64_t code_end(const struct objects_object *object, uint64_t address)
 {
 	for (size_t i = 0; i < object->phdr_count; i++) {
 		const ElfW(Phdr) *phdr = &object->phdrs[i];
+		uint64_t start = object->base + phdr->p_vaddr;
 
 		if (phdr->p_type == PT_LOAD && (phdr->p_flags & PF_X) &&
-		    address - object->base - phdr->p_vaddr < phdr->p_filesz)
-			return true;
+		    address - start < phdr->p_filesz)
+			return start + phdr->p_filesz;
 	}
-	return false;
+	return 0;
+}
+
+bool objects_is_code(const struct objects_object *object, uint64_t address)
+{
+	return code_end(object, address) != 0;
 }
 
 uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset)
@@ -356,8 +382,11 @@ static void fill_ends(struct objects_object *object)
 
 int objects_add(struct objects_object *object, const struct objects_function *function)
 {
+	uint64_t end = code_end(object, function->start);
 	size_t count = object->function_count;
 
+	if (!end)
+		return 0;
 	/* Room for the next power of two, at least 1024. */
 	if (count == 0 || (count >= 1024 && (count & (count - 1)) == 0)) {
 		struct objects_function *grown =
@@ -367,7 +396,10 @@ int objects_add(struct objects_object *object, const struct objects_function *fu
 			return -EP_NO_MEMORY;
 		object->functions = grown;
 	}
-	object->functions[object->function_count++] = *function;
+	object->functions[count] = *function;
+	if (function->end > end)
+		object->functions[count].end = end;
+	object->function_count++;
 	return 0;
 }
 
@@ -410,9 +442,11 @@ int objects_read_functions(struct objects_object *object)
 		return 0;
 	error = objects_read_fdes(object);
 	if (!error)
-		error = objects_read_symbols(object);
+		error = objects_read_dynsym(object);
+	if (!error)
+		error = objects_read_file(object);
 	if (error) {
-		forget_functions(object); /* what is there of them would be there twice */
+		objects_forget_functions(object); /* what is there of them would be there twice */
 		return error;
 	}
 	if (object->function_count)

@@ -32,10 +32,11 @@ struct objects_object {
 	const char *name;    /* soname, or basename of the path */
 	uint64_t base;	     /* load bias */
 	uint64_t start, end; /* extent of all its mappings */
-	const ElfW(Phdr) * phdrs;
+	ElfW(Phdr) * phdrs;  /* a copy */
 	size_t phdr_count;
-	bool is_executable; /* the program itself */
-	bool is_self;	    /* /proc/self/exe is its file, whatever has become of the path */
+	const void *loaded_phdrs; /* where the loader has them: to know the object by */
+	bool is_executable;	  /* the program itself */
+	bool is_self;		  /* /proc/self/exe is its file, whatever has become of the path */
 	bool is_vdso;
 	bool is_engine;	 /* the shared object that this code is in */
 	bool is_foreign; /* in another link namespace (dlmopen) */
@@ -50,8 +51,7 @@ struct objects_object {
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
 	uint64_t trap_path[2]; /* of a library or program that has handlers marked EP_TRAP_PATH */
-	void *file;	       /* mapped while names point into it */
-	size_t file_size;
+	char *names[2];	       /* copies of its string tables, which names point into */
 };
 
 /**
@@ -108,11 +108,23 @@ uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t of
 /** The other way round: where in the file @address is; 0: it is not of the file. */
 uint64_t objects_file_offset(const struct objects_object *object, uint64_t address);
 
-/* For objects.c and its parts. */
+/* ---- for objects.c and its parts ----------------------------------------------------------- */
+
 char *objects_executable_path(const void *phdrs, bool *ret_is_self);
-void objects_read_soname(struct objects_object *object);
-int objects_read_symbols(struct objects_object *object);
+
+/* What an object says of itself, which may be a lie: 0 or -EP_NO_MEMORY. */
+int objects_read_soname(struct objects_object *object);
 int objects_read_fdes(struct objects_object *object);
+int objects_read_dynsym(struct objects_object *object);
+int objects_read_file(struct objects_object *object);
+
+/** Add a function, if code of @object is where it starts; it ends there, too. */
 int objects_add(struct objects_object *object, const struct objects_function *function);
+
+/** Fill start and end. */
+void objects_read_extent(struct objects_object *object);
+
+/** Give back what objects_read_functions() has made. */
+void objects_forget_functions(struct objects_object *object);
 
 #endif

@@ -1,322 +1,274 @@
 // SPDX-License-Identifier: MIT
 /*
- * Symbols. .dynsym is in the loaded object's memory and so is always the right one; .symtab and
- * section headers are only in the file, which may have been replaced since: it is believed only if
- * its headers and notes (the build ID among them) are those in memory.
+ * What the loader itself works with: the dynamic section, and through it .dynsym. It is in the loaded
+ * object's memory, and so is always the right one, but nothing that it says need be true: tables are
+ * copied as far as their segment goes, and read there.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "include/emuprobe.h"
-#include "probe/image/objects.h"
+#include "probe/image/objects_piece.h"
 
-#define VERSYM_HIDDEN 0x8000u
+#define VERSYM_HIDDEN	0x8000u
+#define DYNAMIC_MAX	65536u /* bytes: of its entries there are some dozens of kinds */
+#define SONAME_MAX	4096u
+#define HASH_CHUNK	4096u
+#define GNU_HASH_HEADER 16u
 
 struct dynamic {
-	const ElfW(Sym) * symbols;
-	const char *strings;
-	const uint32_t *gnu_hash, *hash;
-	const ElfW(Half) * versions;
+	uint64_t symbols, strings, gnu_hash, hash, versions; /* addresses; 0: none */
 	uint64_t soname;
 	uint64_t strings_size;
 };
 
-/* The loader has relocated these pointers for most objects, not for the vDSO. */
-static const void *pointer(const struct objects_object *object, uint64_t value)
-{
-	return (const void *)(value < object->start ? value + object->base : value);
-}
-
-static const ElfW(Dyn) * find_dynamic(const struct objects_object *object)
+static const ElfW(Phdr) * find_dynamic(const struct objects_object *object)
 {
 	for (size_t i = 0; i < object->phdr_count; i++)
 		if (object->phdrs[i].p_type == PT_DYNAMIC)
-			return (const void *)(object->base + object->phdrs[i].p_vaddr);
+			return &object->phdrs[i];
 	return NULL;
 }
 
-static bool read_dynamic(const struct objects_object *object, struct dynamic *ret)
+/* The loader has relocated these pointers for most objects, not for the vDSO. */
+static uint64_t address_of(const struct objects_object *object, uint64_t value)
 {
-	const ElfW(Dyn) *dyn = find_dynamic(object);
-
-	*ret = (struct dynamic){.soname = UINT64_MAX};
-	for (; dyn && dyn->d_tag != DT_NULL; dyn++) {
-		const void *at = pointer(object, dyn->d_un.d_ptr);
-
-		if (dyn->d_tag == DT_SYMTAB)
-			ret->symbols = at;
-		else if (dyn->d_tag == DT_STRTAB)
-			ret->strings = at;
-		else if (dyn->d_tag == DT_STRSZ)
-			ret->strings_size = dyn->d_un.d_val;
-		else if (dyn->d_tag == DT_GNU_HASH)
-			ret->gnu_hash = at;
-		else if (dyn->d_tag == DT_HASH)
-			ret->hash = at;
-		else if (dyn->d_tag == DT_VERSYM)
-			ret->versions = at;
-		else if (dyn->d_tag == DT_SONAME)
-			ret->soname = dyn->d_un.d_val;
-	}
-	return ret->symbols && ret->strings;
+	return value < object->start ? value + object->base : value;
 }
 
-void objects_read_soname(struct objects_object *object)
+static void take_entry(const struct objects_object *object, const ElfW(Dyn) * entry,
+		       struct dynamic *ret)
 {
-	struct dynamic dynamic;
-	char *name;
+	uint64_t value = entry->d_un.d_val;
+	int64_t tag = entry->d_tag;
 
-	if (object->is_executable || !read_dynamic(object, &dynamic) ||
+	if (tag == DT_SYMTAB)
+		ret->symbols = address_of(object, value);
+	else if (tag == DT_STRTAB)
+		ret->strings = address_of(object, value);
+	else if (tag == DT_STRSZ)
+		ret->strings_size = value;
+	else if (tag == DT_GNU_HASH)
+		ret->gnu_hash = address_of(object, value);
+	else if (tag == DT_HASH)
+		ret->hash = address_of(object, value);
+	else if (tag == DT_VERSYM)
+		ret->versions = address_of(object, value);
+	else if (tag == DT_SONAME)
+		ret->soname = value;
+}
+
+/* @ret->symbols: 0 where there are none, or no names of them. */
+static int read_dynamic(const struct objects_object *object, struct dynamic *ret)
+{
+	const ElfW(Phdr) *phdr = find_dynamic(object);
+	struct objects_piece piece;
+	struct cursor cursor;
+	int error;
+
+	*ret = (struct dynamic){.soname = UINT64_MAX};
+	if (!phdr)
+		return 0;
+	error = objects_piece_of_memory(object, object->base + phdr->p_vaddr,
+					phdr->p_memsz < DYNAMIC_MAX ? phdr->p_memsz : DYNAMIC_MAX,
+					&piece);
+	cursor = objects_piece_cursor(&piece);
+	while (cursor_left(&cursor)) {
+		ElfW(Dyn) entry;
+
+		cursor_copy(&cursor, &entry, sizeof(entry)); /* zeroes are DT_NULL */
+		if (entry.d_tag == DT_NULL)
+			break;
+		take_entry(object, &entry, ret);
+	}
+	objects_piece_free(&piece);
+	if (!ret->strings)
+		ret->symbols = 0;
+	return error;
+}
+
+int objects_read_soname(struct objects_object *object)
+{
+	struct objects_piece piece;
+	struct dynamic dynamic;
+	int error = object->is_executable ? 0 : read_dynamic(object, &dynamic);
+	char *name = NULL;
+
+	if (object->is_executable || error || !dynamic.symbols ||
 	    dynamic.soname >= dynamic.strings_size)
-		return;
-	name = strdup(dynamic.strings + dynamic.soname);
+		return error;
+	error = objects_piece_of_memory(object, dynamic.strings + dynamic.soname, SONAME_MAX,
+					&piece);
+	if (error || !piece.size)
+		return error;
+	name = strdup((const char *)piece.bytes);
+	objects_piece_free(&piece);
 	if (!name)
-		return;
+		return -EP_NO_MEMORY;
 	free((char *)object->name);
 	object->name = name;
+	return 0;
+}
+
+/* ---- how many symbols there are -------------------------------------------------------------- */
+
+static uint32_t last_of(struct cursor buckets)
+{
+	uint32_t ret = 0;
+
+	while (cursor_left(&buckets)) {
+		uint32_t first = cursor_u32(&buckets);
+
+		if (first > ret)
+			ret = first;
+	}
+	return ret;
+}
+
+/* Where the chain ends that begins at @address; *ret_length: of its entries. */
+static int follow_chain(const struct objects_object *object, uint64_t address, uint64_t *ret_length)
+{
+	*ret_length = 0;
+	for (;;) {
+		struct objects_piece piece;
+		int error = objects_piece_of_memory(object, address + 4 * *ret_length, HASH_CHUNK,
+						    &piece);
+		struct cursor cursor = objects_piece_cursor(&piece);
+		bool ended = cursor_left(&cursor) < sizeof(uint32_t);
+
+		while (!ended && cursor_left(&cursor) >= sizeof(uint32_t)) {
+			++*ret_length;
+			ended = cursor_u32(&cursor) & 1;
+		}
+		objects_piece_free(&piece);
+		if (error || ended)
+			return error;
+	}
 }
 
 /* DT_GNU_HASH does not say how many symbols there are: the last chain's end does. */
-static size_t count_gnu_hash(const uint32_t *hash)
+static int count_gnu_hash(const struct objects_object *object, uint64_t hash, uint64_t *ret)
 {
-	uint32_t bucket_count = hash[0], first = hash[1], bloom_words = hash[2], last = 0;
-	const uint32_t *buckets = hash + 4 + bloom_words * 2;
-	const uint32_t *chains = buckets + bucket_count;
+	struct objects_piece header, buckets;
+	struct cursor cursor;
+	uint32_t bucket_count, first, bloom_words, last;
+	uint64_t at = hash + GNU_HASH_HEADER, length = 0;
+	int error = objects_piece_of_memory(object, hash, GNU_HASH_HEADER, &header);
 
-	for (uint32_t i = 0; i < bucket_count; i++)
-		if (buckets[i] > last)
-			last = buckets[i];
-	if (last < first)
-		return first;
-	while (!(chains[last - first] & 1))
-		last++;
-	return last + 1;
+	cursor = objects_piece_cursor(&header);
+	bucket_count = cursor_u32(&cursor);
+	first = cursor_u32(&cursor);
+	bloom_words = cursor_u32(&cursor);
+	objects_piece_free(&header);
+	if (error || cursor.failed)
+		return error;
+	at += bloom_words * 8ul;
+	error = objects_piece_of_memory(object, at, bucket_count * 4ul, &buckets);
+	last = last_of(objects_piece_cursor(&buckets));
+	objects_piece_free(&buckets);
+	*ret = first;
+	if (error || last < first)
+		return error;
+	error = follow_chain(object, at + bucket_count * 4ul + (last - first) * 4ul, &length);
+	*ret = last + length;
+	return error;
 }
 
-static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, const char *strings,
-		      bool exported, bool hidden_version)
+static int count_hash(const struct objects_object *object, uint64_t hash, uint64_t *ret)
+{
+	struct objects_piece header;
+	int error = objects_piece_of_memory(object, hash, 2 * sizeof(uint32_t), &header);
+	struct cursor cursor = objects_piece_cursor(&header);
+
+	cursor_u32(&cursor); /* buckets */
+	*ret = cursor_u32(&cursor);
+	objects_piece_free(&header);
+	return error;
+}
+
+static int count_symbols(const struct objects_object *object, const struct dynamic *dynamic,
+			 uint64_t *ret)
+{
+	*ret = 0;
+	if (dynamic->hash)
+		return count_hash(object, dynamic->hash, ret);
+	return dynamic->gnu_hash ? count_gnu_hash(object, dynamic->gnu_hash, ret) : 0;
+}
+
+/* ---- symbols --------------------------------------------------------------------------------- */
+
+static bool is_function(const ElfW(Sym) * symbol)
 {
 	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+
+	return (type == STT_FUNC || type == STT_GNU_IFUNC) && symbol->st_shndx != SHN_UNDEF &&
+	       symbol->st_value;
+}
+
+static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, const char *name,
+		      bool exported, bool hidden_version)
+{
+	bool is_ifunc = ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC;
 	struct objects_function function = {
 		.start = object->base + symbol->st_value,
-		.name = strings + symbol->st_name,
-		.kind = type == STT_GNU_IFUNC ? OBJECTS_IFUNC : OBJECTS_FUNC,
+		.end = object->base + symbol->st_value + symbol->st_size,
+		.name = name,
+		.kind = is_ifunc ? OBJECTS_IFUNC : OBJECTS_FUNC,
 		.exported = exported,
 		.hidden_version = hidden_version,
 		.weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK,
 	};
 
-	if ((type != STT_FUNC && type != STT_GNU_IFUNC) || symbol->st_shndx == SHN_UNDEF ||
-	    !symbol->st_value || !objects_is_code(object, function.start))
-		return 0;
-	function.end = function.start + symbol->st_size;
-	return objects_add(object, &function);
+	return is_function(symbol) && name ? objects_add(object, &function) : 0;
 }
 
-static int read_dynsym(struct objects_object *object)
+int objects_add_symbols(struct objects_object *object, struct cursor symbols,
+			struct cursor versions, const struct objects_piece *strings, bool exported)
 {
+	int error = 0;
+
+	while (cursor_left(&symbols) && !error) {
+		bool hidden_version = cursor_u16(&versions) & VERSYM_HIDDEN;
+		ElfW(Sym) symbol;
+
+		cursor_copy(&symbols, &symbol, sizeof(symbol));
+		error = add_symbol(object, &symbol, objects_piece_string(strings, symbol.st_name),
+				   exported, hidden_version);
+	}
+	return error;
+}
+
+static int add_dynamic_symbols(struct objects_object *object, const struct dynamic *dynamic,
+			       uint64_t count, const struct objects_piece *strings)
+{
+	struct objects_piece symbols, versions = {0};
+	int error = objects_piece_of_memory(object, dynamic->symbols, count * sizeof(ElfW(Sym)),
+					    &symbols);
+
+	if (!error && dynamic->versions)
+		error = objects_piece_of_memory(object, dynamic->versions,
+						count * sizeof(ElfW(Half)), &versions);
+	if (!error)
+		error = objects_add_symbols(object, objects_piece_cursor(&symbols),
+					    objects_piece_cursor(&versions), strings, true);
+	objects_piece_free(&symbols);
+	objects_piece_free(&versions);
+	return error;
+}
+
+int objects_read_dynsym(struct objects_object *object)
+{
+	struct objects_piece strings;
 	struct dynamic dynamic;
-	size_t count;
+	uint64_t count = 0;
+	int error = read_dynamic(object, &dynamic);
 
-	if (!read_dynamic(object, &dynamic) || (!dynamic.gnu_hash && !dynamic.hash))
-		return 0;
-	count = dynamic.hash ? dynamic.hash[1] : count_gnu_hash(dynamic.gnu_hash);
-	for (size_t i = 1; i < count; i++) {
-		bool hidden = dynamic.versions && (dynamic.versions[i] & VERSYM_HIDDEN);
-		int error = 0;
-
-		if (dynamic.symbols[i].st_name < dynamic.strings_size)
-			error = add_symbol(object, &dynamic.symbols[i], dynamic.strings, true,
-					   hidden);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-static bool in_file(const struct objects_object *object, uint64_t offset, uint64_t size)
-{
-	return offset <= object->file_size && size <= object->file_size - offset;
-}
-
-static const ElfW(Phdr) * first_load(const struct objects_object *object)
-{
-	for (size_t i = 0; i < object->phdr_count; i++)
-		if (object->phdrs[i].p_type == PT_LOAD)
-			return &object->phdrs[i];
-	return NULL;
-}
-
-static bool is_same_file(const struct objects_object *object)
-{
-	const ElfW(Ehdr) *header = object->file;
-	const ElfW(Phdr) *load = first_load(object);
-	const void *memory;
-
-	if (!load || load->p_offset != 0 || !in_file(object, 0, sizeof(*header)))
-		return false;
-	memory = (const void *)(object->base + load->p_vaddr);
-	if (memcmp(memory, header, sizeof(*header)) != 0)
-		return false;
-	for (size_t i = 0; i < object->phdr_count; i++) {
-		const ElfW(Phdr) *note = &object->phdrs[i];
-
-		if (note->p_type != PT_NOTE)
-			continue;
-		if (!in_file(object, note->p_offset, note->p_filesz) ||
-		    memcmp((const void *)(object->base + note->p_vaddr),
-			   (const char *)object->file + note->p_offset, note->p_filesz) != 0)
-			return false;
-	}
-	return true;
-}
-
-static void close_file(struct objects_object *object)
-{
-	if (object->file)
-		munmap(object->file, object->file_size);
-	object->file = NULL;
-}
-
-static int map_file(struct objects_object *object, int fd)
-{
-	struct stat status;
-	void *file;
-
-	if (fstat(fd, &status))
-		return -EP_IO;
-	if (!S_ISREG(status.st_mode) || status.st_size <= 0)
-		return 0;
-	file = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-	if (file == MAP_FAILED)
-		return -EP_NO_MEMORY;
-	object->file = file;
-	object->file_size = (size_t)status.st_size;
-	return 0;
-}
-
-/* A file that is not there is no error; one that cannot be read just now is. */
-static int open_file(struct objects_object *object)
-{
-	const char *path = object->is_self ? "/proc/self/exe" : object->path;
-	int fd = open(path, O_RDONLY | O_CLOEXEC), error;
-
-	if (fd < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -EP_NO_MEMORY : 0;
-	error = map_file(object, fd);
-	close(fd);
-	if (object->file && !is_same_file(object))
-		close_file(object);
-	return error;
-}
-
-static const ElfW(Shdr) * sections(const struct objects_object *object, size_t *ret_count)
-{
-	const ElfW(Ehdr) *header = object->file;
-
-	*ret_count = 0;
-	if (header->e_shentsize != sizeof(ElfW(Shdr)) ||
-	    !in_file(object, header->e_shoff, header->e_shnum * sizeof(ElfW(Shdr))))
-		return NULL;
-	*ret_count = header->e_shnum;
-	return (const void *)((const char *)object->file + header->e_shoff);
-}
-
-static int read_symtab(struct objects_object *object, const ElfW(Shdr) * table,
-		       const ElfW(Shdr) * strings)
-{
-	const ElfW(Sym) *symbols = (const void *)((const char *)object->file + table->sh_offset);
-	const char *names = (const char *)object->file + strings->sh_offset;
-
-	if (!in_file(object, table->sh_offset, table->sh_size) ||
-	    !in_file(object, strings->sh_offset, strings->sh_size) || !strings->sh_size ||
-	    names[strings->sh_size - 1])
-		return 0;
-	object->has_symtab = true;
-	for (size_t i = 1; i < table->sh_size / sizeof(*symbols); i++) {
-		int error = 0;
-
-		if (symbols[i].st_name < strings->sh_size)
-			error = add_symbol(object, &symbols[i], names, false, false);
-		if (error)
-			return error;
-	}
-	return 0;
-}
-
-/* linux/rseq.h, struct rseq_cs: each describes one critical section. */
-struct rseq_cs {
-	uint32_t version, flags;
-	uint64_t start_ip, post_commit_offset, abort_ip;
-};
-
-static int read_rseq(struct objects_object *object, const ElfW(Shdr) * section)
-{
-	const struct rseq_cs *table = (const void *)(object->base + section->sh_addr);
-	size_t count = section->sh_size / sizeof(*table);
-
-	if (!section->sh_addr || object->base + section->sh_addr < object->start ||
-	    object->base + section->sh_addr + section->sh_size > object->end)
-		return 0;
-	object->rseq = reallocarray(NULL, count + 1, sizeof(object->rseq[0]));
-	if (!object->rseq)
-		return -EP_NO_MEMORY;
-	for (size_t i = 0; i < count; i++) {
-		object->rseq[i][0] = table[i].start_ip;
-		object->rseq[i][1] = table[i].start_ip + table[i].post_commit_offset;
-	}
-	object->rseq_count = count;
-	return 0;
-}
-
-static bool has_name(const struct objects_object *object, const ElfW(Shdr) * names,
-		     const ElfW(Shdr) * section, const char *name)
-{
-	size_t size = strlen(name) + 1;
-
-	return names && in_file(object, names->sh_offset, names->sh_size) &&
-	       section->sh_name + size <= names->sh_size &&
-	       memcmp((const char *)object->file + names->sh_offset + section->sh_name, name,
-		      size) == 0;
-}
-
-static int read_section(struct objects_object *object, const ElfW(Shdr) * all, size_t count,
-			size_t i)
-{
-	const ElfW(Ehdr) *header = object->file;
-	const ElfW(Shdr) *names = header->e_shstrndx < count ? &all[header->e_shstrndx] : NULL;
-
-	if (all[i].sh_type == SHT_SYMTAB && all[i].sh_link < count)
-		return read_symtab(object, &all[i], &all[all[i].sh_link]);
-	if (has_name(object, names, &all[i], "__rseq_cs"))
-		return read_rseq(object, &all[i]);
-	if (has_name(object, names, &all[i], "ep_trap_path")) {
-		object->trap_path[0] = object->base + all[i].sh_addr;
-		object->trap_path[1] = object->trap_path[0] + all[i].sh_size;
-	}
-	return 0;
-}
-
-int objects_read_symbols(struct objects_object *object)
-{
-	const ElfW(Shdr) *all = NULL;
-	size_t count = 0, from_memory;
-	int error = read_dynsym(object);
-
-	if (error)
+	if (error || !dynamic.symbols)
 		return error;
-	from_memory = object->function_count;
-	error = open_file(object);
-	if (object->file)
-		all = sections(object, &count);
-	for (size_t i = 0; all && i < count && !error; i++)
-		error = read_section(object, all, count, i);
-	if (object->function_count == from_memory)
-		close_file(object); /* no name points into it */
-	return error;
+	error = count_symbols(object, &dynamic, &count);
+	if (error || !count)
+		return error;
+	error = objects_piece_of_memory(object, dynamic.strings, dynamic.strings_size, &strings);
+	object->names[0] = (char *)strings.bytes;
+	return error ? error : add_dynamic_symbols(object, &dynamic, count, &strings);
 }

@@ -2,17 +2,24 @@
 /*
  * Debian's binaries are stripped, but unwind information cannot be: it names the start and the
  * extent of nearly every function. .eh_frame_hdr has a table of all FDEs (LSB Core, "Exception
- * Frames"); it is read in the loaded object's own memory, checking that each step stays inside.
+ * Frames"), and says where .eh_frame begins, which ends with its segment at the latest.
+ *
+ * Only the head of each record is looked at. All that is wanted is there, and a table may name one
+ * long record a million times.
  */
 #include <string.h>
 
 #include "include/emuprobe.h"
-#include "probe/image/objects.h"
+#include "probe/image/objects_piece.h"
 
+#define PE_ABSPTR	  0x00
 #define PE_UDATA4	  0x03
 #define PE_SDATA4	  0x0b
+#define PE_PCREL	  0x10
+#define PE_DATAREL	  0x30
 #define PE_DATAREL_SDATA4 0x3b
 #define PE_FORMAT	  0x0f
+#define PE_RELATIVE	  0x70
 
 /* DWARF 4, "Call Frame Instruction Encodings". */
 #define DW_CFA_NOP		  0x00
@@ -23,42 +30,82 @@
 #define DW_CFA_DEF_CFA_EXPRESSION 0x0f
 #define DW_CFA_OFFSET		  0x80 /* and a register in the lower six bits */
 
-struct eh_frame_hdr {
-	uint8_t version, eh_frame_ptr_enc, fde_count_enc, table_enc;
-	int32_t eh_frame_ptr;
-	uint32_t fde_count;
-	int32_t table[][2]; /* start of the function, its FDE; from the header's own address */
+#define RECORD_MAX  256u	/* bytes of each that are looked at */
+#define LENGTH_LONG 0xffffffffu /* of 64 bits: nobody writes that here */
+
+/* .eh_frame */
+struct frames {
+	struct objects_piece piece;
+	uint64_t address;
 };
 
-static bool inside(const struct objects_object *object, const void *at, size_t size)
+/* .eh_frame_hdr: pairs of a function's start and its FDE, from the header's own address. */
+struct header {
+	uint64_t address, frames;
+	uint32_t count;
+	struct objects_piece table;
+};
+
+/* ---- the table ----------------------------------------------------------------------------- */
+
+static const ElfW(Phdr) * find_header(const struct objects_object *object)
 {
-	uint64_t address = (uint64_t)at;
-
-	return address >= object->start && address < object->end && size <= object->end - address;
-}
-
-static const struct eh_frame_hdr *find_header(const struct objects_object *object)
-{
-	for (size_t i = 0; i < object->phdr_count; i++) {
-		const struct eh_frame_hdr *header;
-
-		if (object->phdrs[i].p_type != PT_GNU_EH_FRAME)
-			continue;
-		header = (const void *)(object->base + object->phdrs[i].p_vaddr);
-		if (inside(object, header, sizeof(*header)) && header->version == 1 &&
-		    (header->eh_frame_ptr_enc & PE_FORMAT) == PE_SDATA4 &&
-		    header->fde_count_enc == PE_UDATA4 && header->table_enc == PE_DATAREL_SDATA4 &&
-		    inside(object, header->table, header->fde_count * sizeof(header->table[0])))
-			return header;
-	}
+	for (size_t i = 0; i < object->phdr_count; i++)
+		if (object->phdrs[i].p_type == PT_GNU_EH_FRAME)
+			return &object->phdrs[i];
 	return NULL;
 }
 
-static const uint8_t *skip_leb128(const uint8_t *at)
+/* False: it is none that has a table. */
+static bool parse_header(struct cursor *cursor, struct header *ret)
 {
-	while (*at++ & 0x80)
-		;
-	return at;
+	uint8_t version = cursor_u8(cursor), frames = cursor_u8(cursor), count = cursor_u8(cursor),
+		table = cursor_u8(cursor);
+	int32_t distance = (int32_t)cursor_u32(cursor);
+
+	ret->count = cursor_u32(cursor);
+	ret->frames = ret->address + (uint64_t)(int64_t)distance;
+	if ((frames & PE_RELATIVE) == PE_PCREL)
+		ret->frames += 4; /* where the distance stands */
+	return !cursor->failed && version == 1 && count == PE_UDATA4 &&
+	       table == PE_DATAREL_SDATA4 && (frames & PE_FORMAT) == PE_SDATA4;
+}
+
+/* @ret->table: empty where there is none that can be read. */
+static int read_header(const struct objects_object *object, struct header *ret)
+{
+	const ElfW(Phdr) *phdr = find_header(object);
+	struct objects_piece piece;
+	struct cursor cursor;
+	bool good;
+	int error;
+
+	*ret = (struct header){0};
+	if (!phdr)
+		return 0;
+	ret->address = object->base + phdr->p_vaddr;
+	error = objects_piece_of_memory(object, ret->address, 12, &piece);
+	cursor = objects_piece_cursor(&piece);
+	good = parse_header(&cursor, ret);
+	objects_piece_free(&piece);
+	if (error || !good)
+		return error;
+	return objects_piece_of_memory(object, ret->address + 12, ret->count * 8ul, &ret->table);
+}
+
+/* ---- records ------------------------------------------------------------------------------- */
+
+/* What stands behind the length of the record at @address; failed: no record is there. */
+static struct cursor enter(const struct frames *frames, uint64_t address)
+{
+	struct cursor cursor = objects_piece_cursor(&frames->piece);
+	uint32_t length;
+
+	cursor_skip(&cursor, address - frames->address);
+	length = cursor_u32(&cursor);
+	if (length == 0 || length == LENGTH_LONG)
+		cursor_fail(&cursor);
+	return cursor_head(&cursor, length < RECORD_MAX ? length : RECORD_MAX);
 }
 
 static size_t size_of_encoded(uint8_t encoding)
@@ -73,64 +120,70 @@ static size_t size_of_encoded(uint8_t encoding)
 	}
 }
 
-/* How the CIE says that addresses of its FDEs are written; absolute if it does not. */
-static uint8_t address_encoding(const uint8_t *cie)
-{
-	uint8_t version = cie[8];
-	const char *augmentation = (const char *)cie + 9;
-	const uint8_t *at = cie + 9 + strlen(augmentation) + 1;
-
-	if (augmentation[0] != 'z')
-		return 0;
-	at = skip_leb128(skip_leb128(at)); /* alignment factors */
-	at = version == 1 ? at + 1 : skip_leb128(at);
-	at = skip_leb128(at); /* augmentation data's size */
-	for (const char *c = augmentation + 1; *c; c++) {
-		if (*c == 'R')
-			return *at;
-		if (*c == 'L')
-			at++;
-		if (*c == 'P')
-			at += 1 + size_of_encoded(*at);
-	}
-	return 0;
-}
-
-static uint64_t read_size(const uint8_t *at, uint8_t encoding)
+static uint64_t read_encoded(struct cursor *cursor, uint8_t encoding)
 {
 	uint64_t value = 0;
 
-	memcpy(&value, at, size_of_encoded(encoding));
+	cursor_copy(cursor, &value, size_of_encoded(encoding));
 	return value;
 }
 
-static uint64_t read_uleb128(const uint8_t **at)
+struct cie {
+	bool has_data; /* so have its FDEs */
+	bool is_signal;
+	uint8_t encoding; /* of addresses in its FDEs; absolute if it does not say */
+};
+
+/* What the letters behind the 'z' announce. */
+static void read_augmentation(struct cursor *cursor, const char *letters, struct cie *ret)
 {
-	uint64_t value = 0;
-
-	for (unsigned int shift = 0; shift < 64; shift += 7) {
-		uint8_t byte = *(*at)++;
-
-		value |= (uint64_t)(byte & 0x7f) << shift;
-		if (!(byte & 0x80))
-			break;
+	for (; *letters; letters++) {
+		if (*letters == 'R')
+			ret->encoding = cursor_u8(cursor);
+		else if (*letters == 'L')
+			cursor_u8(cursor);
+		else if (*letters == 'P')
+			read_encoded(cursor, cursor_u8(cursor));
+		else if (*letters == 'S')
+			ret->is_signal = true;
 	}
-	return value;
+}
+
+/* @cursor stands behind the length. False: it is no CIE. */
+static bool read_cie(struct cursor cursor, struct cie *ret)
+{
+	bool is_cie = cursor_u32(&cursor) == 0;
+	uint8_t version = cursor_u8(&cursor);
+	const char *augmentation = cursor_string(&cursor);
+
+	*ret = (struct cie){.encoding = PE_ABSPTR};
+	ret->has_data = *augmentation == 'z';
+	if (!ret->has_data)
+		return is_cie && !cursor.failed;
+	cursor_uleb128(&cursor); /* alignment of code, of data */
+	cursor_uleb128(&cursor);
+	if (version == 1)
+		cursor_u8(&cursor); /* the return address's column */
+	else
+		cursor_uleb128(&cursor);
+	cursor_uleb128(&cursor); /* the size of what follows */
+	read_augmentation(&cursor, augmentation + 1, ret);
+	return is_cie && !cursor.failed;
 }
 
 /*
  * Do the rules that hold at the FDE's first instruction differ from those of a function that was
  * just called, CFA = RSP + 8 and nothing saved? Then it is a part that was split off.
  */
-static bool is_frame_set_up(const uint8_t *at, const uint8_t *end)
+static bool is_frame_set_up(struct cursor *cursor)
 {
-	while (at < end) {
-		uint8_t op = *at++;
+	while (cursor_left(cursor)) {
+		uint8_t op = cursor_u8(cursor);
 
 		if (op == DW_CFA_NOP || op == DW_CFA_REMEMBER_STATE)
 			continue;
 		if (op == DW_CFA_DEF_CFA_OFFSET)
-			return read_uleb128(&at) != 8;
+			return cursor_uleb128(cursor) != 8;
 		return op == DW_CFA_DEF_CFA || op == DW_CFA_DEF_CFA_REGISTER ||
 		       op == DW_CFA_DEF_CFA_EXPRESSION || (op & 0xc0) == DW_CFA_OFFSET;
 	}
@@ -138,66 +191,88 @@ static bool is_frame_set_up(const uint8_t *at, const uint8_t *end)
 }
 
 /*
- * What a signal handler returns to is never called, and its FDE begins one byte early, so that
- * unwinders find it, which look at the address before a return address: nothing says that an
- * instruction begins there.
+ * Fill end, is_part. What is not readable has no extent.
+ *
+ * False: it is no function. What a signal handler returns to is never called, and its FDE begins one
+ * byte early, so that unwinders find it, which look at the address before a return address: nothing
+ * says that an instruction begins there.
  */
-static bool is_signal_frame(const uint8_t *cie)
+static bool read_fde(const struct frames *frames, uint64_t address, struct objects_function *ret)
 {
-	const char *augmentation = (const char *)cie + 9;
+	struct cursor cursor = enter(frames, address);
+	uint64_t size;
+	struct cie cie;
 
-	return augmentation[0] == 'z' && strchr(augmentation, 'S');
+	/* How far back its CIE is, from this number. */
+	if (!read_cie(enter(frames, address + 4 - cursor_u32(&cursor)), &cie))
+		return true;
+	if (cie.is_signal)
+		return false;
+	read_encoded(&cursor, cie.encoding); /* start */
+	size = read_encoded(&cursor, cie.encoding);
+	if (cie.has_data)
+		cursor_skip(&cursor, cursor_uleb128(&cursor));
+	if (cursor.failed)
+		return true;
+	ret->end = ret->start + size;
+	ret->is_part = is_frame_set_up(&cursor);
+	return true;
 }
 
-/* Fill end, is_part. What is not readable has no extent. False: it is no function. */
-static bool read_fde(const struct objects_object *object, const uint8_t *fde,
-		     struct objects_function *ret)
+static int add_all(struct objects_object *object, const struct header *header,
+		   const struct frames *frames)
 {
-	uint32_t length, cie_offset;
-	const uint8_t *cie, *at;
-	uint8_t encoding;
+	struct cursor table = objects_piece_cursor(&header->table);
+	int error = 0;
 
-	if (!inside(object, fde, 24))
-		return true;
-	memcpy(&length, fde, 4);
-	memcpy(&cie_offset, fde + 4, 4);
-	cie = fde + 4 - cie_offset;
-	if (length == 0xffffffff || !inside(object, fde, 4 + (size_t)length) ||
-	    !inside(object, cie, 24))
-		return true;
-	if (is_signal_frame(cie))
-		return false;
-	encoding = address_encoding(cie);
-	at = fde + 8 + size_of_encoded(encoding);
-	ret->end = ret->start + read_size(at, encoding);
-	at += size_of_encoded(encoding);
-	if (cie[9] == 'z') {
-		uint64_t size = read_uleb128(&at);
+	while (cursor_left(&table) && !error) {
+		int32_t start = (int32_t)cursor_u32(&table), fde = (int32_t)cursor_u32(&table);
+		struct objects_function function = {
+			.start = header->address + (uint64_t)(int64_t)start,
+			.kind = OBJECTS_FDE,
+		};
 
-		at += size;
+		if (!table.failed &&
+		    read_fde(frames, header->address + (uint64_t)(int64_t)fde, &function))
+			error = objects_add(object, &function);
 	}
-	ret->is_part = is_frame_set_up(at, fde + 4 + length);
-	return true;
+	return error;
+}
+
+/* Up to the last record that the table names. */
+static int read_frames(const struct objects_object *object, const struct header *header,
+		       struct frames *ret)
+{
+	struct cursor table = objects_piece_cursor(&header->table);
+	uint64_t size = 0;
+
+	*ret = (struct frames){.address = header->frames};
+	while (cursor_left(&table)) {
+		uint64_t at;
+
+		cursor_u32(&table);
+		at = header->address + (uint64_t)(int64_t)(int32_t)cursor_u32(&table) -
+		     header->frames;
+		if (at > size && at <= INT32_MAX)
+			size = at;
+	}
+	if (!header->table.size)
+		return 0;
+	return objects_piece_of_memory(object, ret->address, size + sizeof(uint32_t) + RECORD_MAX,
+				       &ret->piece);
 }
 
 int objects_read_fdes(struct objects_object *object)
 {
-	const struct eh_frame_hdr *header = find_header(object);
+	struct frames frames = {0};
+	struct header header;
+	int error = read_header(object, &header);
 
-	for (uint32_t i = 0; header && i < header->fde_count; i++) {
-		const uint8_t *base = (const uint8_t *)header;
-		struct objects_function function = {
-			.start = (uint64_t)(base + header->table[i][0]),
-			.kind = OBJECTS_FDE,
-		};
-		int error;
-
-		if (!read_fde(object, base + header->table[i][1], &function) ||
-		    !objects_is_code(object, function.start))
-			continue;
-		error = objects_add(object, &function);
-		if (error)
-			return error;
-	}
-	return 0;
+	if (!error)
+		error = read_frames(object, &header, &frames);
+	if (!error)
+		error = add_all(object, &header, &frames);
+	objects_piece_free(&frames.piece);
+	objects_piece_free(&header.table);
+	return error;
 }

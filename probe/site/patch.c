@@ -19,6 +19,7 @@
 #include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/maps.h"
+#include "sys/memory.h"
 #include "x86/encode.h"
 
 #define PAGE_SIZE 4096u
@@ -88,13 +89,16 @@ static int protection_of(uint64_t address)
 
 static bool write_in_writable_page(const struct patch_byte *byte, uint64_t page, int protection)
 {
+	bool done;
+
 	if (sys3(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_WRITE))
 		return false;
-	*(volatile uint8_t *)byte->address = byte->byte;
+	/* The file may have been shortened. */
+	done = sys_write_memory(byte->address, &byte->byte, sizeof(byte->byte));
 	for (int tries = 0; tries < TRIES_MAX; tries++)
 		if (!sys3(SYS_mprotect, page, PAGE_SIZE, protection))
 			break;
-	return true;
+	return done;
 }
 
 static bool write_by_mprotect(const struct patch_byte *byte)
@@ -103,10 +107,8 @@ static bool write_by_mprotect(const struct patch_byte *byte)
 	int protection = protection_of(byte->address);
 	bool done;
 
-	if (protection & PROT_WRITE) { /* generated code: the program's own choice */
-		*(volatile uint8_t *)byte->address = byte->byte;
-		return true;
-	}
+	if (protection & PROT_WRITE) /* generated code: the program's own choice */
+		return sys_write_memory(byte->address, &byte->byte, sizeof(byte->byte));
 	if (!can_come_back())
 		return false;
 	atomic_store(&has_been_busy, true);

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Segments of an object are a mapping of its file, and who shortens that file takes the pages away:
+ * to read them is SIGBUS then, of which a program dies in which nothing is probed yet. So the kernel
+ * does it, which answers with an error, through /proc/self/mem. Where that cannot be opened it is
+ * asked page by page whether one is there; once the engine has the signals of faults, a page may even
+ * vanish in between.
+ */
+#include "sys/copy.h"
+
+#include <errno.h>
+#include <fcntl.h>
+
+#include "sys/call.h"
+#include "sys/memory.h"
+#include "sys/readable.h"
+
+#define PAGE_SIZE 4096u
+#define READ_MAX  0x40000000u /* bytes; read(2): less than 2 GiB at once */
+
+static bool forget_proc;
+
+void sys_copy_forget_proc(bool forget)
+{
+	forget_proc = forget;
+}
+
+static long open_memory(void)
+{
+	static const char path[] = "/proc/self/mem";
+
+	return forget_proc ? -ENOENT : sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+}
+
+static size_t copy_by_kernel(long fd, uint64_t from, uint8_t *to, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		size_t wanted = size - done < READ_MAX ? size - done : READ_MAX;
+		long got = sys4(SYS_pread64, fd, to + done, wanted, from + done);
+
+		if (got <= 0)
+			break;
+		done += (size_t)got;
+	}
+	return done;
+}
+
+static size_t copy_pages(uint64_t from, uint8_t *to, size_t size)
+{
+	size_t done = 0;
+
+	while (done < size) {
+		uint64_t at = from + done, left = PAGE_SIZE - at % PAGE_SIZE;
+		size_t count = left < size - done ? left : size - done;
+
+		if (!sys_readable_page(at) || !sys_read_memory(to + done, at, count))
+			break;
+		done += count;
+	}
+	return done;
+}
+
+size_t sys_copy(uint64_t from, void *to, size_t size)
+{
+	long fd = open_memory();
+	size_t ret;
+
+	if (fd < 0)
+		return copy_pages(from, to, size);
+	ret = copy_by_kernel(fd, from, to, size);
+	sys1(SYS_close, fd);
+	return ret;
+}

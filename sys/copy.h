@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Copies memory of this process that may not be there, before the engine has started, too. */
+#ifndef EMUPROBE_SYS_COPY_H
+#define EMUPROBE_SYS_COPY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/**
+ * Copy @size bytes from @from, or as many of them as can be read.
+ *
+ * @return   How many were.
+ * Context:  any thread; three system calls.
+ */
+size_t sys_copy(uint64_t from, void *to, size_t size);
+
+/* For tests: as if /proc were not there. */
+void sys_copy_forget_proc(bool forget);
+
+#endif
