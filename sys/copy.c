@@ -2,9 +2,9 @@
 /*
  * Segments of an object are a mapping of its file, and who shortens that file takes the pages away:
  * to read them is SIGBUS then, of which a program dies in which nothing is probed yet. So the kernel
- * does it, which answers with an error, through /proc/self/mem. Where that cannot be opened it is
- * asked page by page whether one is there; once the engine has the signals of faults, a page may even
- * vanish in between.
+ * does it, which answers with an error, through /proc/self/mem. Where that cannot be opened, or is
+ * not worth it, it is asked page by page whether one is there; a page that vanishes in between is
+ * noticed once the engine has the signals of faults.
  */
 #include "sys/copy.h"
 
@@ -16,6 +16,7 @@
 #include "sys/readable.h"
 
 #define PAGE_SIZE 4096u
+#define FEW_BYTES 64u	      /* for which no file is opened */
 #define READ_MAX  0x40000000u /* bytes; read(2): less than 2 GiB at once */
 
 static bool forget_proc;
@@ -29,7 +30,7 @@ static long open_memory(void)
 {
 	static const char path[] = "/proc/self/mem";
 
-	return forget_proc ? -ENOENT : sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+	return sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 }
 
 static size_t copy_by_kernel(long fd, uint64_t from, uint8_t *to, size_t size)
@@ -64,7 +65,7 @@ static size_t copy_pages(uint64_t from, uint8_t *to, size_t size)
 
 size_t sys_copy(uint64_t from, void *to, size_t size)
 {
-	long fd = open_memory();
+	long fd = forget_proc || size <= FEW_BYTES ? -ENOENT : open_memory();
 	size_t ret;
 
 	if (fd < 0)

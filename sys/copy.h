@@ -11,7 +11,7 @@
  * Copy @size bytes from @from, or as many of them as can be read.
  *
  * @return   How many were.
- * Context:  any thread; three system calls.
+ * Context:  any thread; up to three system calls, or one for each page.
  */
 size_t sys_copy(uint64_t from, void *to, size_t size);
 

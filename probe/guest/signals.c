@@ -31,6 +31,7 @@
 void signals_restorer(void);
 
 static struct signals_ours ours;
+static bool are_ours; /* in the kernel, all of them */
 
 EP_TRAP_PATH static bool is_owned(int sig)
 {
@@ -305,15 +306,22 @@ int signals_init(const struct signals_ours *handlers)
 		if (sig != SIGKILL && sig != SIGSTOP && adopt(sig))
 			error = -EP_UNSUPPORTED;
 	adopt_mask();
+	are_ours = !error;
 	if (error)
 		signals_deinit();
 	return error;
+}
+
+bool signals_are_ours(void)
+{
+	return are_ours;
 }
 
 void signals_deinit(void)
 {
 	uint64_t blocked = masks_blocked();
 
+	are_ours = false;
 	for (int sig = 1; sig <= SIGNALS; sig++) {
 		struct signals_action action = {.flags = 0};
 

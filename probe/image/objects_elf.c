@@ -219,7 +219,7 @@ static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, c
 		.weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK,
 	};
 
-	return is_function(symbol) && name ? objects_add(object, &function) : 0;
+	return is_function(symbol) && name && *name ? objects_add(object, &function) : 0;
 }
 
 int objects_add_symbols(struct objects_object *object, struct cursor symbols,

@@ -530,7 +530,7 @@ Test(objects, memory_is_read_up_to_where_it_ends)
 {
 	uint8_t *memory =
 		mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	uint8_t copy[64];
+	uint8_t copy[256];
 
 	memset(memory, 7, SIZE);
 	munmap(memory + PAGE, PAGE);
