@@ -33,11 +33,12 @@ static long open_memory(void)
 	return sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 }
 
-static size_t copy_by_kernel(long fd, uint64_t from, uint8_t *to, size_t size)
+static size_t copy_by_kernel(uint64_t from, uint8_t *to, size_t size)
 {
+	long fd = forget_proc ? -ENOENT : open_memory();
 	size_t done = 0;
 
-	while (done < size) {
+	while (fd >= 0 && done < size) {
 		size_t wanted = size - done < READ_MAX ? size - done : READ_MAX;
 		long got = sys4(SYS_pread64, fd, to + done, wanted, from + done);
 
@@ -45,6 +46,8 @@ static size_t copy_by_kernel(long fd, uint64_t from, uint8_t *to, size_t size)
 			break;
 		done += (size_t)got;
 	}
+	if (fd >= 0)
+		sys1(SYS_close, fd);
 	return done;
 }
 
@@ -63,14 +66,16 @@ static size_t copy_pages(uint64_t from, uint8_t *to, size_t size)
 	return done;
 }
 
+/* What one way finds nothing at is tried in the other: a filter may forbid either. */
 size_t sys_copy(uint64_t from, void *to, size_t size)
 {
-	long fd = forget_proc || size <= FEW_BYTES ? -ENOENT : open_memory();
-	size_t ret;
+	bool few = size <= FEW_BYTES;
+	size_t done = few ? copy_pages(from, to, size) : copy_by_kernel(from, to, size), more;
+	uint8_t *rest = (uint8_t *)to + done;
 
-	if (fd < 0)
-		return copy_pages(from, to, size);
-	ret = copy_by_kernel(fd, from, to, size);
-	sys1(SYS_close, fd);
-	return ret;
+	if (done == size)
+		return done;
+	more = few ? copy_by_kernel(from + done, rest, size - done)
+		   : copy_pages(from + done, rest, size - done);
+	return done + more;
 }

@@ -23,15 +23,17 @@ static int open_file(const struct objects_object *object, int *ret)
 {
 	const char *path = object->is_self ? "/proc/self/exe" : object->path;
 	struct stat status;
+	int error;
 
 	*ret = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (*ret < 0)
 		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -EP_NO_MEMORY : 0;
-	if (fstat(*ret, &status) == 0 && S_ISREG(status.st_mode))
+	error = fstat(*ret, &status) ? -EP_IO : 0;
+	if (!error && S_ISREG(status.st_mode))
 		return 0;
 	close(*ret);
 	*ret = -1;
-	return 0;
+	return error;
 }
 
 /* Is @size bytes of the file, at @offset, what is loaded at @address? */

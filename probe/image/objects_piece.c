@@ -29,13 +29,16 @@ static uint64_t left_in_segment(const struct objects_object *object, uint64_t ad
 	return 0;
 }
 
-static uint64_t left_in_file(int fd, uint64_t offset)
+static int left_in_file(int fd, uint64_t offset, uint64_t *ret)
 {
 	struct stat status;
 
-	if (fstat(fd, &status) || status.st_size <= 0 || offset >= (uint64_t)status.st_size)
-		return 0;
-	return (uint64_t)status.st_size - offset;
+	*ret = 0;
+	if (fstat(fd, &status))
+		return -EP_IO;
+	if (status.st_size > 0 && offset < (uint64_t)status.st_size)
+		*ret = (uint64_t)status.st_size - offset;
+	return 0;
 }
 
 static int allocate(uint64_t size, struct objects_piece *ret)
@@ -43,9 +46,13 @@ static int allocate(uint64_t size, struct objects_piece *ret)
 	*ret = (struct objects_piece){0};
 	if (size == 0)
 		return 0;
-	ret->size = size < PIECE_MAX ? size : PIECE_MAX;
-	ret->bytes = malloc(ret->size + 1);
-	return ret->bytes ? 0 : -EP_NO_MEMORY;
+	if (size > PIECE_MAX)
+		size = PIECE_MAX;
+	ret->bytes = malloc(size + 1);
+	if (!ret->bytes)
+		return -EP_NO_MEMORY;
+	ret->size = size;
+	return 0;
 }
 
 static void finish(struct objects_piece *piece, size_t size)
@@ -68,27 +75,34 @@ int objects_piece_of_memory(const struct objects_object *object, uint64_t addres
 	return error;
 }
 
-static size_t read_file(int fd, uint64_t offset, uint8_t *to, size_t size)
+static int read_file(int fd, uint64_t offset, uint8_t *to, size_t size, size_t *ret)
 {
-	size_t done = 0;
+	*ret = 0;
+	while (*ret < size) {
+		ssize_t got = pread(fd, to + *ret, size - *ret, (off_t)(offset + *ret));
 
-	while (done < size) {
-		ssize_t got = pread(fd, to + done, size - done, (off_t)(offset + done));
-
-		if (got == 0 || (got < 0 && errno != EINTR))
+		if (got < 0 && errno != EINTR)
+			return -EP_IO;
+		if (got == 0)
 			break;
-		done += got > 0 ? (size_t)got : 0;
+		*ret += got > 0 ? (size_t)got : 0;
 	}
-	return done;
+	return 0;
 }
 
 int objects_piece_of_file(int fd, uint64_t offset, uint64_t size, struct objects_piece *ret)
 {
-	uint64_t left = left_in_file(fd, offset);
-	int error = allocate(size < left ? size : left, ret);
+	uint64_t left;
+	size_t got = 0;
+	int error = left_in_file(fd, offset, &left);
 
-	if (!error && ret->bytes)
-		finish(ret, read_file(fd, offset, ret->bytes, ret->size));
+	*ret = (struct objects_piece){0};
+	if (!error)
+		error = allocate(size < left ? size : left, ret);
+	if (error || !ret->bytes)
+		return error;
+	error = read_file(fd, offset, ret->bytes, ret->size, &got);
+	finish(ret, got);
 	return error;
 }
 

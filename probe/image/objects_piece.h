@@ -15,13 +15,13 @@ struct objects_piece {
  * Copy what is loaded at @address: @size bytes, or as many as its segment has of the file, as can be
  * read, and as are less than a gibibyte. What lies in no segment is an empty piece.
  *
- * @return   0 or -EP_NO_MEMORY.
+ * @return   0 or -EP_NO_MEMORY; the piece is empty then.
  * Context:  any thread; a few system calls. The piece is to be freed by objects_piece_free().
  */
 int objects_piece_of_memory(const struct objects_object *object, uint64_t address, uint64_t size,
 			    struct objects_piece *ret);
 
-/** The same of an open file. */
+/** The same of an open file; -EP_IO: it cannot be read just now. */
 int objects_piece_of_file(int fd, uint64_t offset, uint64_t size, struct objects_piece *ret);
 
 void objects_piece_free(struct objects_piece *piece);
