@@ -138,6 +138,7 @@ static bool find_same_set(const struct collector *collector, const struct trace_
 			continue;
 		ret->views = collector->processes[i].views;
 		ret->count = collector->processes[i].count;
+		ret->longest = collector->processes[i].longest;
 		return true;
 	}
 	return false;
@@ -156,8 +157,10 @@ static void learn(struct collector *collector, uint64_t index)
 	known->known = true;
 	known->pid = process->pid;
 	if (is_new && trace_publish_read(&collector->session, process, collector->arena, &views,
-					 &known->count) == 0)
+					 &known->count) == 0) {
 		known->views = views;
+		known->longest = trace_reader_longest(views, known->count);
+	}
 	if (!known->views)
 		known->count = 0;
 	known->session = &collector->session;
@@ -165,8 +168,8 @@ static void learn(struct collector *collector, uint64_t index)
 	if (process->counts)
 		known->counts = trace_session_at(&collector->session, process->counts,
 						 known->count * sizeof(*known->counts));
-	collector->reader.processes[index] =
-		(struct trace_reader_process){known->views, known->count, known->pid};
+	collector->reader.processes[index] = (struct trace_reader_process){
+		known->views, known->count, known->pid, known->longest};
 	if (is_new && collector->options->explain && collector->options->mode != TRACE_MODE_CHECK &&
 	    (index == 0 || collector->options->verbose))
 		explain(collector, known);

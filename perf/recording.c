@@ -80,7 +80,7 @@ static void read_for_ever(int pid)
 	if (!text.buffer || output < 0 || getppid() != pid ||
 	    trace_reader_init(&reader, &session, TRACE_FORMAT_TEXT, &arena))
 		_exit(1);
-	reader.processes[0] = (struct trace_reader_process){&recorded.view, 1, pid};
+	reader.processes[0] = (struct trace_reader_process){&recorded.view, 1, pid, 0};
 	for (;;) {
 		pass(&reader, &text, output);
 		if (!atomic_load(busy))

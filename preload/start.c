@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "trace/base/text.h"
 #include "trace/clock/processor.h"
 
 static struct trace_arena arena;
@@ -30,10 +31,13 @@ static void complain(const char *expected)
 
 static int put_unprobed(char *text, size_t size, const char *why)
 {
-	char comm[16] = "?";
+	char comm[16] = "?", plain[16];
+	struct trace_text name = {plain, sizeof(plain) - 1, 0};
 
 	prctl(PR_GET_NAME, comm);
-	return snprintf(text, size, "emuprobe: %s runs unprobed: %s\n", comm, why);
+	trace_text_plain(&name, comm);
+	plain[name.used] = '\0';
+	return snprintf(text, size, "emuprobe: %s runs unprobed: %s\n", plain, why);
 }
 
 void start_say_no_session(void)

@@ -189,3 +189,64 @@ Test(cli_names, many_that_share_their_start)
 	command_result_deinit(&made);
 	command_result_deinit(&seen);
 }
+
+/* ---- names that talk to terminals ---------------------------------------------------------- */
+
+#define HOSTILE	     "/usr/bin/python3 " EP_SOURCE_DIR "/tests/system/hostile.py "
+#define MAKE_HOSTILE FOLDER HOSTILE "make " EP_PROGRAMS "/hostile hostile && chmod +x hostile && "
+
+static void expect_filter_passes(const char *arguments, const char *filter)
+{
+	struct command_result result =
+		command_shell(MAKE_HOSTILE "'%s' %s | %s", EMUPROBE, arguments, filter);
+
+	expect_status(result, 0);
+	command_result_deinit(&result);
+}
+
+/* Of the thread's name neither. */
+Test(cli_names, nothing_of_a_name_reaches_a_terminal)
+{
+	static const char *const arguments[] = {
+		"-c -e 'p *hostile_*' -- ./hostile 2>&1",
+		"-v -c -e 'p *hostile_*' -- ./hostile 2>&1",
+		"-n -e 'p *hostile_*' -- ./hostile 2>&1",
+		"-o /dev/stdout -e 'p *hostile_*' -- ./hostile 2>/dev/null",
+		"--format=json -o /dev/stdout -e 'p *hostile_*' -- ./hostile 2>/dev/null",
+		"--format=json -c -e 'p *hostile_*' -- ./hostile 2>&1",
+	};
+
+	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
+		expect_filter_passes(arguments[i], HOSTILE "plain");
+}
+
+#define EVENTS "--format=json -o /dev/stdout -e 'p *hostile_*' -- ./hostile 2>/dev/null"
+#define COUNTS "--format=json -c -e 'p *hostile_*' -- ./hostile 2>&1"
+
+Test(cli_names, json_has_hostile_names_in_full)
+{
+	expect_filter_passes(EVENTS, HOSTILE "json");
+	expect_filter_passes(COUNTS, HOSTILE "json");
+}
+
+Test(cli_names, json_of_hostile_names_is_read_by_jq)
+{
+	if (system("command -v jq > /dev/null") != 0)
+		cr_skip_test("no jq");
+	expect_filter_passes(
+		EVENTS, "jq -es 'map(select(.type == \"event\").place) | unique | length == 4'");
+	expect_filter_passes(
+		COUNTS, "jq -es 'map(select(.type == \"probe\").place) | unique | length == 4'");
+}
+
+Test(cli_names, nothing_of_an_error_reaches_a_terminal)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-c", "-e", "p nothing\x1b[31m\xc2\x9b", EP_PROGRAMS "/hostile");
+
+	expect_status(result, 125);
+	expect_contains(result, error, "nothing?[31m?");
+	expect_lacks(result, error, "\x1b");
+	expect_lacks(result, error, "\xc2\x9b");
+	command_result_deinit(&result);
+}

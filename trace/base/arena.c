@@ -62,6 +62,15 @@ char *trace_arena_copy(struct trace_arena *arena, const char *text, size_t size)
 	return ret;
 }
 
+size_t trace_arena_size(const struct trace_arena *arena)
+{
+	size_t ret = 0;
+
+	for (const struct trace_arena_chunk *chunk = arena->chunks; chunk; chunk = chunk->next)
+		ret += chunk->size;
+	return ret;
+}
+
 void trace_arena_deinit(struct trace_arena *arena)
 {
 	struct trace_arena_chunk *chunk = arena->chunks;

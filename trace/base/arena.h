@@ -20,6 +20,9 @@ void *trace_arena_alloc(struct trace_arena *arena, size_t size);
 /** A copy of @size bytes, with a zero behind them; NULL where there is no memory. */
 char *trace_arena_copy(struct trace_arena *arena, const char *text, size_t size);
 
+/** How much memory it holds, in bytes. */
+size_t trace_arena_size(const struct trace_arena *arena);
+
 void trace_arena_deinit(struct trace_arena *arena);
 
 #endif

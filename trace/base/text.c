@@ -8,7 +8,6 @@
 #include <stdbool.h>
 
 #define MAX_DIGITS 20 /* of a 64-bit number */
-#define MAX_ESCAPE 6  /* bytes that one becomes in JSON */
 #define MARK	   "…"
 
 EP_TRAP_PATH void trace_text_char(struct trace_text *text, char c)
@@ -104,6 +103,28 @@ EP_TRAP_PATH static unsigned int utf8_size(const unsigned char *at)
 	return size;
 }
 
+/* What a terminal obeys: C0, DEL, and C1 (ECMA-48, "Elements of the C1 set"), of two bytes here. */
+EP_TRAP_PATH static bool is_control(const unsigned char *at, unsigned int size)
+{
+	if (size == 1)
+		return at[0] < ' ' || at[0] == 0x7f;
+	return size == 2 && at[0] == 0xc2 && at[1] < 0xa0;
+}
+
+EP_TRAP_PATH unsigned int trace_text_shown(const char *at)
+{
+	unsigned int size = utf8_size((const unsigned char *)at);
+
+	return size && is_control((const unsigned char *)at, size) ? 0 : size;
+}
+
+EP_TRAP_PATH static void put_code(struct trace_text *text, unsigned char code)
+{
+	trace_text_string(text, "\\u00");
+	trace_text_char(text, digit(code >> 4));
+	trace_text_char(text, digit(code & 15));
+}
+
 EP_TRAP_PATH static void json_byte(struct trace_text *text, char c)
 {
 	unsigned char byte = (unsigned char)c;
@@ -114,20 +135,20 @@ EP_TRAP_PATH static void json_byte(struct trace_text *text, char c)
 		trace_text_char(text, c);
 		return;
 	}
-	trace_text_string(text, "\\u00");
-	trace_text_char(text, digit(byte >> 4));
-	trace_text_char(text, digit(byte & 15));
+	put_code(text, byte);
 }
 
 EP_TRAP_PATH const char *trace_text_json_some(struct trace_text *text, const char *string)
 {
-	while (*string && text->size - text->used >= MAX_ESCAPE) {
+	while (*string && text->size - text->used >= TRACE_ESCAPE_MAX) {
 		unsigned int size = utf8_size((const unsigned char *)string);
 
 		if (size == 1)
 			json_byte(text, *string);
 		else if (size == 0)
 			trace_text_string(text, "\\ufffd");
+		else if (is_control((const unsigned char *)string, size))
+			put_code(text, (unsigned char)string[1]);
 		else
 			for (unsigned int i = 0; i < size; i++)
 				trace_text_char(text, string[i]);
@@ -167,32 +188,45 @@ EP_TRAP_PATH void trace_text_json_within(struct trace_text *text, const char *st
 	trace_text_char(text, '"');
 }
 
-EP_TRAP_PATH void trace_text_plain(struct trace_text *text, const char *string)
+/* As much as fits, no character in part; the rest. ASCII goes through registers. */
+EP_TRAP_PATH static const char *plain_some(struct trace_text *text, const char *string)
 {
 	char *to = text->buffer + text->used, *end = text->buffer + text->size;
 
-	for (; *string && to < end; string++) {
-		bool control = (unsigned char)*string < ' ' || *string == 0x7f;
+	while (*string && to < end) {
+		unsigned int size = *string >= ' ' && *string < 0x7f ? 1 : trace_text_shown(string);
 
-		*to++ = control ? '?' : *string;
+		if (size > (size_t)(end - to))
+			break;
+		if (size == 0) {
+			*to++ = '?';
+			size = utf8_size((const unsigned char *)string);
+			string += size ? size : 1;
+			continue;
+		}
+		for (; size; size--)
+			*to++ = *string++;
 	}
 	text->used = (size_t)(to - text->buffer);
+	return string;
+}
+
+EP_TRAP_PATH void trace_text_plain(struct trace_text *text, const char *string)
+{
+	plain_some(text, string);
 }
 
 EP_TRAP_PATH void trace_text_plain_within(struct trace_text *text, const char *string, size_t max)
 {
 	struct trace_text part = part_of(text, max);
-	size_t start = text->used;
+	size_t room = part.size - part.used;
 
-	trace_text_plain(&part, string);
-	if (!string[part.used - start]) {
-		text->used = part.used;
-		return;
+	if (*plain_some(&part, string)) {
+		part.used = text->used;
+		part.size -= room < sizeof(MARK) ? room : sizeof(MARK) - 1;
+		plain_some(&part, string);
+		part.size = text->size;
+		trace_text_string(&part, MARK);
 	}
-	/* Not in the middle of a character. */
-	part.used -= part.used - start > sizeof(MARK) ? sizeof(MARK) - 1 : part.used - start;
-	while (part.used > start && (string[part.used - start] & 0xc0) == 0x80)
-		part.used--;
 	text->used = part.used;
-	trace_text_string(text, MARK);
 }

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "trace/base/text.h"
 #include "trace/language/scanner.h"
 
 #define DEPTH_MAX 8
@@ -273,10 +274,23 @@ static void put(struct out *out, const char *text, size_t size)
 	out->at[out->used] = '\0';
 }
 
+/* What a file or a program wrote may be meant for the terminal. Tabs stay, for the caret's sake. */
+static void put_plain(struct out *out, const char *text, size_t size)
+{
+	const char *end = text + size;
+
+	while (text < end && *text) {
+		unsigned int shown = *text == '\t' ? 1 : trace_text_shown(text);
+
+		put(out, shown ? text : "?", shown ? shown : 1);
+		text += shown ? shown : 1;
+	}
+}
+
 static void put_caret(struct out *out, struct trace_span line, const char *at)
 {
 	put(out, "  ", 2);
-	put(out, line.at, line.size);
+	put_plain(out, line.at, line.size);
 	put(out, "\n  ", 3);
 	for (const char *c = line.at; c < at; c++)
 		put(out, *c == '\t' ? "\t" : " ", 1);
@@ -298,10 +312,10 @@ size_t trace_source_explain(const struct trace_source *source, const struct ep_e
 		size_t in_part = lines_in(source->text + part->start, at);
 		int digits = snprintf(number, sizeof(number), ":%zu: ", part->line + in_part);
 
-		put(&out, part->name, strlen(part->name));
+		put_plain(&out, part->name, strlen(part->name));
 		put(&out, number, (size_t)digits);
 	}
-	put(&out, error->message, strlen(error->message));
+	put_plain(&out, error->message, strlen(error->message));
 	put(&out, "\n", 1);
 	if (line.size)
 		put_caret(&out, line, at);

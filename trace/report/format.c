@@ -7,10 +7,12 @@
  * JSON is one object a line. Hexadecimal values are strings there, since JSON has no such numbers.
  *
  * A line has to fit into what is left of a buffer, and names may have any length: so those of the
- * event and its place have a share of it each. All else has a limit: 32 arguments of 32 + 24 bytes,
+ * event and its place have a share of it each, which for JSON is all that there is. All else has a limit: 32 arguments of 32 + 24 bytes,
  * a group of 63, a thread's name.
  */
 #include "trace/report/format.h"
+
+#define REST_MAX 8192 /* bytes of an event in JSON, without its name and place */
 
 EP_TRAP_PATH static void put_time(struct trace_text *text, uint64_t nanoseconds,
 				  unsigned int digits)
@@ -87,8 +89,17 @@ EP_TRAP_PATH static void put_string(struct trace_text *text, const char *key, co
 	trace_text_json(text, value);
 }
 
+/* Of what is left, half: never less than text has. */
+EP_TRAP_PATH static size_t name_share(const struct trace_text *text)
+{
+	size_t left = text->size - text->used, half = left > REST_MAX ? (left - REST_MAX) / 2 : 0;
+
+	return half > TRACE_NAMES_MAX ? half : TRACE_NAMES_MAX;
+}
+
 EP_TRAP_PATH static void put_json(struct trace_text *text, const struct trace_event *event)
 {
+	size_t share = name_share(text);
 	const struct trace_view *view = event->view;
 
 	trace_text_string(text, "{\"type\":\"event\",\"ts\":");
@@ -99,9 +110,9 @@ EP_TRAP_PATH static void put_json(struct trace_text *text, const struct trace_ev
 	put_string(text, ",\"comm\":", event->comm);
 	put_string(text, ",\"group\":", view->group);
 	trace_text_string(text, ",\"event\":");
-	trace_text_json_within(text, view->event, TRACE_NAMES_MAX);
+	trace_text_json_within(text, view->event, share);
 	trace_text_string(text, ",\"place\":");
-	trace_text_json_within(text, view->place, TRACE_NAMES_MAX);
+	trace_text_json_within(text, view->place, share);
 	trace_text_string(text, ",\"args\":{");
 	for (uint32_t i = 0; i < view->arg_count; i++) {
 		put_string(text, i ? "," : "", view->args[i].name);

@@ -7,8 +7,9 @@
 #include "trace/session/session.h"
 #include "trace/session/view.h"
 
-#define TRACE_LINE_MAX	65536
-#define TRACE_NAMES_MAX 24576 /* bytes of a line that an event's name takes, and its place */
+#define TRACE_LINE_MAX 65536
+#define TRACE_NAMES_MAX                                                                            \
+	24576 /* bytes of a line of text that an event's name takes, and its place */
 
 struct trace_event {
 	const struct trace_view *view;
@@ -20,7 +21,8 @@ struct trace_event {
 };
 
 /**
- * Append one line of at most TRACE_LINE_MAX bytes. Names that are too long for it end with "…".
+ * Append one line: of text, at most TRACE_LINE_MAX bytes; of JSON, as long as it takes, if it fits.
+ * Names that are too long for it end with "…".
  *
  * Context:  TRAP_PATH.
  */

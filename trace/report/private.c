@@ -211,7 +211,8 @@ static void copy_views(void)
 	for (size_t i = 0; i < count; i++)
 		own.views[i] = own.probes->list[i].view;
 	own.reader.processes[0] =
-		(struct trace_reader_process){own.views, (uint32_t)count, own.pid};
+		(struct trace_reader_process){own.views, (uint32_t)count, own.pid,
+					      trace_reader_longest(own.views, (uint32_t)count)};
 }
 
 void trace_private_look_again(void)

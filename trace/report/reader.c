@@ -224,9 +224,35 @@ EP_TRAP_PATH static void publish_tails(struct trace_reader *reader)
 		wake_waiting(reader->session.shared);
 }
 
+size_t trace_reader_longest(const struct trace_view *views, uint32_t count)
+{
+	size_t ret = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		size_t length =
+			trace_text_length(views[i].event) + trace_text_length(views[i].place);
+
+		if (length > ret)
+			ret = length;
+	}
+	return ret;
+}
+
+/* For the longest event of the process of that ring. An empty text is all the room there will be. */
+EP_TRAP_PATH static bool has_room(const struct trace_reader *reader, uint32_t ring,
+				  const struct trace_text *text)
+{
+	uint32_t process = trace_session_ring(&reader->session, ring)->process;
+	size_t left = text->size - text->used, wanted = TRACE_LINE_MAX;
+
+	if (reader->format == TRACE_FORMAT_JSON && process < reader->session.layout.process_max)
+		wanted += TRACE_ESCAPE_MAX * reader->processes[process].longest;
+	return left >= wanted || (text->used == 0 && left >= TRACE_LINE_MAX);
+}
+
 EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_text *text)
 {
-	while (reader->heap_count && text->size - text->used >= TRACE_LINE_MAX) {
+	while (reader->heap_count && has_room(reader, reader->heap[0], text)) {
 		uint32_t ring = reader->heap[0];
 		struct trace_cursor *cursor = &reader->cursors[ring];
 

@@ -19,6 +19,7 @@ struct trace_reader_process {
 	const struct trace_view *views; /* NULL: not known yet, its events wait */
 	uint32_t count;
 	int pid;
+	size_t longest; /* bytes of an event's name and place together: trace_reader_longest() */
 };
 
 struct trace_reader {
@@ -41,6 +42,9 @@ struct trace_reader {
 int trace_reader_init(struct trace_reader *reader, const struct trace_session *session,
 		      enum trace_format format, struct trace_arena *arena);
 
+/** The most bytes that the names of one of them have. Context: any thread. */
+size_t trace_reader_longest(const struct trace_view *views, uint32_t count);
+
 /**
  * Begin a pass, of all events up to now. Younger ones are left for the next pass.
  *
@@ -49,7 +53,8 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader);
 
 /**
- * Format events of this pass until @text has no room for another one.
+ * Format events of this pass until @text has no room for another one. What is JSON is not cut if an
+ * empty @text has room for it.
  *
  * @return   Whether there are more.
  */

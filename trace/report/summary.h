@@ -29,6 +29,7 @@ struct trace_summary_process {
 	bool known;	   /* all this has been filled in */
 	uint32_t revision; /* of the set that the views were read from */
 	uint64_t set;
+	size_t longest; /* trace_reader_longest() of the views */
 };
 
 /**

@@ -23,6 +23,8 @@ Test(trace_format, json_strings)
 	cr_expect_str_eq(json("plain"), "\"plain\"");
 	cr_expect_str_eq(json("a\"b\\c"), "\"a\\\"b\\\\c\"");
 	cr_expect_str_eq(json("\n\t\x01\x7f"), "\"\\u000a\\u0009\\u0001\\u007f\"");
+	cr_expect_str_eq(json("\xc2\x9bm\xc2\x80\xc2\x9f\xc2\xa0"),
+			 "\"\\u009bm\\u0080\\u009f\xc2\xa0\"");
 	cr_expect_str_eq(json("\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80"),
 			 "\"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80\"");
 }
@@ -173,8 +175,76 @@ Test(trace_format, no_event_is_longer_than_a_line)
 		struct trace_text text = {line, sizeof(line), 0};
 
 		trace_format_event(&text, format, &event);
-		cr_assert_lt(text.used, TRACE_LINE_MAX);
+		cr_assert_leq(text.used, TRACE_LINE_MAX);
 		line[text.used] = '\0';
 		cr_expect(strstr(line, format ? "…\",\"args\":{}}\n" : "…)\n"));
+	}
+}
+
+/* Machines read it: no name is cut for which there is room. */
+Test(trace_format, names_in_json_are_whole)
+{
+	static char line[1 << 20], name[100001];
+	const struct trace_view named = {.group = "g", .event = name, .place = name};
+	const struct trace_event event = {.view = &named, .comm = "c"};
+	struct trace_text text = {line, sizeof(line) - 1, 0};
+
+	memset(name, 'n', sizeof(name) - 1);
+	trace_format_event(&text, TRACE_FORMAT_JSON, &event);
+	cr_expect_gt(text.used, 2 * (sizeof(name) - 1));
+	cr_expect_null(strstr(line, "…"));
+	text.used = 0;
+	trace_format_event(&text, TRACE_FORMAT_TEXT, &event);
+	line[text.used] = '\0';
+	cr_expect_leq(text.used, TRACE_LINE_MAX);
+	cr_expect_not_null(strstr(line, "…"));
+}
+
+static const char *plain(const char *string)
+{
+	struct trace_text text = {buffer, sizeof(buffer) - 1, 0};
+
+	trace_text_plain(&text, string);
+	buffer[text.used] = '\0';
+	return buffer;
+}
+
+/* ESC [ and CSI, which is the same in one character, in UTF-8 and as a byte; lines, bells. */
+Test(trace_format, nothing_of_a_name_talks_to_a_terminal)
+{
+	cr_expect_str_eq(plain("a\x1b[31mb"), "a?[31mb");
+	cr_expect_str_eq(plain("a\xc2\x9b"
+			       "31mb"),
+			 "a?31mb");
+	cr_expect_str_eq(plain("a\x9b"
+			       "31mb"),
+			 "a?31mb");
+	cr_expect_str_eq(plain("a\nb\rc\td\ae\x7f"), "a?b?c?d?e?");
+	cr_expect_str_eq(plain("\xc2"), "?");
+	cr_expect_str_eq(plain("\xc2\xa0\xc3\xa4\xe2\x82\xac"), "\xc2\xa0\xc3\xa4\xe2\x82\xac");
+	for (int c = 0x80; c < 0xa0; c++) {
+		const char utf8[] = {(char)0xc2, (char)c, '.', '\0'}, raw[] = {(char)c, '.', '\0'};
+
+		cr_expect_str_eq(plain(utf8), "?.", "U+%04X", c);
+		cr_expect_str_eq(plain(raw), "?.", "%#x", c);
+	}
+}
+
+/* Whatever the limit, and however many bytes a character has. */
+Test(trace_format, cut_text_is_utf8_too)
+{
+	static const char euros[] = "a\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac"
+				    "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac";
+
+	for (size_t max = 16; max < sizeof(euros) + 2; max++) {
+		struct trace_text text = {buffer, sizeof(buffer) - 1, 0};
+
+		trace_text_plain_within(&text, euros, max);
+		buffer[text.used] = '\0';
+		cr_expect_leq(text.used, max);
+		for (const char *at = buffer; *at; at += trace_text_shown(at))
+			cr_assert_gt(trace_text_shown(at), 0, "within %zu", max);
+		cr_expect_eq(strstr(buffer, "…") != NULL, max < sizeof(euros) - 1, "within %zu",
+			     max);
 	}
 }

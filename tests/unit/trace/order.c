@@ -73,7 +73,7 @@ static void setup_with(bool safe)
 	trace_session_process(&session, 0)->probe_count = 1;
 	cr_assert_eq(trace_reader_init(&reader, &session, TRACE_FORMAT_TEXT, &arena), 0);
 	for (int i = 0; i < 4; i++)
-		reader.processes[i] = (struct trace_reader_process){&plain.view, 1, 77};
+		reader.processes[i] = (struct trace_reader_process){&plain.view, 1, 77, 0};
 }
 
 static void setup(void)

@@ -29,7 +29,7 @@ static void setup(void)
 	session.shared->clock = TRACE_CLOCK_MONOTONIC;
 	cr_assert_eq(trace_session_add_process(&session, getpid(), 1), 0);
 	cr_assert_eq(trace_reader_init(&reader, &session, TRACE_FORMAT_TEXT, &arena), 0);
-	reader.processes[0] = (struct trace_reader_process){views, 2, getpid()};
+	reader.processes[0] = (struct trace_reader_process){views, 2, getpid(), 0};
 }
 
 static void put_words(uint32_t index, const uint64_t *words, uint64_t count)
@@ -181,4 +181,26 @@ Test(trace_reader, losses_add_up, .init = setup)
 	atomic_store(&trace_session_ring(&session, 3)->dropped, 7);
 	atomic_store(&session.shared->lost_events, 100);
 	cr_expect_eq(trace_reader_dropped(&reader), 112);
+}
+
+/* What is written first makes room: JSON is not cut where an empty buffer would do. */
+Test(trace_reader, a_long_name_waits_for_an_empty_text, .init = setup)
+{
+	enum { LONG = 100000, USED = 900000 };
+	char *name = memset(trace_arena_alloc(&arena, LONG + 1), 'n', LONG);
+	const struct trace_view named = {.group = "g", .event = name, .place = "p"};
+	struct trace_text text = {buffer, sizeof(buffer) - 1, USED};
+
+	reader.format = TRACE_FORMAT_JSON;
+	reader.processes[0] =
+		(struct trace_reader_process){&named, 1, getpid(), trace_reader_longest(&named, 1)};
+	put_words(0, (uint64_t[]){2ull << 32, 10}, 2);
+	cr_assert(trace_reader_begin(&reader));
+	cr_expect(trace_reader_next(&reader, &text));
+	cr_expect_eq(text.used, USED);
+	text.used = 0;
+	cr_expect_not(trace_reader_next(&reader, &text));
+	cr_expect_gt(text.used, LONG);
+	buffer[text.used] = '\0';
+	cr_expect_null(strstr(buffer, "…"));
 }
