@@ -19,7 +19,7 @@
 #define FEW_BYTES 64u	      /* for which no file is opened */
 #define READ_MAX  0x40000000u /* bytes; read(2): less than 2 GiB at once */
 
-static bool forget_proc;
+static bool forget_proc, faults_are_caught;
 
 void sys_copy_forget_proc(bool forget)
 {
@@ -78,4 +78,15 @@ size_t sys_copy(uint64_t from, void *to, size_t size)
 	more = few ? copy_by_kernel(from + done, rest, size - done)
 		   : copy_pages(from + done, rest, size - done);
 	return done + more;
+}
+
+void sys_copy_rely_on_faults(bool caught)
+{
+	faults_are_caught = caught;
+}
+
+bool sys_copy_all(uint64_t from, void *to, size_t size)
+{
+	return faults_are_caught ? sys_read_memory(to, from, size)
+				 : sys_copy(from, to, size) == size;
 }

@@ -15,6 +15,20 @@
  */
 size_t sys_copy(uint64_t from, void *to, size_t size);
 
+/**
+ * The engine has the signals of faults, or has them no longer. Until then sys_copy_all() goes the
+ * long way.
+ */
+void sys_copy_rely_on_faults(bool caught);
+
+/**
+ * Copy all of it, by plain reads where a fault is caught.
+ *
+ * @return   false: it cannot be read.
+ * Context:  as sys_copy().
+ */
+bool sys_copy_all(uint64_t from, void *to, size_t size);
+
 /* For tests: as if /proc were not there. */
 void sys_copy_forget_proc(bool forget);
 

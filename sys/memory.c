@@ -10,10 +10,7 @@
  */
 #include "sys/memory.h"
 
-#include <fcntl.h>
 #include <stddef.h>
-
-#include "sys/call.h"
 
 struct fixup {
 	int32_t access, resume; /* relative to themselves */
@@ -70,15 +67,4 @@ EP_TRAP_PATH bool sys_write_memory(uint64_t to, const void *from, uint64_t size)
 	if (size == sizeof(uint64_t))
 		return sys_store_uint64_t(to, *(const unaligned_u64 *)from);
 	return copy(to, (uint64_t)from, size);
-}
-
-bool sys_read_by_kernel(void *to, uint64_t from, uint64_t size)
-{
-	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDONLY | O_CLOEXEC, 0), got;
-
-	if (fd < 0)
-		return false;
-	got = sys4(SYS_pread64, fd, to, size, from);
-	sys1(SYS_close, fd);
-	return got == (long)size;
 }

@@ -76,13 +76,4 @@ EP_TRAP_PATH uint64_t sys_fault_fixup(uint64_t rip);
 EP_TRAP_PATH bool sys_read_memory(void *to, uint64_t from, uint64_t size);
 EP_TRAP_PATH bool sys_write_memory(uint64_t to, const void *from, uint64_t size);
 
-/**
- * Read what may not be readable in the usual way: text that can only be executed, or before there
- * is a handler of faults.
- *
- * @return   false: there is nothing, or /proc is not there.
- * Context:  any thread; three system calls.
- */
-bool sys_read_by_kernel(void *to, uint64_t from, uint64_t size);
-
 #endif

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "probe/engine/engine.h"
 #include "include/counting.h"
+#include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
 #include "probe/guest/host.h"
 #include "probe/image/leaf.h"

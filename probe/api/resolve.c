@@ -11,6 +11,7 @@
 #include "include/emuprobe.h"
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
+#include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "probe/thread/thread.h"
 

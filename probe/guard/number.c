@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "probe/image/functions.h"
 #include "probe/image/place.h"
 #include "x86/insn.h"
 #include "x86/vector.h"

@@ -17,6 +17,7 @@
 #include "probe/guest/masks.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
+#include "sys/copy.h"
 #include "sys/memory.h"
 
 #define SIGNALS	     64
@@ -31,7 +32,6 @@
 void signals_restorer(void);
 
 static struct signals_ours ours;
-static bool are_ours; /* in the kernel, all of them */
 
 EP_TRAP_PATH static bool is_owned(int sig)
 {
@@ -293,7 +293,7 @@ bool signals_are_taken(void)
 
 	return !ask_kernel(SIGTRAP, &action) && action.restorer &&
 	       action.restorer != signals_restorer &&
-	       sys_read_by_kernel(found, (uint64_t)action.restorer, SIZE) &&
+	       sys_copy((uint64_t)action.restorer, found, SIZE) == SIZE &&
 	       memcmp(found, (const void *)(uint64_t)signals_restorer, SIZE) == 0;
 }
 
@@ -306,22 +306,17 @@ int signals_init(const struct signals_ours *handlers)
 		if (sig != SIGKILL && sig != SIGSTOP && adopt(sig))
 			error = -EP_UNSUPPORTED;
 	adopt_mask();
-	are_ours = !error;
+	sys_copy_rely_on_faults(!error);
 	if (error)
 		signals_deinit();
 	return error;
-}
-
-bool signals_are_ours(void)
-{
-	return are_ours;
 }
 
 void signals_deinit(void)
 {
 	uint64_t blocked = masks_blocked();
 
-	are_ours = false;
+	sys_copy_rely_on_faults(false);
 	for (int sig = 1; sig <= SIGNALS; sig++) {
 		struct signals_action action = {.flags = 0};
 

@@ -47,9 +47,6 @@ int signals_init(const struct signals_ours *handlers);
  */
 void signals_deinit(void);
 
-/** Are they ours now? Then memory that is not there may be read: sys/memory.h. Context: lock held. */
-bool signals_are_ours(void);
-
 /**
  * rt_sigaction() as the program should see it.
  *

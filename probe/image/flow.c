@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "probe/image/functions.h"
 #include "probe/image/original.h"
 #include "probe/image/place.h"
 #include "x86/flags.h"

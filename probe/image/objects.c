@@ -21,19 +21,6 @@ static bool is_watched;
 static struct objects_object **gone; /* unloaded, and not yet told */
 static size_t gone_count;
 
-void objects_forget_functions(struct objects_object *object)
-{
-	free(object->functions);
-	free(object->rseq);
-	free(object->names[0]);
-	free(object->names[1]);
-	object->functions = NULL;
-	object->rseq = NULL;
-	object->names[0] = object->names[1] = NULL;
-	object->function_count = object->rseq_count = 0;
-	object->functions_read = false;
-}
-
 static void object_destroy(struct objects_object *object)
 {
 	objects_forget_functions(object);
@@ -57,23 +44,6 @@ static const char *basename_of(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
-}
-
-void objects_read_extent(struct objects_object *object)
-{
-	object->start = UINT64_MAX;
-	object->end = 0;
-	for (size_t i = 0; i < object->phdr_count; i++) {
-		const ElfW(Phdr) *phdr = &object->phdrs[i];
-		uint64_t start = object->base + phdr->p_vaddr;
-
-		if (phdr->p_type != PT_LOAD)
-			continue;
-		if (start < object->start)
-			object->start = start;
-		if (start + phdr->p_memsz > object->end)
-			object->end = start + phdr->p_memsz;
-	}
 }
 
 /* They are in the object's own memory, which may be a mapping of nothing. */
@@ -309,150 +279,7 @@ struct objects_object *objects_find(uint64_t address)
 	return NULL;
 }
 
-/* Where the executable segment ends that holds @address; 0: none does. */
-static uint64_t code_end(const struct objects_object *object, uint64_t address)
-{
-	for (size_t i = 0; i < object->phdr_count; i++) {
-		const ElfW(Phdr) *phdr = &object->phdrs[i];
-		uint64_t start = object->base + phdr->p_vaddr;
-
-		if (phdr->p_type == PT_LOAD && (phdr->p_flags & PF_X) &&
-		    address - start < phdr->p_filesz)
-			return start + phdr->p_filesz;
-	}
-	return 0;
-}
-
-bool objects_is_code(const struct objects_object *object, uint64_t address)
-{
-	return code_end(object, address) != 0;
-}
-
-uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset)
-{
-	for (size_t i = 0; i < object->phdr_count; i++) {
-		const ElfW(Phdr) *phdr = &object->phdrs[i];
-
-		if (phdr->p_type == PT_LOAD && (phdr->p_flags & PF_X) &&
-		    offset - phdr->p_offset < phdr->p_filesz)
-			return object->base + phdr->p_vaddr + (offset - phdr->p_offset);
-	}
-	return 0;
-}
-
-uint64_t objects_file_offset(const struct objects_object *object, uint64_t address)
-{
-	for (size_t i = 0; i < object->phdr_count; i++) {
-		const ElfW(Phdr) *phdr = &object->phdrs[i];
-		uint64_t at = address - object->base - phdr->p_vaddr;
-
-		if (phdr->p_type == PT_LOAD && at < phdr->p_filesz)
-			return phdr->p_offset + at;
-	}
-	return 0;
-}
-
-static int by_start(const void *a, const void *b)
-{
-	const struct objects_function *left = a, *right = b;
-
-	if (left->start != right->start)
-		return left->start < right->start ? -1 : 1;
-	/* Ends that are not known yet come first, then the longest. */
-	return left->end < right->end ? 1 : left->end > right->end ? -1 : 0;
-}
-
-/* What has no size ends where the next function starts. */
-static void fill_ends(struct objects_object *object)
-{
-	uint64_t next = 0;
-
-	for (size_t i = object->function_count; i-- > 0;) {
-		struct objects_function *function = &object->functions[i];
-		bool last_of_start = i + 1 == object->function_count ||
-				     object->functions[i + 1].start != function->start;
-
-		if (last_of_start && i + 1 < object->function_count)
-			next = object->functions[i + 1].start;
-		function->guessed_end = function->end <= function->start;
-		if (function->guessed_end)
-			function->end = next ? next : function->start + 1;
-	}
-}
-
-int objects_add(struct objects_object *object, const struct objects_function *function)
-{
-	uint64_t end = code_end(object, function->start);
-	size_t count = object->function_count;
-
-	if (!end)
-		return 0;
-	/* Room for the next power of two, at least 1024. */
-	if (count == 0 || (count >= 1024 && (count & (count - 1)) == 0)) {
-		struct objects_function *grown =
-			reallocarray(object->functions, count ? count * 2 : 1024, sizeof(grown[0]));
-
-		if (!grown)
-			return -EP_NO_MEMORY;
-		object->functions = grown;
-	}
-	object->functions[count] = *function;
-	if (function->end > end)
-		object->functions[count].end = end;
-	object->function_count++;
-	return 0;
-}
-
 uint64_t objects_generation(void)
 {
 	return seen_adds + seen_subs;
-}
-
-size_t objects_count_up_to(const struct objects_object *object, uint64_t address)
-{
-	size_t low = 0, high = object->function_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-
-		if (object->functions[middle].start <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-const struct objects_function *objects_function_at(struct objects_object *object, uint64_t address)
-{
-	size_t low = objects_count_up_to(object, address);
-
-	/* Extents may nest, but not deeply: a function with entries inside. */
-	for (size_t i = low, tries = 0; i-- > 0 && tries < 64; tries++)
-		if (address < object->functions[i].end)
-			return &object->functions[i];
-	return NULL;
-}
-
-int objects_read_functions(struct objects_object *object)
-{
-	int error;
-
-	if (object->functions_read)
-		return 0;
-	error = objects_read_fdes(object);
-	if (!error)
-		error = objects_read_dynsym(object);
-	if (!error)
-		error = objects_read_file(object);
-	if (error) {
-		objects_forget_functions(object); /* what is there of them would be there twice */
-		return error;
-	}
-	if (object->function_count)
-		qsort(object->functions, object->function_count, sizeof(object->functions[0]),
-		      by_start);
-	fill_ends(object);
-	object->functions_read = true;
-	return 0;
 }

@@ -9,50 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A known function start. Several symbols of one address are several entries. */
-struct objects_function {
-	uint64_t start, end; /* end: of its symbol or FDE, or the next start where neither says */
-	const char *name;    /* NULL: known from unwind information only */
-	uint8_t kind;	     /* enum objects_kind */
-	bool hidden_version; /* not the default version of that name */
-	bool exported;	     /* other objects can refer to it */
-	bool weak;
-	bool is_part;	  /* split off from a function: not called, but jumped to, and seldom */
-	bool guessed_end; /* neither a size nor an FDE says where it ends */
-};
-
-enum objects_kind {
-	OBJECTS_FDE,   /* a start and an extent without a name */
-	OBJECTS_FUNC,  /* STT_FUNC */
-	OBJECTS_IFUNC, /* STT_GNU_IFUNC: the address is that of the resolver */
-};
-
-struct objects_object {
-	const char *path;    /* of the file, "" where there is none */
-	const char *name;    /* soname, or basename of the path */
-	uint64_t base;	     /* load bias */
-	uint64_t start, end; /* extent of all its mappings */
-	ElfW(Phdr) * phdrs;  /* a copy */
-	size_t phdr_count;
-	const void *loaded_phdrs; /* where the loader has them: to know the object by */
-	bool is_executable;	  /* the program itself */
-	bool is_self;		  /* /proc/self/exe is its file, whatever has become of the path */
-	bool is_vdso;
-	bool is_engine;	 /* the shared object that this code is in */
-	bool is_foreign; /* in another link namespace (dlmopen) */
-	bool is_new;	 /* not yet told by objects_changes() */
-	bool is_there;	 /* used while the loader is asked */
-	/* Sorted by start; made at first use. */
-	struct objects_function *functions;
-	size_t function_count;
-	bool functions_read;
-	bool has_symtab; /* names of functions that it does not export, too */
-	/* Restartable sequences: [start, end) pairs. */
-	uint64_t (*rseq)[2];
-	size_t rseq_count;
-	uint64_t trap_path[2]; /* of a library or program that has handlers marked EP_TRAP_PATH */
-	char *names[2];	       /* copies of its string tables, which names point into */
-};
+#include "probe/image/object.h"
 
 /**
  * The objects loaded now, in link-map order.
@@ -82,49 +39,7 @@ void objects_changes(void (*changed)(struct objects_object *object, bool loaded)
 /** The object that @address lies in, NULL: none. Context: as objects_list(). */
 struct objects_object *objects_find(uint64_t address);
 
-/** Does @address lie in an executable segment of @object? */
-bool objects_is_code(const struct objects_object *object, uint64_t address);
-
-/**
- * Read symbols and unwind information, once an object.
- *
- * @return   0 or -EP_NO_MEMORY.
- * Context:  engine lock held. Milliseconds for a large object.
- */
-int objects_read_functions(struct objects_object *object);
-
-/** How many functions start at or below @address. */
-size_t objects_count_up_to(const struct objects_object *object, uint64_t address);
-
 /** Changes when an object is loaded or unloaded. */
 uint64_t objects_generation(void);
-
-/** The function whose extent holds @address; the one that starts last. NULL: not known. */
-const struct objects_function *objects_function_at(struct objects_object *object, uint64_t address);
-
-/** The address of a file offset that is mapped for execution; 0: none. */
-uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset);
-
-/** The other way round: where in the file @address is; 0: it is not of the file. */
-uint64_t objects_file_offset(const struct objects_object *object, uint64_t address);
-
-/* ---- for objects.c and its parts ----------------------------------------------------------- */
-
-char *objects_executable_path(const void *phdrs, bool *ret_is_self);
-
-/* What an object says of itself, which may be a lie: 0 or -EP_NO_MEMORY. */
-int objects_read_soname(struct objects_object *object);
-int objects_read_fdes(struct objects_object *object);
-int objects_read_dynsym(struct objects_object *object);
-int objects_read_file(struct objects_object *object);
-
-/** Add a function, if code of @object is where it starts; it ends there, too. */
-int objects_add(struct objects_object *object, const struct objects_function *function);
-
-/** Fill start and end. */
-void objects_read_extent(struct objects_object *object);
-
-/** Give back what objects_read_functions() has made. */
-void objects_forget_functions(struct objects_object *object);
 
 #endif

@@ -12,7 +12,7 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#include "probe/image/objects.h"
+#include "probe/image/object.h"
 
 #define LINE_SIZE (PATH_MAX + 128)
 

@@ -4,7 +4,7 @@
 #define EMUPROBE_PROBE_IMAGE_OBJECTS_PIECE_H
 
 #include "probe/image/cursor.h"
-#include "probe/image/objects.h"
+#include "probe/image/object.h"
 
 struct objects_piece {
 	uint8_t *bytes; /* NULL: none; else a zero stands behind them */

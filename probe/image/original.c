@@ -5,11 +5,11 @@
  */
 #include "probe/image/original.h"
 
-#include "sys/memory.h"
+#include "sys/copy.h"
 
 static bool read_unchanged(uint64_t address, uint8_t *ret, size_t size)
 {
-	return sys_read_memory(ret, address, size);
+	return sys_copy_all(address, ret, size);
 }
 
 static original_reader reader = read_unchanged;

@@ -11,6 +11,7 @@
 #include <sys/auxv.h>
 
 #include "fallback-xol/boost.h"
+#include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "probe/image/original.h"
 #include "sys/maps.h"

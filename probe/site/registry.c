@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "probe/image/original.h"
-#include "probe/guest/signals.h"
 #include "sys/copy.h"
 #include "sys/memory.h"
 #include "x86/encode.h"
@@ -209,19 +208,12 @@ static void overlay_from_below(uint64_t address, uint8_t *ret, size_t size)
 	}
 }
 
-/* Generated code may vanish at any moment, and so may that of a file. */
-static bool read_code(uint64_t address, uint8_t *ret, size_t size)
-{
-	if (signals_are_ours())
-		return sys_read_memory(ret, address, size);
-	return sys_copy(address, ret, size) == size;
-}
-
 bool registry_read_original(uint64_t address, uint8_t *ret, size_t size)
 {
 	size_t i = 0;
 
-	if (!read_code(address, ret, size))
+	/* Generated code may vanish at any moment, and so may that of a file. */
+	if (!sys_copy_all(address, ret, size))
 		return false;
 	overlay_from_below(address, ret, size);
 	for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {

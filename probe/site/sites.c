@@ -16,6 +16,7 @@
 #include "probe/site/promote.h"
 #include "probe/site/registry.h"
 #include "probe/thread/counters.h"
+#include "sys/copy.h"
 #include "sys/memory.h"
 #include "x86/encode.h"
 
@@ -62,7 +63,7 @@ static enum standing standing_of(const struct probe_site *site)
 	if (sys_read_memory(&first, site->address, 1))
 		return GONE;
 	/* Unmapped, or mapped without the right to read; then it comes back with our int3. */
-	return sys_read_by_kernel(&first, site->address, 1) && first != X86_INT3 ? GONE : UNCLEAR;
+	return sys_copy(site->address, &first, 1) == 1 && first != X86_INT3 ? GONE : UNCLEAR;
 }
 
 static bool is_current(const struct probe_site *site)

@@ -14,6 +14,7 @@
 
 #include "fallback-xol/code_memory.h"
 #include "probe/image/flow.h"
+#include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "probe/image/place.h"
 #include "probe/site/plan.h"

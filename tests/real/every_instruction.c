@@ -12,6 +12,7 @@
 
 #include "include/emuprobe.h"
 #include "probe/engine/lock.h"
+#include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "tests/real/workloads.h"
 #include "x86/insn.h"

@@ -8,6 +8,7 @@
 
 #include "include/emuprobe.h"
 #include "probe/engine/lock.h"
+#include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "tests/real/workloads.h"
 #include "tests/support/platform.h"

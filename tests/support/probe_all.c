@@ -20,6 +20,7 @@
 
 #include "fallback-xol/code_memory.h"
 #include "include/emuprobe.h"
+#include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "probe/image/place.h"
 
