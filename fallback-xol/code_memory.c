@@ -8,8 +8,8 @@
  *	     +------------- same pages ----------------+
  *
  * A chunk has a memfd of its own, closed at once: programs close descriptors that they did not
- * open, and the number could then mean a file of theirs. Chunks are large, since only touched
- * pages cost memory and all near targets share them, and get smaller where there is no room.
+ * open, and the number could then mean a file of theirs. All near targets share a chunk; chunks grow
+ * with what is in use, and get smaller where there is no room.
  *
  * MAP_SHARED memory stays shared after fork(). The parent goes on filling its chunks; a child may
  * run what is there, but takes chunks of its own. Each chunk remembers the generation that made
@@ -37,6 +37,7 @@
 #define PAGE	     ((size_t)4096)
 #define MIN_ADDR_MAX ((uint64_t)1 << 20) /* more than any vm.mmap_min_addr */
 #define CHUNK_ALIGN  ((size_t)64 << 10)
+#define CHUNK_MIN    ((size_t)64 << 10) /* but where that does not fit in */
 
 struct chunk {
 	struct chunk *next;
@@ -223,14 +224,21 @@ static int chunk_create(struct sys_window window, uint64_t near, size_t size, st
 	return 0;
 }
 
-/* Large if possible. -EP_NO_MEMORY counts for more than -EP_OUT_OF_REACH of a larger one. */
+/*
+ * As large as all that is in use, if possible: a program that locks its memory, or may not have much,
+ * pays for what its probes need. -EP_NO_MEMORY counts for more than -EP_OUT_OF_REACH of a larger one.
+ */
 static int chunk_create_for(struct sys_window window, uint64_t near, size_t size,
 			    struct chunk **ret)
 {
-	static const size_t sizes[] = {(size_t)1 << 20, (size_t)128 << 10, (size_t)16 << 10, PAGE};
+	static const size_t sizes[] = {(size_t)1 << 20, (size_t)256 << 10, CHUNK_MIN,
+				       (size_t)16 << 10, PAGE};
+	size_t enough = usage.used > CHUNK_MIN ? usage.used : CHUNK_MIN;
 	int error = -EP_OUT_OF_REACH;
 
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]) && sizes[i] >= size; i++) {
+		if (sizes[i] > enough && sizes[i + 1] >= size)
+			continue;
 		error = chunk_create(window, near, sizes[i], ret);
 		if (!error)
 			return 0;

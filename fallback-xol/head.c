@@ -19,6 +19,7 @@
 #define PAGE	       ((uint64_t)4096)
 #define HALF	       ((uint64_t)1 << 31) /* reach of a rel32 to each side */
 #define CURSORS	       16
+#define SMALL_CHUNKS   8
 #define PREDICTOR_NEAR 64 /* bytes of code around a probe */
 #define STEP_COARSE    8  /* between heads whose lowest byte is free to choose */
 
@@ -74,6 +75,7 @@ struct chunk {
 };
 
 static struct chunk *chunks;
+static size_t chunk_count;
 
 /* Which bytes are prescribed, as four bits. */
 static unsigned int cursor_index(struct xol_pattern pattern)
@@ -165,6 +167,7 @@ static int chunk_create(uint64_t at, uint64_t size, struct chunk **ret)
 	chunk->taken = taken;
 	chunk->next = chunks;
 	chunks = chunk;
+	chunk_count++;
 	*ret = chunk;
 	return 0;
 }
@@ -242,13 +245,13 @@ static const struct gap *best_gap(struct xol_pattern pattern, bool growth, uint6
 	return best;
 }
 
-/* As large as possible, around @at, inside @gap. */
+/* As large as possible, around @at, inside @gap; the first few small, since they may be all. */
 static int chunk_create_around(uint64_t at, struct sys_window gap, struct chunk **ret)
 {
 	static const uint64_t sizes[] = {(uint64_t)1 << 20, (uint64_t)64 << 10, PAGE};
 	int error = -EP_OUT_OF_REACH;
 
-	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = chunk_count < SMALL_CHUNKS; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint64_t lo = at & ~(sizes[i] - 1), hi = lo + sizes[i];
 
 		if (at + XOL_HEAD_SIZE > hi)

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 /*
- * Threads come and go without telling us, and we first meet them in a trap, where nothing can be
- * allocated. So their records are a fixed pool, indexed by a hash of the thread ID: a thread finds
- * its own record or claims a free one, and that of a dead thread is found again by the next thread
- * with its ID, or taken when the pool fills. A pointer to it is kept in static TLS.
+ * Threads come and go without telling us, and we first meet them in a trap, where no allocator can
+ * be called. So their records come from the kernel, a few at a time: a program that locks its memory,
+ * or may not have much of it, pays for the threads that it has. A table of slots, indexed by a hash
+ * of the thread ID, says which record is whose: a thread finds its own or claims a free one, and
+ * that of a dead thread is found again by the next thread with its ID, or taken when the table
+ * fills. A pointer to it is kept in static TLS.
  *
- * The pool is wiped on fork, so that a child does not inherit threads that it has not got; a
- * record with tid 0 behind a TLS pointer means just that, and is claimed anew.
+ *	slots: | 0 | 3 | 0 | 1 | 2 | ...	number of a record + 1; 0: none
+ *	chunks: | . | . | ... -> | record 0 | record 1 | ... |
+ *
+ * Slots and records are wiped on fork, so that a child does not inherit threads that it has not got;
+ * a record with tid 0 behind a TLS pointer means just that, and is claimed anew. Chunks stay.
  */
 #include "probe/thread/thread.h"
 
@@ -17,43 +22,86 @@
 #include "sys/barrier.h"
 #include "sys/call.h"
 
-#define POOL_SIZE   65536u
-#define RETRIES_MAX 1000u
-#define SAME_STACK  0x100000u /* farther apart, two addresses may be of different stacks */
-#define SEARCH_MAX  64u	      /* records that one thread looks at */
+#define POOL_SIZE     65536u
+#define CHUNK_RECORDS 32u
+#define RETRIES_MAX   1000u
+#define SAME_STACK    0x100000u /* farther apart, two addresses may be of different stacks */
+#define SEARCH_MAX    64u	/* records that one thread looks at */
 
 /* One wiped mapping. */
 struct pool {
-	_Atomic int32_t pid; /* whose memory this is; 0: forked, and not asked since */
-	struct probe_thread records[POOL_SIZE];
-	/* Records ever used, as index + 1, so that a search need not look at all. */
-	_Atomic uint32_t used_count;
-	_Atomic uint32_t used[POOL_SIZE];
+	_Atomic int32_t pid;	/* whose memory this is; 0: forked, and not asked since */
+	_Atomic uint32_t count; /* records ever used: the first ones */
+	_Atomic uint32_t slots[POOL_SIZE];
 };
 
 static struct pool *pool;
+static _Atomic(struct probe_thread *) chunks[POOL_SIZE / CHUNK_RECORDS];
 __thread struct probe_thread *probe_thread_known;
 static __thread uint64_t blocked_copy; /* of .blocked: the record is wiped on fork */
 
+/* Memory that a child of fork() finds zeroed: it would take its parent's threads for its own. */
+EP_TRAP_PATH static void *map_wiped(size_t bytes, int *ret_error)
+{
+	long at = sys6(SYS_mmap, 0, (long)bytes, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (at < 0) {
+		*ret_error = -EP_NO_MEMORY;
+		return NULL;
+	}
+	if (sys3(SYS_madvise, at, bytes, MADV_WIPEONFORK)) {
+		sys2(SYS_munmap, at, bytes);
+		*ret_error = -EP_UNSUPPORTED;
+		return NULL;
+	}
+	sys3(SYS_madvise, at, bytes, MADV_DONTDUMP);
+	return (void *)at;
+}
+
+/* Another thread may be as fast. */
+EP_TRAP_PATH static int add_chunk(uint32_t chunk)
+{
+	size_t bytes = CHUNK_RECORDS * sizeof(struct probe_thread);
+	struct probe_thread *none = NULL, *records;
+	int error = 0;
+
+	if (atomic_load(&chunks[chunk]))
+		return 0;
+	records = map_wiped(bytes, &error);
+	if (records && !atomic_compare_exchange_strong(&chunks[chunk], &none, records))
+		sys2(SYS_munmap, records, bytes);
+	return error;
+}
+
+/* NULL: it is only just being made. */
+EP_TRAP_PATH static struct probe_thread *record_at(uint32_t index)
+{
+	struct probe_thread *chunk = atomic_load(&chunks[index / CHUNK_RECORDS]);
+
+	return chunk ? &chunk[index % CHUNK_RECORDS] : NULL;
+}
+
+/* How many there may be. */
+EP_TRAP_PATH static uint32_t record_count(void)
+{
+	uint32_t count = atomic_load(&pool->count);
+
+	return count < POOL_SIZE ? count : POOL_SIZE;
+}
+
 int probe_thread_init(void)
 {
-	size_t bytes = sizeof(*pool);
-	void *memory;
+	struct pool *memory;
+	int error;
 
 	if (pool)
 		return 0;
-	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	if (memory == MAP_FAILED)
-		return -EP_NO_MEMORY;
-	/* A child would take its parent's threads for its own. */
-	if (madvise(memory, bytes, MADV_WIPEONFORK)) {
-		munmap(memory, bytes);
-		return -EP_UNSUPPORTED;
-	}
-	madvise(memory, bytes, MADV_DONTDUMP);
-	((struct pool *)memory)->pid = (int32_t)sys0(SYS_getpid);
+	error = add_chunk(0);
+	memory = error ? NULL : map_wiped(sizeof(*memory), &error);
+	if (!memory)
+		return error;
+	memory->pid = (int32_t)sys0(SYS_getpid);
 	pool = memory;
 	return 0;
 }
@@ -75,8 +123,6 @@ EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, u
 {
 	if (!atomic_compare_exchange_strong(&record->tid, &expected, tid))
 		return false;
-	if (expected == 0)
-		pool->used[pool->used_count++] = (uint32_t)(record - pool->records) + 1;
 	record->running = NULL;
 	record->passing = NULL;
 	record->engine_depth = 0;
@@ -91,21 +137,52 @@ EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, u
 	return true;
 }
 
+EP_TRAP_PATH static _Atomic uint32_t *slot_of(uint32_t tid, uint32_t i)
+{
+	return &pool->slots[(tid + i * i) % POOL_SIZE];
+}
+
+/* A record that nobody has ever used, as in a slot; 0: there is no memory, and one less of them. */
+EP_TRAP_PATH static uint32_t new_record(void)
+{
+	uint32_t index = record_count();
+
+	if (index < POOL_SIZE)
+		index = atomic_fetch_add(&pool->count, 1);
+	return index < POOL_SIZE && !add_chunk(index / CHUNK_RECORDS) ? index + 1 : 0;
+}
+
+/* The record of a slot; if that has none, it gets @spare, which is made at need. */
+EP_TRAP_PATH static struct probe_thread *record_of(_Atomic uint32_t *slot, uint32_t *spare)
+{
+	uint32_t index = atomic_load(slot);
+
+	if (!index && !*spare)
+		*spare = new_record();
+	if (!index && *spare && atomic_compare_exchange_strong(slot, &index, *spare)) {
+		index = *spare;
+		*spare = 0;
+	}
+	return index ? record_at(index - 1) : NULL;
+}
+
 EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 {
 	bool is_guest = probe_thread_is_guest(); /* to whom its parent's threads look dead */
+	uint32_t spare = 0;
 
 	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
-		struct probe_thread *record = &pool->records[(tid + i * i) % POOL_SIZE];
-		uint32_t owner = record->tid;
+		struct probe_thread *record = record_of(slot_of(tid, i), &spare);
+		uint32_t owner = record ? atomic_load(&record->tid) : UINT32_MAX;
 
 		/* Of our own ID: left by a thread that is dead, or wiped under us. */
 		if ((owner == tid || owner == 0) && claim(record, owner, tid))
 			return record;
 	}
 	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
-		struct probe_thread *record = &pool->records[(tid + i * i) % POOL_SIZE];
-		uint32_t owner = record->tid;
+		uint32_t index = atomic_load(slot_of(tid, i));
+		struct probe_thread *record = index ? record_at(index - 1) : NULL;
+		uint32_t owner = record ? atomic_load(&record->tid) : 0;
 
 		if (owner && !is_guest && is_dead(owner) && claim(record, owner, tid))
 			return record;
@@ -161,11 +238,12 @@ EP_TRAP_PATH void probe_thread_block(struct probe_thread *thread, uint64_t block
 EP_TRAP_PATH void probe_thread_each(bool (*visit)(struct probe_thread *thread, void *data),
 				    void *data)
 {
-	for (uint32_t i = 0; i < pool->used_count; i++) {
-		uint32_t index = pool->used[i];
+	uint32_t count = record_count();
 
-		if (index && &pool->records[index - 1] != probe_thread_known &&
-		    visit(&pool->records[index - 1], data))
+	for (uint32_t i = 0; i < count; i++) {
+		struct probe_thread *record = record_at(i);
+
+		if (record && record->tid && record != probe_thread_known && visit(record, data))
 			return;
 	}
 }
@@ -218,6 +296,7 @@ void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data
 {
 	const struct timespec long_enough = {0, 10000000}; /* for any store to be seen */
 	struct probe_thread *caller = probe_thread_self();
+	uint32_t count;
 
 	if (!pool)
 		return;
@@ -227,11 +306,12 @@ void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data
 	 */
 	if (!sys_barrier())
 		sys2(SYS_nanosleep, &long_enough, NULL);
-	for (uint32_t i = 0; i < pool->used_count; i++) {
-		uint32_t index = pool->used[i];
+	count = record_count();
+	for (uint32_t i = 0; i < count; i++) {
+		struct probe_thread *record = record_at(i);
 
-		/* 0: being claimed now, and so after the barrier. */
-		if (index && &pool->records[index - 1] != caller)
-			wait_for(&pool->records[index - 1], removed, data);
+		/* NULL, or nobody's: being claimed now, and so after the barrier. */
+		if (record && record->tid && record != caller)
+			wait_for(record, removed, data);
 	}
 }

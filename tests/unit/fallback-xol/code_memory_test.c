@@ -117,7 +117,7 @@ Test(code_memory_alloc, makes_do_with_a_small_gap)
 	run_fill(xol_code_reach((uint64_t)run, 0));
 	munmap((void *)gap, 0x20000);
 	cr_assert_eq(xol_code_alloc((uint64_t)run, 64, &code), 0);
-	cr_assert_eq(code.rx, gap);
+	cr_assert_lt(code.rx - gap, 0x20000);
 }
 
 Test(code_memory, a_limit_of_file_sizes_does_not_kill)
