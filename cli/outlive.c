@@ -100,10 +100,12 @@ void outlive_look(int fd, struct outlive *ret)
 
 bool outlive_any(const struct trace_session *session, int fd)
 {
-	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+	const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED;
+	uint64_t header = session->layout.definitions, rest = session->layout.size - header;
 
-	if (mmap(session->shared, session->layout.size, PROT_READ | PROT_WRITE, flags, -1, 0) ==
-	    MAP_FAILED)
+	/* Signals still change the header. */
+	if (mmap(session->shared, header, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED ||
+	    munmap((char *)session->shared + header, rest))
 		return false;
 	return fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) != 0;
 }

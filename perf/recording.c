@@ -105,7 +105,8 @@ int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring
 	const struct trace_shape shape = {.process_max = 1,
 					  .ring_max = threads,
 					  .ring_size = ring_size,
-					  .heap_size = HEAP_SIZE};
+					  .heap_size = HEAP_SIZE + threads * ring_size,
+					  .heap_max = 1};
 	int fd, error = trace_session_create(&shape, "", 0, &fd, &session);
 
 	if (error)

@@ -242,4 +242,5 @@ void start_shared(const struct settings *settings, char **envp, struct trace_are
 		settings_hide(envp, memory);
 	if (start.first || shared->follow)
 		probe(&start, settings, envp);
+	trace_session_started(&start.session);
 }

@@ -121,12 +121,10 @@ static uint64_t find_equal(const struct trace_session *session, const void *bloc
 
 	for (uint64_t i = 0; i < LOOK_BACK && i < count; i++) {
 		const struct trace_process *other = trace_session_process(session, count - 1 - i);
-		const void *at;
 
-		if (atomic_load(&other->state) != TRACE_PROCESS_RUNNING || other->set_size != size)
-			continue;
-		at = trace_session_at(session, other->set, size);
-		if (at && memcmp(at, block, size) == 0)
+		if (other && atomic_load(&other->state) == TRACE_PROCESS_RUNNING &&
+		    other->set_size == size &&
+		    trace_session_equals(session, other->set, block, size))
 			return other->set;
 	}
 	return 0;

@@ -2,8 +2,9 @@
 /*
  * A hit costs what this does: two loads to find the thread's ring, one time stamp, a store for each
  * argument. The thread is its ring's only producer, and probes do not nest, so nothing is locked;
- * that events come in the order of time is seen to in head.h. Where a ring is full the thread waits for the reader, but only while that makes progress; one
- * that is stuck or gone is not waited for twice: the event is dropped, and counted.
+ * that events come in the order of time is seen to in head.h. Where a ring is full the thread waits
+ * for the reader, but only while that makes progress; one that is stuck or gone is not waited for
+ * twice: the event is dropped, and counted.
  *
  * The kernel wipes one page on fork: that is how a child notices that it is one, even where libc's
  * fork() was passed by.
@@ -189,23 +190,51 @@ EP_TRAP_PATH static bool take(uint32_t index, const struct trace_ring *parents)
 	struct trace_ring *ring = trace_session_ring(&local.session, index);
 	uint32_t expected = TRACE_RING_FREE;
 
-	if (!atomic_compare_exchange_strong(&ring->state, &expected, TRACE_RING_OWNED))
+	if (!ring || !atomic_compare_exchange_strong(&ring->state, &expected, TRACE_RING_OWNED))
 		return false;
+	mine.data = trace_session_add_ring_data(&local.session, ring)
+			    ? trace_session_ring_data(&local.session, index)
+			    : NULL;
+	if (!mine.data) {
+		atomic_store(&ring->state, TRACE_RING_FREE);
+		return false;
+	}
 	ring->tid = (int32_t)sys6(SYS_gettid, 0, 0, 0, 0, 0, 0);
 	ring->process = local.process;
 	ring->tail_seen = atomic_load(&ring->tail);
 	note_comm(ring, parents);
 	mine.ring = ring;
-	mine.data = trace_session_ring_data(&local.session, index);
 	raise_high(index + 1);
 	return true;
 }
 
+EP_TRAP_PATH static bool is_free(const struct trace_ring *ring)
+{
+	return ring && atomic_load(&ring->state) == TRACE_RING_FREE;
+}
+
+/* One that has memory in our heap, which is used again; else any. */
 EP_TRAP_PATH static bool take_any(const struct trace_ring *parents)
 {
-	for (uint32_t i = 0; i < local.session.layout.ring_max; i++)
-		if (take(i, parents))
+	uint64_t count = trace_session_ring_count(&local.session);
+
+	for (uint32_t i = 0; i < count; i++) {
+		struct trace_ring *ring = trace_session_ring(&local.session, i);
+
+		if (is_free(ring) && trace_session_has_ring_data(&local.session, ring) &&
+		    take(i, parents))
 			return true;
+	}
+	for (uint32_t i = 0; i < local.session.layout.ring_max; i++) {
+		struct trace_ring *ring = trace_session_ring(&local.session, i);
+
+		if (!ring)
+			return false;
+		if (is_free(ring) && take(i, parents))
+			return true;
+		if (is_free(ring)) /* there is no memory for it, nor for the next one */
+			return false;
+	}
 	return false;
 }
 

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sys/mman.h>
 
 #include "sys/barrier.h"
 #include "sys/call.h"
@@ -88,10 +89,9 @@ EP_TRAP_PATH static void pop(struct trace_reader *reader)
 
 EP_TRAP_PATH static uint64_t word_at(const struct trace_reader *reader, uint32_t ring, uint64_t at)
 {
-	const uint64_t *data = trace_session_ring_data(&reader->session, ring);
+	const volatile uint64_t *data = reader->cursors[ring].data;
 
-	return ((const volatile uint64_t *)
-			data)[at / 8 & (reader->session.layout.ring_size / 8 - 1)];
+	return data[at / 8 & (reader->session.layout.ring_size / 8 - 1)];
 }
 
 EP_TRAP_PATH static uint64_t words_of(uint64_t first)
@@ -141,7 +141,13 @@ EP_TRAP_PATH static void enter(struct trace_reader *reader, uint32_t index)
 	if (trace_head_distance(cursor->tail, cursor->head) > reader->session.layout.ring_size ||
 	    cursor->word & (7 & ~TRACE_HEAD_PENDING))
 		skip_all(reader, cursor);
-	if (look(reader, index))
+	if (cursor->tail == cursor->head)
+		return;
+	/* Where it is may change with its owner: looked up, and checked, once a pass. */
+	cursor->data = trace_session_ring_data(&reader->session, index);
+	if (!cursor->data)
+		skip_all(reader, cursor);
+	else if (look(reader, index))
 		push(reader, index);
 }
 
@@ -288,6 +294,20 @@ EP_TRAP_PATH static bool is_gone(const struct trace_reader *reader, const struct
 	return sys6(SYS_tgkill, process->pid, ring->tid, 0, 0, 0, 0) == -ESRCH;
 }
 
+/* Only programs of its own heap can use its memory again: if that one is gone, the kernel may. */
+EP_TRAP_PATH static void give_back(const struct trace_reader *reader, uint32_t index)
+{
+	const struct trace_ring *ring = trace_session_ring(&reader->session, index);
+	const struct trace_process *process =
+		trace_session_process(&reader->session, ring->process);
+	uint64_t *data = trace_session_ring_data(&reader->session, index);
+
+	if (data && !reader->session.parts && process &&
+	    sys6(SYS_kill, process->pid, 0, 0, 0, 0, 0) == -ESRCH)
+		sys6(SYS_madvise, (long)data, (long)reader->session.layout.ring_size,
+			    MADV_REMOVE, 0, 0, 0);
+}
+
 EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
 {
 	uint64_t count = trace_session_ring_count(&reader->session);
@@ -297,8 +317,10 @@ EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
 
 		if (atomic_load(&ring->state) != TRACE_RING_OWNED || !is_gone(reader, ring))
 			continue;
-		if (!trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head)))
-			atomic_store(&ring->state, TRACE_RING_FREE);
+		if (trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head)))
+			continue;
+		give_back(reader, i);
+		atomic_store(&ring->state, TRACE_RING_FREE);
 	}
 }
 

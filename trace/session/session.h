@@ -2,11 +2,13 @@
 /*
  * What the probed processes and the reader of their events share.
  *
- *	header | definitions | processes | rings | heap | data of ring 0 | data of ring 1 | ...
+ *	header | definitions | rings | processes | heap 0 | heap 1 | ...
  *
- * With the launcher it is a sparse memfd that every probed process maps; without, memory of the one
- * process. It outlives any death of a process. The reader believes nothing that stands in it: the
- * program may scribble.
+ * With the launcher it is a sparse memfd; without, memory of the one process. It outlives any death of
+ * a process. The launcher maps all of it, a probed process what it uses (parts.h): the tables, and one
+ * heap, which each program that is executed takes for itself and for the children that it forks; when
+ * there is none left, the last one is for all. The reader believes nothing that stands in it: the program
+ * may scribble.
  */
 #ifndef EMUPROBE_TRACE_SESSION_SESSION_H
 #define EMUPROBE_TRACE_SESSION_SESSION_H
@@ -18,9 +20,10 @@
 
 #include "include/emuprobe.h"
 #include "trace/clock/timens.h"
+#include "trace/session/parts.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 6
+#define TRACE_SESSION_VERSION 7
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
@@ -74,6 +77,7 @@ struct trace_ring {
 	uint32_t process;
 	uint32_t unused;
 	_Atomic uint64_t comm[TRACE_COMM_SIZE / 8];
+	_Atomic uint64_t data;		    /* in a heap; 0: none yet */
 	_Alignas(64) _Atomic uint64_t head; /* head.h */
 	_Atomic uint64_t dropped;
 	uint64_t tail_seen;  /* the producer's copy of tail */
@@ -100,15 +104,14 @@ struct trace_unprobed_program {
 };
 
 struct trace_shape {
-	uint64_t process_max, ring_max, ring_size, heap_size;
+	uint64_t process_max, ring_max, ring_size, heap_size, heap_max;
 };
 
 struct trace_layout {
 	uint64_t definitions, definitions_size;
+	uint64_t rings, ring_max, ring_size;
 	uint64_t processes, process_max;
-	uint64_t rings, ring_max;
-	uint64_t heap, heap_size;
-	uint64_t data, ring_size;
+	uint64_t heap, heap_size, heap_max;
 	uint64_t size;
 };
 
@@ -131,9 +134,9 @@ struct trace_shared {
 	_Atomic uint32_t drained; /* changes, by a futex call, when the reader has made room */
 	_Atomic uint32_t waiting; /* how many threads wait for that */
 	_Atomic uint32_t process_count;
-	_Atomic uint32_t revision;  /* changes with the set of any process that is running */
-	_Atomic uint32_t ring_high; /* rings that were ever used */
-	_Atomic uint64_t heap_used;
+	_Atomic uint32_t revision;   /* changes with the set of any process that is running */
+	_Atomic uint32_t ring_high;  /* rings that were ever used */
+	_Atomic uint32_t heap_count; /* heaps that are in use */
 	_Atomic uint64_t lost_processes;
 	_Atomic uint64_t lost_events; /* of threads that got no ring */
 	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
@@ -144,6 +147,8 @@ struct trace_shared {
 struct trace_session {
 	struct trace_shared *shared;
 	struct trace_layout layout; /* a copy that the program cannot scribble upon */
+	struct trace_parts *parts;  /* NULL: all of it is mapped */
+	uint32_t heap;		    /* where this process takes memory from */
 };
 
 extern const struct trace_shape trace_shape_launcher, trace_shape_small, trace_shape_private;
@@ -158,7 +163,8 @@ int trace_session_create(const struct trace_shape *shape, const char *definition
 			 int *ret_fd, struct trace_session *ret);
 
 /**
- * Map the session that the file @path holds. No descriptor stays open.
+ * Map what a process needs of the session that the file @path holds. A descriptor stays open until
+ * trace_session_started().
  *
  * @return   0, -EP_IO (it cannot be opened), -EP_INVALID (it is no session of this version), or
  *           -EP_NO_MEMORY.
@@ -166,12 +172,25 @@ int trace_session_create(const struct trace_shape *shape, const char *definition
  */
 int trace_session_open(const char *path, struct trace_session *ret);
 
-/** Zeroed memory in the session's heap; 0: there is none. Context: TRAP_PATH. */
+/** Close the descriptor: what this process has not got yet it will not look at. */
+void trace_session_started(const struct trace_session *session);
+
+/**
+ * Zeroed memory in this process's heap; 0: there is none. Context: TRAP_PATH; a system call where more
+ * of it has to be mapped.
+ */
 EP_TRAP_PATH uint64_t trace_session_alloc(const struct trace_session *session, uint64_t size);
 
-/** Memory at a heap position; NULL unless all of it lies in the heap. Context: TRAP_PATH. */
+/**
+ * Memory at a position in the heaps; NULL unless all of it lies in them and can be mapped: a probed
+ * process has but its own. Context: TRAP_PATH.
+ */
 EP_TRAP_PATH void *trace_session_at(const struct trace_session *session, uint64_t at,
 				    uint64_t size);
+
+/** Do @size bytes at a position in any heap equal @data? Context: before trace_session_started(). */
+bool trace_session_equals(const struct trace_session *session, uint64_t at, const void *data,
+			  uint64_t size);
 
 /** A new entry, in state STARTING; its index, or -1. Context: TRAP_PATH. */
 EP_TRAP_PATH long trace_session_add_process(const struct trace_session *session, int pid,
@@ -186,9 +205,24 @@ EP_TRAP_PATH struct trace_process *trace_session_process(const struct trace_sess
 							 uint64_t index);
 EP_TRAP_PATH struct trace_ring *trace_session_ring(const struct trace_session *session,
 						   uint64_t index);
+
+/** Where a ring's events are, of layout.ring_size bytes; NULL: nowhere. Context: TRAP_PATH. */
 EP_TRAP_PATH uint64_t *trace_session_ring_data(const struct trace_session *session, uint64_t index);
 
-/** How many entries of processes and rings may be in use; never more than there are. */
+/** Is that in this process's heap? Context: TRAP_PATH. */
+EP_TRAP_PATH bool trace_session_has_ring_data(const struct trace_session *session,
+					      const struct trace_ring *ring);
+
+/**
+ * Put a ring that is this thread's into this process's heap, unless it is there.
+ *
+ * @return   false: there is no memory.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool trace_session_add_ring_data(const struct trace_session *session,
+					      struct trace_ring *ring);
+
+/** How many entries of processes and rings may be in use; of rings, no more than can be seen. */
 EP_TRAP_PATH uint64_t trace_session_process_count(const struct trace_session *session);
 EP_TRAP_PATH uint64_t trace_session_ring_count(const struct trace_session *session);
 

@@ -14,7 +14,7 @@ TestSuite(trace_counts, .timeout = 400);
 #define CALLS 10000
 
 static const struct trace_shape small = {
-	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 18};
+	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 18, .heap_max = 1};
 static struct trace_session session;
 static struct ep_probe *probe;
 static struct trace_view views[2];

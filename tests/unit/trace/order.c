@@ -24,7 +24,7 @@ TestSuite(trace_order, .timeout = 60);
 #define PAGE 4096
 
 static const struct trace_shape small = {
-	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16};
+	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
 static const struct trace_arg value = {"v", 64, 8, TRACE_TYPE_u64}; /* rdi */
 static struct trace_arg *forbidden;
 static struct trace_probe plain = {

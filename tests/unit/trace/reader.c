@@ -12,7 +12,7 @@
 TestSuite(trace_reader, .timeout = 400);
 
 static const struct trace_shape small = {
-	.process_max = 4, .ring_max = 8, .ring_size = 4096, .heap_size = 1 << 16};
+	.process_max = 4, .ring_max = 8, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
 static const struct trace_arg arg = {"v", 0, 8, TRACE_TYPE_u64};
 static const struct trace_view views[] = {
 	{.group = "g", .event = "a", .place = "p", .args = &arg, .arg_count = 1},
@@ -35,8 +35,10 @@ static void setup(void)
 static void put_words(uint32_t index, const uint64_t *words, uint64_t count)
 {
 	struct trace_ring *ring = trace_session_ring(&session, index);
-	uint64_t *data = trace_session_ring_data(&session, index), head = atomic_load(&ring->head);
+	uint64_t *data, head = atomic_load(&ring->head);
 
+	cr_assert(trace_session_add_ring_data(&session, ring));
+	data = trace_session_ring_data(&session, index);
 	for (uint64_t i = 0; i < count; i++)
 		data[(head / 8 + i) & 511] = words[i];
 	atomic_store(&ring->head, head + 8 * count);
@@ -138,6 +140,8 @@ Test(trace_reader, random_memory_does_no_harm, .init = setup)
 {
 	uint64_t random = 88172645463325252ull;
 
+	for (uint32_t i = 0; i < 8; i++)
+		cr_assert(trace_session_add_ring_data(&session, trace_session_ring(&session, i)));
 	atomic_store(&session.shared->ring_high, 8);
 	for (int round = 0; round < 2000; round++) {
 		for (uint32_t i = 0; i < 8; i++) {

@@ -13,7 +13,7 @@
 TestSuite(trace_session, .timeout = 400);
 
 static const struct trace_shape small = {
-	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16};
+	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
 static struct trace_session session;
 static char path[64];
 static int fd;
@@ -66,7 +66,7 @@ Test(trace_session, headers_that_lie_are_rejected, .init = setup)
 	for (size_t i = 0; i < sizeof(struct trace_layout) / 8; i++) {
 		uint64_t *field = (uint64_t *)(void *)&session.shared->layout + i, old = *field;
 
-		*field = old + 4096;
+		*field = old + 4096 + 8;
 		cr_expect_eq(trace_session_open(path, &other), -EP_INVALID, "field %zu", i);
 		*field = UINT64_MAX;
 		cr_expect_eq(trace_session_open(path, &other), -EP_INVALID, "field %zu", i);
