@@ -21,7 +21,8 @@
 
 static int create(const struct trace_source *definitions, int *ret_fd, struct trace_session *ret)
 {
-	const struct trace_shape *const shapes[] = {&trace_shape_launcher, &trace_shape_small};
+	const struct trace_shape *const shapes[] = {&trace_shape_launcher, &trace_shape_small,
+						    &trace_shape_tiny};
 	int error = 0;
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {

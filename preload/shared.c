@@ -22,6 +22,7 @@
 #include "trace/session/counts.h"
 
 #define EXIT_EMUPROBE 125
+#define ROOM_TO_COUNT (64ul << 10)
 
 struct start {
 	struct trace_session session;
@@ -36,6 +37,15 @@ struct start {
 
 static struct trace_session forked_session;
 static const struct trace_probes *forked_probes;
+
+/* What the first thread will take when it is hit: it may have shut itself in by then. */
+static void make_room(void)
+{
+	const struct trace_shared *shared = forked_session.shared;
+	uint64_t ring = shared->mode == TRACE_MODE_COUNT ? 0 : forked_session.layout.ring_size;
+
+	trace_session_make_room(&forked_session, ring + ROOM_TO_COUNT);
+}
 
 /* Whatever is called here would be counted as the program's: so no function of libc, but in the
    engine, which does not count itself. */
@@ -57,6 +67,7 @@ static void after_fork_child(void)
 		trace_follow_move_counts(counts);
 	if (process)
 		trace_counts_use(&forked_session, process);
+	make_room();
 }
 
 /* Registered behind the engine's own, so run behind it in the child. */
@@ -210,6 +221,7 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	start_check_placed(probes);
 	start_follow_forks(&start->session, probes);
 	trace_counts_use(&start->session, start->process);
+	make_room();
 	follow_objects(start, probes);
 	if (start->session.shared->follow)
 		start_follow_execute(settings, &start->session, envp, start->arena);

@@ -19,6 +19,7 @@
 #include "include/counting.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
+#include "sys/mapping.h"
 
 #define NOBODY	  UINT32_MAX /* no thread has this ID, and so none is dead */
 #define TRIES_MAX 8u	     /* other threads' blocks that are looked at before a new one is made */
@@ -44,7 +45,7 @@ static _Atomic(struct counters_block *) blocks;
 static ep_counter_memory source;
 static void *source_data;
 
-/* Counters that were given back, linked through this table; it is as sparse as their use. */
+/* Counters that were given back, linked through this table, which the first one makes. */
 static uint32_t *free_next;
 static uint32_t free_head = COUNTERS_NONE, used_count;
 
@@ -53,10 +54,10 @@ static uint32_t free_head = COUNTERS_NONE, used_count;
 static bool make_free_list(void)
 {
 	size_t bytes = COUNTERS_GROUPS * EP_COUNTERS_PER_BLOCK * sizeof(free_next[0]);
-	void *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-			    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	long at = sys_mmap(0, bytes, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	free_next = memory == MAP_FAILED ? NULL : memory;
+	free_next = at < 0 ? NULL : (uint32_t *)at;
 	return free_next;
 }
 
@@ -68,10 +69,7 @@ uint32_t counters_alloc(void)
 		free_head = free_next[counter];
 		return counter;
 	}
-	if (used_count == COUNTERS_GROUPS * EP_COUNTERS_PER_BLOCK ||
-	    (!free_next && !make_free_list()))
-		return COUNTERS_NONE;
-	return used_count++;
+	return used_count < COUNTERS_GROUPS * EP_COUNTERS_PER_BLOCK ? used_count++ : COUNTERS_NONE;
 }
 
 static struct counters_block *next_of_group(struct counters_block *block, uint32_t group)
@@ -93,6 +91,8 @@ static void clear(uint32_t counter)
 void counters_free(uint32_t counter)
 {
 	clear(counter);
+	if (!free_next && !make_free_list())
+		return; /* it stays taken */
 	free_next[counter] = free_head;
 	free_head = counter;
 }

@@ -41,9 +41,13 @@ struct line {
 	char buffer[LINE_SIZE];
 };
 
-static void line_init(struct line *line)
+/* The line: there is one, since it is large for a stack, and one thread at a time (summary.h). */
+static struct line *line_init(void)
 {
-	line->text = (struct trace_text){line->buffer, sizeof(line->buffer) - 1, 0};
+	static struct line line;
+
+	line.text = (struct trace_text){line.buffer, sizeof(line.buffer) - 1, 0};
+	return &line;
 }
 
 static int line_end(struct line *line, const struct trace_sink *sink)
@@ -202,18 +206,17 @@ static void measure(struct table *table)
 
 static int put_heading(const struct table *table)
 {
-	static struct line line; /* one thread at a time; large for a stack */
+	struct line *line = line_init();
 
-	line_init(&line);
-	put_left(&line.text, "        hits", 0);
+	put_left(&line->text, "        hits", 0);
 	if (table->missed)
-		put_left(&line.text, "  missed", 0);
+		put_left(&line->text, "  missed", 0);
 	if (table->trapped)
-		put_left(&line.text, "trapped", 0);
-	put_left(&line.text, "plan", 7);
-	put_left(&line.text, "event", table->event_width);
-	trace_text_string(&line.text, "place");
-	return line_end(&line, table->sink);
+		put_left(&line->text, "trapped", 0);
+	put_left(&line->text, "plan", 7);
+	put_left(&line->text, "event", table->event_width);
+	trace_text_string(&line->text, "place");
+	return line_end(line, table->sink);
 }
 
 /* The share of hits that took a trap, as "  12.3%"; it is never rounded to nothing or to all. */
@@ -235,33 +238,31 @@ static void put_share(struct trace_text *text, const struct row *row)
 
 static int put_row(const struct table *table, const struct row *row)
 {
-	static struct line line; /* one thread at a time; large for a stack */
+	struct line *line = line_init();
 
-	line_init(&line);
-	put_right(&line.text, row->hits, 12);
-	trace_text_string(&line.text, "  ");
+	put_right(&line->text, row->hits, 12);
+	trace_text_string(&line->text, "  ");
 	if (table->missed) {
-		put_right(&line.text, row->missed, 8);
-		trace_text_string(&line.text, "  ");
+		put_right(&line->text, row->missed, 8);
+		trace_text_string(&line->text, "  ");
 	}
 	if (table->trapped)
-		put_share(&line.text, row);
-	put_left(&line.text, ep_plan_name(row->view->plan), 7);
-	put_left(&line.text, row->view->event, table->event_width);
-	trace_text_plain_within(&line.text, row->view->place, NAME_SIZE);
-	return line_end(&line, table->sink);
+		put_share(&line->text, row);
+	put_left(&line->text, ep_plan_name(row->view->plan), 7);
+	put_left(&line->text, row->view->event, table->event_width);
+	trace_text_plain_within(&line->text, row->view->place, NAME_SIZE);
+	return line_end(line, table->sink);
 }
 
 static int put_count(const struct table *table, uint64_t count, const char *before,
 		     const char *what)
 {
-	static struct line line; /* one thread at a time; large for a stack */
+	struct line *line = line_init();
 
-	line_init(&line);
-	put_right(&line.text, count, 12);
-	trace_text_string(&line.text, before);
-	trace_text_string(&line.text, what);
-	return line_end(&line, table->sink);
+	put_right(&line->text, count, 12);
+	trace_text_string(&line->text, before);
+	trace_text_string(&line->text, what);
+	return line_end(line, table->sink);
 }
 
 static int put_rows(const struct table *table)
@@ -282,15 +283,14 @@ static int put_rows(const struct table *table)
 
 static int put_refused(const struct table *table, const struct row *row)
 {
-	static struct line line; /* one thread at a time; large for a stack */
+	struct line *line = line_init();
 
-	line_init(&line);
-	trace_text_string(&line.text, "     refused  ");
-	put_left(&line.text, row->view->event, table->event_width);
-	trace_text_plain_within(&line.text, row->view->place, NAME_SIZE);
-	trace_text_string(&line.text, ": ");
-	trace_text_string(&line.text, ep_strerror(row->view->reason));
-	return line_end(&line, table->sink);
+	trace_text_string(&line->text, "     refused  ");
+	put_left(&line->text, row->view->event, table->event_width);
+	trace_text_plain_within(&line->text, row->view->place, NAME_SIZE);
+	trace_text_string(&line->text, ": ");
+	trace_text_string(&line->text, ep_strerror(row->view->reason));
+	return line_end(line, table->sink);
 }
 
 static int put_each_refusal(const struct table *table)
@@ -322,13 +322,12 @@ static int put_refusals_by_reason(const struct table *table)
 
 static int put_note(const struct table *table, const struct trace_view *view)
 {
-	static struct line line; /* one thread at a time; large for a stack */
+	struct line *line = line_init();
 
-	line_init(&line);
-	trace_text_string(&line.text, "        note  ");
-	put_left(&line.text, view->event, table->event_width);
-	trace_text_plain_within(&line.text, view->note, NOTE_SIZE);
-	return line_end(&line, table->sink);
+	trace_text_string(&line->text, "        note  ");
+	put_left(&line->text, view->event, table->event_width);
+	trace_text_plain_within(&line->text, view->note, NOTE_SIZE);
+	return line_end(line, table->sink);
 }
 
 /* Of names, not of places that a pattern matched: there are few. */
@@ -397,7 +396,7 @@ static void put_number(struct trace_text *text, const char *key, uint64_t value)
 static int put_object(int pid, const struct trace_view *view, const struct ep_counts *counts,
 		      const struct trace_sink *sink)
 {
-	static struct line line; /* one thread at a time; large for a stack */
+	struct line *line = line_init();
 	const struct {
 		const char *key, *value;
 	} strings[] = {
@@ -409,17 +408,16 @@ static int put_object(int pid, const struct trace_view *view, const struct ep_co
 	};
 	int error = 0;
 
-	line_init(&line);
-	put_number(&line.text, "{\"type\":\"probe\",\"pid\":", (uint32_t)pid);
+	put_number(&line->text, "{\"type\":\"probe\",\"pid\":", (uint32_t)pid);
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]) && !error; i++)
-		error = put_string(&line, strings[i].key, strings[i].value, sink);
+		error = put_string(line, strings[i].key, strings[i].value, sink);
 	if (error)
 		return error;
-	put_number(&line.text, ",\"hits\":", counts->hits);
-	put_number(&line.text, ",\"missed\":", counts->missed);
-	put_number(&line.text, ",\"trapped\":", counts->trapped);
-	trace_text_char(&line.text, '}');
-	return line_end(&line, sink);
+	put_number(&line->text, ",\"hits\":", counts->hits);
+	put_number(&line->text, ",\"missed\":", counts->missed);
+	put_number(&line->text, ",\"trapped\":", counts->trapped);
+	trace_text_char(&line->text, '}');
+	return line_end(line, sink);
 }
 
 int trace_summary_json(const struct trace_summary_process *processes, size_t count,
@@ -441,19 +439,18 @@ int trace_summary_json(const struct trace_summary_process *processes, size_t cou
 
 static int put_explanation(const struct trace_view *view, const struct trace_sink *sink)
 {
-	static struct line line; /* one thread at a time; large for a stack */
+	struct line *line = line_init();
 
-	line_init(&line);
-	put_left(&line.text, ep_plan_name(view->plan), 7);
-	put_left(&line.text, view->place, 32);
-	put_left(&line.text, view->insn, view->reason || view->note ? 32 : 0);
+	put_left(&line->text, ep_plan_name(view->plan), 7);
+	put_left(&line->text, view->place, 32);
+	put_left(&line->text, view->insn, view->reason || view->note ? 32 : 0);
 	if (view->reason)
-		trace_text_string(&line.text, ep_strerror(view->reason));
+		trace_text_string(&line->text, ep_strerror(view->reason));
 	if (view->note) {
-		trace_text_string(&line.text, view->reason ? "; " : "");
-		trace_text_plain_within(&line.text, view->note, NOTE_SIZE);
+		trace_text_string(&line->text, view->reason ? "; " : "");
+		trace_text_plain_within(&line->text, view->note, NOTE_SIZE);
 	}
-	return line_end(&line, sink);
+	return line_end(line, sink);
 }
 
 int trace_summary_explain(const struct trace_summary_process *process,

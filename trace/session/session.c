@@ -42,6 +42,14 @@ const struct trace_shape trace_shape_small = {
 	.heap_size = 192ul << 20,
 	.heap_max = 1,
 };
+/* And where it forbids that, too. */
+const struct trace_shape trace_shape_tiny = {
+	.process_max = 1024,
+	.ring_max = 64,
+	.ring_size = 64ul << 10,
+	.heap_size = 32ul << 20,
+	.heap_max = 1,
+};
 const struct trace_shape trace_shape_private = {
 	.process_max = 1,
 	.ring_max = 1024,
@@ -270,6 +278,16 @@ EP_TRAP_PATH uint64_t trace_session_alloc(const struct trace_session *session, u
 	while (!atomic_compare_exchange_weak(&header->used, &used, used + size));
 	heap += sizeof(*header) + used;
 	return trace_session_at(session, heap, size) ? heap : 0;
+}
+
+EP_TRAP_PATH void trace_session_make_room(const struct trace_session *session, uint64_t size)
+{
+	uint64_t heap = session->heap * session->layout.heap_size, end;
+	struct heap_header *header = trace_session_at(session, heap, sizeof(*header));
+
+	end = header ? sizeof(*header) + atomic_load(&header->used) : session->layout.heap_size;
+	if (end < session->layout.heap_size && size < session->layout.heap_size - end)
+		trace_session_at(session, heap + end / 8 * 8, size);
 }
 
 /* It need not be mapped: it is read in pieces. */

@@ -151,7 +151,8 @@ struct trace_session {
 	uint32_t heap;		    /* where this process takes memory from */
 };
 
-extern const struct trace_shape trace_shape_launcher, trace_shape_small, trace_shape_private;
+extern const struct trace_shape trace_shape_launcher, trace_shape_small, trace_shape_tiny,
+	trace_shape_private;
 
 /**
  * A new session: in a memfd if @ret_fd is given, else in memory of this process.
@@ -180,6 +181,12 @@ void trace_session_started(const struct trace_session *session);
  * of it has to be mapped.
  */
 EP_TRAP_PATH uint64_t trace_session_alloc(const struct trace_session *session, uint64_t size);
+
+/**
+ * Have the next @size bytes of this process's heap mapped, if possible: the program may shut itself in
+ * before they are needed. Context: TRAP_PATH; a system call.
+ */
+EP_TRAP_PATH void trace_session_make_room(const struct trace_session *session, uint64_t size);
 
 /**
  * Memory at a position in the heaps; NULL unless all of it lies in them and can be mapped: a probed

@@ -2,9 +2,13 @@
 /* The shared memory: opened by path, distrusted by both sides. */
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "trace/action/publish.h"
@@ -102,6 +106,171 @@ Test(trace_session, processes_are_bounded, .init = setup)
 	cr_expect_eq(trace_session_process_count(&session), 4);
 	cr_expect_null(trace_session_process(&session, 4));
 	cr_expect_null(trace_session_ring(&session, 4));
+}
+
+/* ---- parts --------------------------------------------------------------------------------- */
+
+static struct trace_session open_again(void)
+{
+	struct trace_session ret;
+
+	cr_assert_eq(trace_session_open(path, &ret), 0);
+	trace_session_started(&ret);
+	return ret;
+}
+
+static long mapped_kilobytes(void)
+{
+	FILE *file = fopen("/proc/self/statm", "re");
+	long pages = 0;
+
+	cr_assert(file && fscanf(file, "%ld", &pages) == 1);
+	fclose(file);
+	return pages * 4;
+}
+
+static void setup_large(void)
+{
+	cr_assert_eq(trace_session_create(&trace_shape_launcher, "", 0, &fd, &session), 0);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+}
+
+Test(trace_session, is_mapped_as_it_is_used, .init = setup_large)
+{
+	long before = mapped_kilobytes();
+	struct trace_session other = open_again();
+	uint64_t at;
+
+	cr_expect_lt(mapped_kilobytes() - before, 200);
+	at = trace_session_alloc(&other, 10 << 20);
+	cr_assert_neq(at, 0);
+	memset(trace_session_at(&other, at, 10 << 20), 'x', 10 << 20);
+	cr_expect_eq(((char *)trace_session_at(&session, at, 10 << 20))[(10 << 20) - 1], 'x');
+	cr_expect_lt(mapped_kilobytes() - before, 200 + 10 * 1024 + 64);
+	trace_session_ring(&other, 4095)->tid = 47;
+	cr_expect_eq(trace_session_ring(&session, 4095)->tid, 47);
+	trace_session_process(&other, 65535)->pid = 11;
+	cr_expect_eq(trace_session_process(&session, 65535)->pid, 11);
+}
+
+Test(trace_session, each_has_a_heap_of_its_own, .init = setup_large)
+{
+	struct trace_session one = open_again(), two = open_again();
+	uint64_t first = trace_session_alloc(&one, 8), second = trace_session_alloc(&two, 8);
+
+	cr_assert_neq(first, 0);
+	cr_assert_neq(second, 0);
+	*(char *)trace_session_at(&one, first, 8) = 1;
+	*(char *)trace_session_at(&two, second, 8) = 2;
+	cr_expect_null(trace_session_at(&one, second, 8));
+	cr_expect_null(trace_session_at(&two, first, 8));
+	cr_expect_eq(*(char *)trace_session_at(&session, first, 8), 1);
+	cr_expect_eq(*(char *)trace_session_at(&session, second, 8), 2);
+}
+
+Test(trace_session, the_last_heap_is_for_all_that_come_late)
+{
+	const struct trace_shape two = {.process_max = 4,
+					.ring_max = 4,
+					.ring_size = 4096,
+					.heap_size = 1 << 20,
+					.heap_max = 2};
+	uint64_t seen[4];
+
+	cr_assert_eq(trace_session_create(&two, "", 0, &fd, &session), 0);
+	snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)getpid(), fd);
+	for (int i = 0; i < 4; i++) {
+		struct trace_session other = open_again();
+
+		seen[i] = trace_session_alloc(&other, 200 << 10);
+		cr_expect_not_null(trace_session_at(&other, seen[i], 200 << 10), "%d", i);
+		for (int k = 0; k < i; k++)
+			cr_expect_geq(seen[i] - seen[k], 200 << 10);
+	}
+	cr_expect_eq(seen[1] / two.heap_size, 1);
+	cr_expect_eq(seen[3] / two.heap_size, 1);
+}
+
+static struct trace_session grown;
+
+static void *take_memory(void *seed)
+{
+	for (int i = 0; i < 500; i++) {
+		uint64_t at = trace_session_alloc(&grown, 4096);
+		uint64_t *to = at ? trace_session_at(&grown, at, 4096) : NULL;
+
+		if (!to || *to)
+			return (void *)1; /* somebody else's */
+		*to = (uint64_t)seed;
+	}
+	return NULL;
+}
+
+Test(trace_session, grows_for_many_threads_at_once, .init = setup_large)
+{
+	pthread_t threads[8];
+
+	grown = open_again();
+	for (uint64_t i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, take_memory, (void *)(i + 1));
+	for (int i = 0; i < 8; i++) {
+		void *failed;
+
+		pthread_join(threads[i], &failed);
+		cr_expect_null(failed, "%d", i);
+	}
+}
+
+/* It ends where something else begins, and takes nothing away from that. */
+Test(trace_session, does_not_grow_over_others, .init = setup_large)
+{
+	struct trace_session other = open_again();
+	uint64_t heap =
+		(uint64_t)other.shared + other.layout.heap + other.heap * other.layout.heap_size;
+	char *wall = mmap((void *)(heap + (1 << 20)), 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	*wall = 'w';
+	cr_expect_neq(trace_session_alloc(&other, 512 << 10), 0);
+	cr_expect_eq(trace_session_alloc(&other, 1 << 20), 0);
+	cr_expect_eq(*wall, 'w');
+}
+
+/* As if the program had locked all that is mapped, and may lock no more. */
+Test(trace_session, grows_where_no_more_may_be_locked, .init = setup_large)
+{
+	struct trace_session other = open_again();
+	uint64_t heap =
+		(uint64_t)other.shared + other.layout.heap + other.heap * other.layout.heap_size;
+	struct rlimit limit = {64 << 10, 64 << 10};
+	int status;
+
+	if (fork() == 0) {
+		if (setrlimit(RLIMIT_MEMLOCK, &limit) || (geteuid() == 0 && setuid(65534)) ||
+		    mlock((void *)heap, 64 << 10))
+			_exit(2);
+		_exit(!trace_session_alloc(&other, 1 << 20));
+	}
+	wait(&status);
+	cr_expect_eq(status, 0);
+}
+
+Test(trace_session, others_heaps_can_be_compared_at_the_start, .init = setup_large)
+{
+	char text[10000];
+	struct trace_session one = open_again(), two;
+	uint64_t at = trace_session_alloc(&one, sizeof(text));
+
+	memset(text, 'a', sizeof(text));
+	memcpy(trace_session_at(&one, at, sizeof(text)), text, sizeof(text));
+	cr_assert_eq(trace_session_open(path, &two), 0);
+	cr_expect(trace_session_equals(&two, at, text, sizeof(text)));
+	text[sizeof(text) - 1] = 'b';
+	cr_expect_not(trace_session_equals(&two, at, text, sizeof(text)));
+	cr_expect_not(trace_session_equals(&two, UINT64_MAX - 7, text, sizeof(text)));
+	trace_session_started(&two);
+	text[sizeof(text) - 1] = 'a';
+	cr_expect_not(trace_session_equals(&two, at, text, sizeof(text)));
 }
 
 /* ---- publish ------------------------------------------------------------------------------- */

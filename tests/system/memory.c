@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What is mapped is what a program pays for where it locks its memory, or may not have much: so we map
+ * what we use.
+ */
+#include <sys/resource.h>
+
+#include "tests/system/cli.h"
+
+#define LOCKS EP_PROGRAMS "/locks"
+
+TestSuite(memory, .timeout = 400);
+
+static const char *const ways[] = {"before", "current", "future", "onfault", "mlock2", "after"};
+
+/* What records has rings, of 1 MB under the launcher: more than some may lock. */
+static bool may_lock_rings(const char *way)
+{
+	struct rlimit limit;
+
+	cr_assert_eq(getrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	if (limit.rlim_max >= 32ul << 20)
+		return true;
+	fprintf(stderr, "SKIPPED memory: \"%s\" with rings: no more than %lu KiB may be locked\n",
+		way, (unsigned long)limit.rlim_max >> 10);
+	return false;
+}
+
+static bool locks_what_is_there(const char *way)
+{
+	return strcmp(way, "future") != 0 && strcmp(way, "mlock2") != 0;
+}
+
+/* 4 threads and the first one. */
+static void check_hits(const struct command_result *result)
+{
+	expect_contains(*result, error, "         500  ");
+	expect_lacks(*result, error, "dropped");
+}
+
+Test(memory, can_be_locked_under_the_launcher)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct command_result bare = RUN(LOCKS, ways[i]), counted, recorded;
+
+		cr_assert_eq(bare.status, 0, "%s", command_describe(&bare));
+		counted = RUN(EMUPROBE, "-c", "-e", "p:probed probed", "--", LOCKS, ways[i]);
+		cr_expect_str_eq(counted.output, bare.output, "%s", ways[i]);
+		check_hits(&counted);
+		if (locks_what_is_there(ways[i]) && !may_lock_rings(ways[i]))
+			continue;
+		recorded = RUN(EMUPROBE, "-o", "/dev/null", "-e", "p:probed probed", "--", LOCKS,
+			       ways[i]);
+		cr_expect_str_eq(recorded.output, bare.output, "%s", ways[i]);
+		check_hits(&recorded);
+		command_result_deinit(&bare);
+		command_result_deinit(&counted);
+		command_result_deinit(&recorded);
+	}
+}
+
+Test(memory, can_be_locked_without_a_launcher)
+{
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		struct command_result bare = RUN(LOCKS, ways[i]), alone;
+
+		cr_expect_str_eq(bare.error, "", "%s", command_describe(&bare));
+		if (strcmp(ways[i], "after") == 0 && !may_lock_rings(ways[i]))
+			continue;
+		alone = command_shell("EMUPROBE='p:probed probed' EMUPROBE_OUTPUT=/dev/stderr "
+				      "LD_PRELOAD=%s %s %s",
+				      PRELOAD, LOCKS, ways[i]);
+		cr_expect_str_eq(alone.output, bare.output, "%s", ways[i]);
+		cr_expect_eq(command_count(alone.error, ": probed: "), 500, "%s",
+			     command_describe(&alone));
+		command_result_deinit(&bare);
+		command_result_deinit(&alone);
+	}
+}
+
+/* In KiB; of the first program alone, since that of a shell would be another one. */
+static long number_behind(const struct command_result *result, const char *key)
+{
+	const char *at = strstr(result->output, key);
+
+	cr_assert_not_null(at, "%s", command_describe(result));
+	return strtol(at + strlen(key), NULL, 10);
+}
+
+/* The library has 2 MB, code and tables 2.7; each thread that records has a ring of 1 MB, and 32 KB to count in. */
+Test(memory, is_mapped_when_it_is_used)
+{
+	struct command_result bare = RUN(LOCKS, "none", "sizes"), counted, recorded;
+	long before = number_behind(&bare, "VmSize:");
+
+	counted = RUN(EMUPROBE, "-q", "-c", "-e", "p probed", "--", LOCKS, "none", "sizes");
+	cr_expect_lt(number_behind(&counted, "VmSize:") - before, 5 * 1024 + 512, "%s",
+		     command_describe(&counted));
+	recorded = RUN(EMUPROBE, "-q", "-o", "/dev/null", "-e", "p probed", "--", LOCKS, "none",
+		       "sizes");
+	cr_expect_lt(number_behind(&recorded, "VmSize:") - before, (5 + 5) * 1024 + 512, "%s",
+		     command_describe(&recorded));
+	command_result_deinit(&bare);
+	command_result_deinit(&counted);
+	command_result_deinit(&recorded);
+}
+
+/* The limit is set under the launcher, whose own memory is another matter. */
+Test(memory, may_be_little)
+{
+	static const char *const limits[] = {"-v 24000", "-d 8000"};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++) {
+		struct command_result result =
+			RUN(EMUPROBE, "-c", "-e", "p:probed locks:probed?", "--", "/bin/sh", "-c",
+			    "ulimit $0 && exec " LOCKS " none", limits[i]);
+
+		expect_status(result, 0);
+		expect_contains(result, output, "threads 0");
+		expect_contains(result, error, "         500  ");
+		command_result_deinit(&result);
+	}
+}
