@@ -95,7 +95,7 @@ void *trace_parts_map(int fd, const struct trace_layout *layout, struct trace_pa
 		.file = fd,
 	};
 	for (uint64_t i = 0; i < BASES; i++) {
-		uint64_t base = FAR_FROM_CODE + i * BASE_STEP;
+		uint64_t base = FAR_FROM_CODE - i * BASE_STEP;
 
 		if (!map_tables(base, layout->rings, parts))
 			continue;
