@@ -8,8 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "sys/files.h"
+#include "sys/process.h"
 #include "trace/action/follow.h"
 #include "trace/language/parse.h"
 #include "trace/language/source.h"
@@ -123,7 +124,7 @@ static int make_session(struct alone *alone)
 
 	if (error)
 		return error;
-	if (trace_session_add_process(&alone->session, getpid(), getppid()) < 0)
+	if (trace_session_add_process(&alone->session, sys_getpid(), sys_getppid()) < 0)
 		return -EP_NO_MEMORY;
 	at = trace_session_alloc(&alone->session, size);
 	alone->counts = at ? trace_session_at(&alone->session, at, size) : NULL;
@@ -135,7 +136,7 @@ static const char *absolute(struct trace_arena *arena, const char *path)
 {
 	char text[8192], directory[4096];
 
-	if (!path || path[0] == '/' || !getcwd(directory, sizeof(directory)))
+	if (!path || path[0] == '/' || !sys_getcwd(directory, sizeof(directory)))
 		return path;
 	snprintf(text, sizeof(text), "%s/%.4000s", directory, path);
 	return trace_arena_copy(arena, text, strlen(text));

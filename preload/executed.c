@@ -7,9 +7,9 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "preload/start.h"
+#include "sys/files.h"
 #include "trace/execute/execute.h"
 
 static const char *copy(struct trace_arena *arena, const char *text)
@@ -27,7 +27,7 @@ static const char *own_path(struct trace_arena *arena)
 		return NULL;
 	if (info.dli_fname[0] == '/')
 		return copy(arena, info.dli_fname);
-	if (!getcwd(folder, sizeof(folder)))
+	if (!sys_getcwd(folder, sizeof(folder)))
 		return NULL;
 	snprintf(path, sizeof(path), "%s/%.4000s", folder, info.dli_fname);
 	return copy(arena, path);

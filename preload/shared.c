@@ -10,11 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "include/counting.h"
+#include "sys/process.h"
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
 #include "trace/language/parse.h"
@@ -91,7 +89,7 @@ static void give_up(const struct start *start, const struct ep_error_at *error)
 	report->column = error->column;
 	snprintf(report->message, sizeof(report->message), "%s", error->message);
 	atomic_store(&report->ready, 1);
-	syscall(SYS_exit_group, EXIT_EMUPROBE);
+	sys_exit(EXIT_EMUPROBE);
 }
 
 static bool check(const struct start *start, int error, const struct ep_error_at *at)
@@ -121,13 +119,13 @@ static bool parse(struct start *start)
 static bool add_process(struct start *start)
 {
 	const struct trace_shared *shared = start->session.shared;
-	long index = trace_session_add_process(&start->session, getpid(), getppid());
+	long index = trace_session_add_process(&start->session, sys_getpid(), sys_getppid());
 
 	if (index < 0)
 		return false;
 	start->process = trace_session_process(&start->session, (uint64_t)index);
 	start->process->foreign = trace_session_pid_namespace() != shared->pid_namespace;
-	prctl(PR_GET_NAME, start->process->comm);
+	sys_get_comm(start->process->comm);
 	return true;
 }
 
@@ -198,7 +196,7 @@ static void check_only(struct start *start, struct trace_probes *probes)
 	if (!error)
 		error = trace_publish(&start->session, start->process, probes);
 	if (check(start, error, NULL))
-		syscall(SYS_exit_group, 0);
+		sys_exit(0);
 }
 
 static void probe(struct start *start, const struct settings *settings, char **envp)
@@ -235,7 +233,7 @@ static bool is_launchers_child(const char *session)
 	size_t size = sizeof(proc) - 1;
 
 	return strncmp(session, proc, size) == 0 &&
-	       strtol(session + size, NULL, 10) == (long)getppid();
+	       strtol(session + size, NULL, 10) == (long)sys_getppid();
 }
 
 void start_shared(const struct settings *settings, char **envp, struct trace_arena *memory)
@@ -249,7 +247,7 @@ void start_shared(const struct settings *settings, char **envp, struct trace_are
 		return;
 	}
 	shared = start.session.shared;
-	start.first = shared->first_pid == getpid() && !atomic_load(&shared->process_count);
+	start.first = shared->first_pid == sys_getpid() && !atomic_load(&shared->process_count);
 	if (!shared->follow)
 		settings_hide(envp, memory);
 	if (start.first || shared->follow)

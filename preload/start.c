@@ -12,10 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "trace/base/text.h"
+#include "sys/files.h"
+#include "sys/process.h"
 #include "trace/clock/processor.h"
 
 static struct trace_arena arena;
@@ -34,7 +35,7 @@ static int put_unprobed(char *text, size_t size, const char *why)
 	char comm[16] = "?", plain[16];
 	struct trace_text name = {plain, sizeof(plain) - 1, 0};
 
-	prctl(PR_GET_NAME, comm);
+	sys_get_comm(comm);
 	trace_text_plain(&name, comm);
 	plain[name.used] = '\0';
 	return snprintf(text, size, "emuprobe: %s runs unprobed: %s\n", plain, why);
@@ -55,8 +56,8 @@ void start_say_unprobed(int error)
 
 	if (error != -EP_SANDBOXED)
 		trace_private_say(text, (size_t)size);
-	else if (write(STDERR_FILENO, text, (size_t)size) < 0)
-		return; /* nobody listens; anything but this may be forbidden */
+	else /* nobody may listen, but anything else may be forbidden */
+		sys_write(STDERR_FILENO, text, (size_t)size);
 }
 
 static bool is_about_process(int reason)
@@ -84,13 +85,13 @@ static long number_behind(const char *text, const char *key)
 /* A debugger counts the traps of what it starts: it would take ours for those of execve(). */
 static bool is_started_by_tracer(void)
 {
-	int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	ssize_t size = 0;
+	int fd = sys_open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+	long size = 0;
 	char text[4096];
 
 	if (fd >= 0) {
-		size = read(fd, text, sizeof(text) - 1);
-		close(fd);
+		size = sys_read(fd, text, sizeof(text) - 1);
+		sys_close(fd);
 	}
 	text[size > 0 ? size : 0] = '\0';
 	return number_behind(text, "\nTracerPid:") &&

@@ -20,6 +20,13 @@ SYS_PROCESS_CALL int sys_getppid(void)
 	return (int)sys0(SYS_getppid);
 }
 
+/* Without a word: no handler, no destructor. */
+_Noreturn SYS_PROCESS_CALL void sys_exit(int status)
+{
+	for (;;)
+		sys1(SYS_exit_group, status);
+}
+
 /* Its name, of SYS_COMM_SIZE bytes. */
 SYS_PROCESS_CALL void sys_get_comm(char *ret)
 {

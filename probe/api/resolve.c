@@ -14,6 +14,7 @@
 #include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "probe/thread/thread.h"
+#include "sys/files.h"
 
 static bool is_glob(const char *text)
 {
@@ -54,14 +55,11 @@ static bool object_matches(const struct objects_object *object, const struct ep_
 		return fnmatch(wanted, object->name, 0) == 0 || fnmatch(wanted, base, 0) == 0 ||
 		       fnmatch(wanted, object->path, 0) == 0;
 	if (strchr(wanted, '/')) {
-		char *real = realpath(wanted, NULL);
-		bool same = strcmp(wanted, object->path) == 0;
-		char *object_real = same ? NULL : realpath(object->path, NULL);
+		struct stat named, loaded;
 
-		same = same || (real && object_real && strcmp(real, object_real) == 0);
-		free(real);
-		free(object_real);
-		return same;
+		return strcmp(wanted, object->path) == 0 ||
+		       (sys_stat(wanted, &named) == 0 && sys_stat(object->path, &loaded) == 0 &&
+			named.st_dev == loaded.st_dev && named.st_ino == loaded.st_ino);
 	}
 	return strcmp(wanted, object->name) == 0 || strcmp(wanted, base) == 0 ||
 	       is_stem(wanted, object->name);

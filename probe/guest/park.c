@@ -23,6 +23,7 @@
 #include "probe/guest/masks.h"
 #include "probe/guest/signals.h"
 #include "sys/call.h"
+#include "sys/mapping.h"
 
 #define KERNEL_SIZE 8u
 #define THREADS_MAX 65536u
@@ -196,14 +197,14 @@ static void count_task(int32_t tid)
 static int make_table(void)
 {
 	size_t bytes = THREADS_MAX * sizeof(threads[0]);
-	void *memory;
+	long memory;
 
 	if (threads)
 		return 0;
-	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED)
+	memory = sys_mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed(memory))
 		return -EP_NO_MEMORY;
-	threads = memory;
+	threads = (void *)memory;
 	return 0;
 }
 

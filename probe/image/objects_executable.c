@@ -10,9 +10,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
-#include <unistd.h>
 
 #include "probe/image/object.h"
+#include "sys/files.h"
 
 #define LINE_SIZE (PATH_MAX + 128)
 
@@ -32,15 +32,15 @@ static bool take_path(const char *line, uint64_t address, char *ret)
 /* The path that the kernel has for the mapping of @address; "": none. */
 static void mapped_path(uint64_t address, char *ret)
 {
-	int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	int fd = sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
 	char buffer[4096], line[LINE_SIZE];
 	size_t used = 0;
 	bool found = false;
-	ssize_t size;
+	long size;
 
 	*ret = '\0';
-	while (fd >= 0 && !found && (size = read(fd, buffer, sizeof(buffer))) > 0)
-		for (ssize_t i = 0; i < size && !found; i++) {
+	while (fd >= 0 && !found && (size = sys_read(fd, buffer, sizeof(buffer))) > 0)
+		for (long i = 0; i < size && !found; i++) {
 			if (buffer[i] != '\n') {
 				line[used] = buffer[i];
 				used += used < sizeof(line) - 1;
@@ -51,7 +51,7 @@ static void mapped_path(uint64_t address, char *ret)
 			found = take_path(line, address, ret);
 		}
 	if (fd >= 0)
-		close(fd);
+		sys_close(fd);
 }
 
 /* "/tmp/program (deleted)": the kernel's way to say that it has no name any more. */
@@ -60,14 +60,14 @@ static void strip_deleted(char *path)
 	static const char mark[] = " (deleted)";
 	size_t size = strlen(path), mark_size = sizeof(mark) - 1;
 
-	if (size > mark_size && strcmp(path + size - mark_size, mark) == 0 && access(path, F_OK))
+	if (size > mark_size && strcmp(path + size - mark_size, mark) == 0 && !sys_exists(path))
 		path[size - mark_size] = '\0';
 }
 
 char *objects_executable_path(const void *phdrs, bool *ret_is_self)
 {
 	char mapped[PATH_MAX], self[PATH_MAX];
-	ssize_t size = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	long size = sys_readlink("/proc/self/exe", self, sizeof(self) - 1);
 
 	self[size > 0 ? size : 0] = '\0';
 	mapped_path((uint64_t)phdrs, mapped);

@@ -159,3 +159,30 @@ Test(architecture_exports, a_program_may_define_every_name_that_is_ours_inside)
 	cr_expect_str_eq(printed.line[1], "1 hits");
 	lines_destroy(&printed);
 }
+
+/*
+ * Before libc is initialized nothing may be called that other preloaded libraries stand in front of,
+ * since they would set themselves up too early: no file, no mapping, no process, no clock of libc's;
+ * sys/ has the kernel's. What is left computes, asks the loader, or allocates.
+ */
+static const char allowed[] =
+	"^(_ITM_(de)?registerTMCloneTable|__cxa_finalize|__gmon_start__|__stack_chk_"
+	"fail"							      /* compiler */
+	"|_?_?environ|__errno_location|_r_debug|__rseq_(offset|size)" /* data */
+	"|malloc|calloc|realloc|reallocarray|free|strdup"
+	"|dl_iterate_phdr|dladdr|dlopen|getauxval|gnu_get_libc_version"
+	"|__register_atfork|pthread_mutex_(un)?lock"
+	"|(__)?mem(chr|cmp|cpy|move|rchr|set)(_chk)?|bcmp"
+	"|(__)?str(n?cat|n?cmp|n?cpy|n?len|r?chr|c?spn|str|error|errordesc_np)(_chk)?"
+	"|(__isoc(99|23)_)?(sscanf|strtou?ll?)|(__)?v?sn?printf(_chk)?|qsort|fnmatch)$";
+
+Test(architecture_exports, the_preload_library_asks_the_kernel_not_libc)
+{
+	struct lines wanted = lines_of(
+		"nm -D --undefined-only '%s' | awk '{ print $2 }' | sed 's/@.*//'", EP_PRELOAD);
+
+	cr_assert_gt(wanted.count, 10);
+	for (size_t i = 0; i < wanted.count; i++)
+		cr_expect(matches(wanted.line[i], allowed), "calls %s", wanted.line[i]);
+	lines_destroy(&wanted);
+}

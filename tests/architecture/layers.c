@@ -37,11 +37,11 @@ static const struct {
 	  "probe/guard/", "probe/trap/", "probe/engine/"}},
 	/* What the public interface promises; the traps and the guards are none of its business. */
 	{"probe/api/",
-	 {"include/", "x86/", "probe/thread/", "probe/image/", "probe/guest/", "probe/site/",
-	  "probe/engine/", "probe/api/"}},
+	 {"include/", "sys/", "x86/", "probe/thread/", "probe/image/", "probe/guest/",
+	  "probe/site/", "probe/engine/", "probe/api/"}},
 	{"trace/base/", {"include/", "sys/", "trace/base/"}},
 	{"trace/clock/", {"include/", "sys/", "x86/", "trace/clock/"}},
-	{"trace/language/", {"include/", "x86/", "trace/base/", "trace/language/"}},
+	{"trace/language/", {"include/", "sys/", "x86/", "trace/base/", "trace/language/"}},
 	{"trace/session/",
 	 {"include/", "sys/", "trace/base/", "trace/clock/", "trace/language/", "trace/session/"}},
 	{"trace/action/",
@@ -51,7 +51,7 @@ static const struct {
 	 {"include/", "sys/", "trace/base/", "trace/clock/", "trace/session/", "trace/action/",
 	  "trace/report/"}},
 	{"trace/execute/", {"include/", "sys/", "trace/base/", "trace/session/", "trace/execute/"}},
-	{"preload/", {"include/", "trace/", "preload/"}},
+	{"preload/", {"include/", "sys/", "trace/", "preload/"}},
 	{"cli/", {"include/", "trace/", "cli/"}},
 	{"perf/", {"include/", "perf/"}},
 	/* These measure one layer alone. */

@@ -222,3 +222,51 @@ Test(cli_preload, executed_programs_are_probed_where_they_have_the_places)
 	cr_expect_str_eq(result.error, "");
 	command_result_deinit(&result);
 }
+
+/* ---- other preloaded libraries ------------------------------------------------------------------ */
+
+#define EARLY EP_PROGRAMS "/early.so"
+
+/* Which of these orders: the launcher puts itself first. */
+static const char *const beside[] = {
+	EMUPROBE " -q -c -e 'p target' -e 'p libc.so.6:*' --",
+	EMUPROBE " -q -o /dev/null -e 'p target' -e 'p " WORK ":target+0?' --",
+	"env EMUPROBE='p target' EMUPROBE_QUIET=1 LD_PRELOAD=" PRELOAD ":" EARLY,
+	"env EMUPROBE='p target' EMUPROBE_QUIET=1 LD_PRELOAD=" EARLY ":" PRELOAD,
+	"env EMUPROBE='@/no/such' EMUPROBE_QUIET=1 LD_PRELOAD=" EARLY ":" PRELOAD,
+};
+
+Test(cli_preload, calls_nothing_that_others_stand_in_front_of)
+{
+	for (size_t i = 0; i < sizeof(beside) / sizeof(beside[0]); i++) {
+		struct command_result result =
+			command_shell("EARLY_SETTING=kept LD_PRELOAD=" EARLY " exec %s %s call 1",
+				      beside[i], WORK);
+
+		expect_status(result, 0);
+		expect_contains(result, output, "early: nothing, setting kept");
+		command_result_deinit(&result);
+	}
+}
+
+Test(cli_preload, leaves_libfaketime_its_settings)
+{
+	static const char *const lines[] = {
+		EMUPROBE
+		" -q -c -e 'p libc.so.6:malloc?' -- faketime '2001-01-01 00:00:00' date +%Y",
+		"faketime '2001-01-01 00:00:00' " EMUPROBE " -q -c -e 'p libc.so.6:*' -- date +%Y",
+	};
+	struct command_result there = command_shell("command -v faketime");
+	bool is_there = there.status == 0;
+
+	command_result_deinit(&there);
+	if (!is_there)
+		cr_skip_test("there is no faketime");
+	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+		struct command_result result = command_shell("%s", lines[i]);
+
+		expect_contains(result, output, "2001\n");
+		expect_status(result, 0);
+		command_result_deinit(&result);
+	}
+}

@@ -7,9 +7,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 
 #include "include/counting.h"
+#include "sys/process.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
 #include "trace/language/scanner.h"
@@ -122,7 +122,7 @@ static const char *executable(char *ret, size_t size)
 {
 	char comm[TRACE_COMM_SIZE] = "?";
 
-	prctl(PR_GET_NAME, comm);
+	sys_get_comm(comm);
 	snprintf(ret, size, "the executable (%s)", comm);
 	return ret;
 }

@@ -18,6 +18,7 @@
 
 #include "sys/barrier.h"
 #include "sys/call.h"
+#include "sys/mapping.h"
 #include "trace/clock/clock.h"
 #include "trace/language/args.h"
 #include "trace/session/head.h"
@@ -50,20 +51,20 @@ static __thread struct {
 
 int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full)
 {
-	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long page = sys_mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	if (page == MAP_FAILED)
+	if (sys_failed(page))
 		return -EP_NO_MEMORY;
 	/* Before Linux 4.14 there is no such advice: then only fork() itself is followed. */
-	madvise(page, 4096, MADV_WIPEONFORK);
 	trace_clock_init(&session->shared->time_namespace);
+	sys_madvise((uint64_t)page, 4096, MADV_WIPEONFORK);
 	local.session = *session;
 	local.clock = session->shared->clock;
 	local.full = full;
 	local.safe = true;
 	local.process = process;
 	local.epoch = 1;
-	local.alive = page;
+	local.alive = (_Atomic uint32_t *)page;
 	atomic_store(local.alive, 1);
 	return 0;
 }

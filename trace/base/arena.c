@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "sys/mapping.h"
+
 #define CHUNK_SIZE (256ul << 10)
 #define ALIGNMENT  16ul
 
@@ -24,11 +26,13 @@ static struct trace_arena_chunk *add_chunk(struct trace_arena *arena, size_t wan
 {
 	size_t size = wanted + sizeof(struct trace_arena_chunk);
 	struct trace_arena_chunk *chunk;
+	long at;
 
 	size = (size + CHUNK_SIZE - 1) / CHUNK_SIZE * CHUNK_SIZE;
-	chunk = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (chunk == MAP_FAILED)
+	at = sys_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (sys_failed(at))
 		return NULL;
+	chunk = (struct trace_arena_chunk *)at;
 	chunk->next = arena->chunks;
 	chunk->size = size;
 	chunk->used = sizeof(*chunk);
@@ -78,7 +82,7 @@ void trace_arena_deinit(struct trace_arena *arena)
 	while (chunk) {
 		struct trace_arena_chunk *next = chunk->next;
 
-		munmap(chunk, chunk->size);
+		sys_munmap((uint64_t)chunk, chunk->size);
 		chunk = next;
 	}
 	arena->chunks = NULL;

@@ -21,10 +21,10 @@
 #include <string.h>
 #include <sys/rseq.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "sys/call.h"
 #include "trace/clock/timens.h"
+#include "sys/files.h"
 #include "trace/clock/vdso.h"
 #include "x86/cpu.h"
 
@@ -51,11 +51,11 @@ static struct {
 
 static size_t read_file(const char *path, char *ret, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	ssize_t got = fd < 0 ? -1 : read(fd, ret, size - 1);
+	int fd = sys_open(path, O_RDONLY | O_CLOEXEC);
+	long got = fd < 0 ? -1 : sys_read(fd, ret, size - 1);
 
 	if (fd >= 0)
-		close(fd);
+		sys_close(fd);
 	ret[got > 0 ? got : 0] = '\0';
 	return got > 0 ? (size_t)got : 0;
 }

@@ -12,9 +12,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "trace/base/text.h"
+#include "sys/files.h"
 #include "trace/language/scanner.h"
 
 #define DEPTH_MAX 8
@@ -95,45 +95,46 @@ fail(struct trace_source *source, int code, struct ep_error_at *error, const cha
 	return -code;
 }
 
-static ssize_t read_all(int fd, char *buffer, size_t size)
+static long read_all(int fd, char *buffer, size_t size)
 {
 	size_t done = 0;
 
 	while (done < size) {
-		ssize_t got = read(fd, buffer + done, size - done);
+		long got = sys_read(fd, buffer + done, size - done);
 
-		if (got < 0 && errno != EINTR)
-			return -1;
+		if (got < 0 && got != -EINTR)
+			return got;
 		if (got == 0)
 			break;
 		done += got > 0 ? (size_t)got : 0;
 	}
-	return (ssize_t)done;
+	return (long)done;
 }
 
 static int read_file(struct trace_source *source, const char *path, const char **ret,
 		     struct ep_error_at *error)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	int fd = sys_open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 	struct stat status;
 	size_t room = 64 << 10;
-	ssize_t size;
+	long size;
 	char *text;
 
-	if (fd < 0 || fstat(fd, &status)) {
+	size = fd < 0 ? fd : sys_fstat(fd, &status);
+	if (size) {
 		if (fd >= 0)
-			close(fd);
-		return fail(source, EP_IO, error, "%.120s: %s", path, strerror(errno));
+			sys_close(fd);
+		return fail(source, EP_IO, error, "%.120s: %s", path, strerror((int)-size));
 	}
 	if (S_ISREG(status.st_mode))
 		room = (size_t)status.st_size < FILE_MAX ? (size_t)status.st_size + 1 : FILE_MAX;
 	text = trace_arena_alloc(source->arena, room + 1);
 	size = text ? read_all(fd, text, room) : 0;
-	close(fd);
+	sys_close(fd);
 	if (!text)
 		return -EP_NO_MEMORY;
 	if (size < 0)
-		return fail(source, EP_IO, error, "%.120s: %s", path, strerror(errno));
+		return fail(source, EP_IO, error, "%.120s: %s", path, strerror((int)-size));
 	if ((size_t)size == FILE_MAX || memchr(text, '\0', (size_t)size))
 		return fail(source, EP_IO, error, "%.120s: not a list of definitions", path);
 	*ret = text;

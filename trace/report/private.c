@@ -18,6 +18,8 @@
 #include <unistd.h>
 
 #include "sys/call.h"
+#include "sys/files.h"
+#include "sys/process.h"
 #include "trace/report/reader.h"
 #include "trace/report/summary.h"
 #include "trace/session/counts.h"
@@ -246,11 +248,11 @@ int trace_private_init(const struct trace_session *session, const struct trace_p
 	own.options = *options;
 	own.probes = probes;
 	own.counts = counts;
-	own.pid = getpid();
+	own.pid = sys_getpid();
 	own.text = (struct trace_text){trace_arena_alloc(arena, BUFFER_SIZE), BUFFER_SIZE, 0};
 	if (!own.text.buffer)
 		return -EP_NO_MEMORY;
-	if (fstat(STDERR_FILENO, &own.error_file))
+	if (sys_fstat(STDERR_FILENO, &own.error_file))
 		own.broken = !options->output;
 	return keep_views(arena);
 }
@@ -260,7 +262,7 @@ int trace_private_check_output(void)
 	int fd = own.options.output ? open_output() : 0;
 
 	if (own.options.output && fd >= 0)
-		close(fd);
+		sys_close(fd);
 	own.told = fd < 0 && fd != -ENXIO; /* by whoever asks */
 	return own.told ? fd : 0;
 }
