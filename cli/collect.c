@@ -105,9 +105,11 @@ int collect_init(struct collector *collector, const struct options *options,
 		.text = {trace_arena_alloc(arena, BUFFER_SIZE), BUFFER_SIZE, 0},
 		.processes = trace_arena_alloc(arena, session->layout.process_max *
 							      sizeof(*collector->processes)),
+		.published = trace_arena_alloc(arena, session->layout.process_max *
+							      sizeof(*collector->published)),
 	};
 	error = trace_reader_init(&collector->reader, session, options->format, arena);
-	if (error || !collector->text.buffer || !collector->processes) {
+	if (error || !collector->text.buffer || !collector->processes || !collector->published) {
 		complain("%s", ep_strerror(EP_NO_MEMORY));
 		return EXIT_OURS;
 	}
@@ -126,19 +128,19 @@ static void explain(struct collector *collector, const struct trace_summary_proc
 		return;
 }
 
-/* Children of a fork have the probes of their parent. */
-static bool find_same_set(const struct collector *collector, const struct trace_process *process,
-			  struct trace_summary_process *ret)
+/* Children of a fork have the probes of their parent, as they were: what has been read of it will do. */
+static bool share_published(struct collector *collector, const struct trace_process *process,
+			    struct trace_published *ret)
 {
-	for (uint64_t i = trace_session_process_count(&collector->session); i-- > 0;) {
-		const struct trace_process *other = trace_session_process(&collector->session, i);
+	uint64_t changes = atomic_load(&process->changes);
 
-		if (!collector->processes[i].known || collector->processes[i].set != process->set ||
-		    other->set != process->set || other->set_size != process->set_size)
+	for (uint64_t i = trace_session_process_count(&collector->session); i-- > 0;) {
+		struct trace_published *other = &collector->published[i];
+
+		if (!other->set || other->set != process->set || other->changes != changes)
 			continue;
-		ret->views = collector->processes[i].views;
-		ret->count = collector->processes[i].count;
-		ret->longest = collector->processes[i].longest;
+		other->is_shared = true;
+		*ret = *other;
 		return true;
 	}
 	return false;
@@ -148,21 +150,20 @@ static void learn(struct collector *collector, uint64_t index)
 {
 	const struct trace_process *process = trace_session_process(&collector->session, index);
 	struct trace_summary_process *known = &collector->processes[index];
-	uint32_t revision = atomic_load(&process->revision);
-	bool is_new = !find_same_set(collector, process, known);
-	struct trace_view *views;
+	struct trace_published *published = &collector->published[index];
+	bool is_new = !known->known && !share_published(collector, process, published);
+	uint32_t before = known->count;
+	size_t longest;
 
-	known->revision = revision;
-	known->set = process->set;
+	known->revision = atomic_load(&process->revision);
 	known->known = true;
 	known->pid = process->pid;
-	if (is_new && trace_publish_read(&collector->session, process, collector->arena, &views,
-					 &known->count) == 0) {
-		known->views = views;
-		known->longest = trace_reader_longest(views, known->count);
-	}
-	if (!known->views)
-		known->count = 0;
+	trace_publish_read(&collector->session, process, collector->arena, published);
+	known->views = published->views;
+	known->count = published->count;
+	longest = trace_reader_longest(known->views + before, known->count - before);
+	if (longest > known->longest)
+		known->longest = longest;
 	known->session = &collector->session;
 	known->process = process;
 	if (process->counts)

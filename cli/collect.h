@@ -4,6 +4,7 @@
 #define EMUPROBE_CLI_COLLECT_H
 
 #include "cli/options.h"
+#include "trace/action/publish.h"
 #include "trace/report/reader.h"
 #include "trace/report/summary.h"
 
@@ -20,6 +21,7 @@ struct collector {
 	uint32_t revision; /* of the session, when processes were looked at */
 	uint64_t settled;  /* below this one, the probes of all have been read */
 	struct trace_summary_process *processes;
+	struct trace_published *published; /* one for each of them */
 	uint64_t passes;
 	uint64_t named; /* the ring whose thread's name was looked at last */
 };

@@ -34,7 +34,7 @@ struct start {
 /* ---- fork ---------------------------------------------------------------------------------- */
 
 static struct trace_session forked_session;
-static const struct trace_probes *forked_probes;
+static struct trace_probes *forked_probes;
 
 /* What the first thread will take when it is hit: it may have shut itself in by then. */
 static void make_room(void)
@@ -69,7 +69,7 @@ static void after_fork_child(void)
 }
 
 /* Registered behind the engine's own, so run behind it in the child. */
-void start_follow_forks(const struct trace_session *session, const struct trace_probes *probes)
+void start_follow_forks(const struct trace_session *session, struct trace_probes *probes)
 {
 	forked_session = *session;
 	forked_probes = probes;
@@ -165,7 +165,7 @@ static void publish_again(void *data)
 
 	(void)data;
 	if (process)
-		trace_publish(&forked_session, process, forked_probes);
+		trace_publish_changes(&forked_session, process, forked_probes);
 }
 
 /* The definitions stay in the arena; the list of them is copied there. */

@@ -32,6 +32,6 @@ void start_check_placed(const struct trace_probes *probes);
  * Let each child of a fork start afresh; it counts what @probes hit in counters of its own, NULL:
  * in the same ones, which were copied with all the rest.
  */
-void start_follow_forks(const struct trace_session *session, const struct trace_probes *probes);
+void start_follow_forks(const struct trace_session *session, struct trace_probes *probes);
 
 #endif

@@ -121,3 +121,23 @@ Test(memory, may_be_little)
 		command_result_deinit(&result);
 	}
 }
+
+/*
+ * Each object that is opened brings a few probes to those of libc, some 3,000, whose table takes half a
+ * megabyte. Its code memory is a few pages, written here and executed there; what is published of
+ * its probes less than one.
+ */
+Test(memory, grows_with_what_is_new)
+{
+	struct command_result result = command_shell(
+		"d=$(mktemp -d /tmp/emuprobe-memory-XXXXXX) && cd $d && for i in $(seq 150); do "
+		"cp " EP_PROGRAMS "/plugin.so many$i.so; done; " EMUPROBE
+		" -c -e 'p libc.so.6:*' -e 'p many*.so:*?' -- " EP_PROGRAMS
+		"/opens ./many*.so; s=$?; cd /; rm -r $d; exit $s");
+
+	expect_status(result, 0);
+	cr_expect_gt(number_behind(&result, "shared "), 0);
+	cr_expect_lt(number_behind(&result, "shared "), 150 * 64, "%s", command_describe(&result));
+	cr_expect_lt(number_behind(&result, "all "), 150 * 100, "%s", command_describe(&result));
+	command_result_deinit(&result);
+}

@@ -253,6 +253,7 @@ int trace_attach_resolve_in(const struct trace_definitions *definitions, const v
 static int note_info(struct trace_probe *probe, const struct ep_info *info,
 		     struct trace_arena *arena)
 {
+	probe->is_published = false;
 	probe->view.plan = info->plan;
 	probe->view.reason = info->reason;
 	if (strcmp(probe->view.insn, info->insn) == 0)
@@ -295,6 +296,15 @@ static bool is_waiting(const struct trace_probe *probe)
 	return probe->addr && !probe->handle && probe->view.plan != EP_PLAN_REFUSED;
 }
 
+static size_t count_waiting(const struct trace_probes *probes)
+{
+	size_t ret = 0;
+
+	for (size_t i = 0; i < probes->count; i++)
+		ret += is_waiting(&probes->list[i]);
+	return ret;
+}
+
 static int note_results(struct trace_probes *probes, const struct ep_request *requests,
 			struct ep_counts *counts, struct trace_arena *arena)
 {
@@ -325,11 +335,11 @@ int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arm
 	struct trace_arena scratch = {0};
 	struct ep_request *requests;
 	struct ep_options *options;
-	size_t count = 0;
+	size_t count = 0, waiting = count_waiting(probes);
 	int error = -EP_NO_MEMORY;
 
-	requests = trace_arena_alloc(&scratch, (probes->count + 1) * sizeof(*requests));
-	options = trace_arena_alloc(&scratch, (probes->count + 1) * sizeof(*options));
+	requests = trace_arena_alloc(&scratch, (waiting + 1) * sizeof(*requests));
+	options = trace_arena_alloc(&scratch, (waiting + 1) * sizeof(*options));
 	for (size_t i = 0; i < probes->count && requests && options; i++) {
 		if (!is_waiting(&probes->list[i]))
 			continue;

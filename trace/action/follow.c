@@ -31,6 +31,7 @@ static bool leave(struct trace_probe *probe, struct ep_counts *counts)
 	probe->handle = NULL;
 	probe->addr = NULL;
 	probe->view.counter = TRACE_NO_COUNTER;
+	probe->is_published = false;
 	return ret;
 }
 

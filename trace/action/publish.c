@@ -4,6 +4,14 @@
  * pointers and not addresses: programs executed one after the other mostly have equal blocks, and
  * share one then. The reader copies the block first and checks the copy, so that nothing can change
  * between check and use.
+ *
+ * Objects come and go, each with few probes out of many. What they change is in blocks of the same kind,
+ * which say whose entries they are; each knows the one before it:
+ *
+ *	process.set -> | all that there was at the start |
+ *	process.changes -> | last | -> | ... | -> | first | -> 0
+ *
+ * A forked child goes on with its parent's list. Nothing that was published is written again.
  */
 #include "trace/action/publish.h"
 
@@ -11,7 +19,11 @@
 
 #define LOOK_BACK 64 /* processes */
 
+#define CHANGES_MAX (1u << 20)
+#define PROBES_MAX  (1u << 24)
+
 struct packed_probe {
+	uint32_t index;				  /* in the process's table */
 	uint32_t group, event, place, insn, note; /* offsets among the strings */
 	uint32_t arg_first, arg_count;
 	uint32_t definition;
@@ -28,6 +40,10 @@ struct packed_arg {
 struct packed {
 	uint32_t probe_count, arg_count;
 	uint64_t strings_size;
+	/* Of changes. */
+	uint64_t before; /* the block before it in the list; 0: it is the first */
+	uint64_t size;	 /* of the block, all of it */
+	uint64_t number; /* in the list, from 1 on */
 };
 
 struct writer {
@@ -53,10 +69,13 @@ static uint64_t strings_of(const struct trace_view *view)
 	return ret;
 }
 
-static uint64_t measure(const struct trace_probes *probes, struct packed *ret)
+static uint64_t measure(const struct trace_probes *probes, bool all, struct packed *ret)
 {
-	*ret = (struct packed){.probe_count = (uint32_t)probes->count, .strings_size = 1};
+	*ret = (struct packed){.strings_size = 1};
 	for (size_t i = 0; i < probes->count; i++) {
+		if (!all && probes->list[i].is_published)
+			continue;
+		ret->probe_count++;
 		ret->arg_count += probes->list[i].view.arg_count;
 		ret->strings_size += strings_of(&probes->list[i].view);
 	}
@@ -74,9 +93,10 @@ static uint32_t put_string(struct writer *writer, const char *text)
 	return at;
 }
 
-static void put_view(struct writer *writer, const struct trace_view *view)
+static void put_view(struct writer *writer, uint32_t index, const struct trace_view *view)
 {
 	*writer->probe++ = (struct packed_probe){
+		.index = index,
 		.group = put_string(writer, view->group),
 		.event = put_string(writer, view->event),
 		.place = put_string(writer, view->place),
@@ -94,23 +114,24 @@ static void put_view(struct writer *writer, const struct trace_view *view)
 			put_string(writer, view->args[i].name), view->args[i].type};
 }
 
-static struct packed *pack(const struct trace_probes *probes, struct trace_arena *arena,
-			   uint64_t *ret_size)
+/* Of @all probes, or of those that are not published. */
+static struct packed *pack(const struct trace_probes *probes, bool all, struct trace_arena *arena)
 {
 	struct packed packed;
-	uint64_t size = measure(probes, &packed);
+	uint64_t size = measure(probes, all, &packed);
 	struct packed *ret = trace_arena_alloc(arena, size);
 	struct writer writer = {0};
 
 	if (!ret)
 		return NULL;
 	*ret = packed;
+	ret->size = size;
 	writer.probe = (struct packed_probe *)(void *)(ret + 1);
 	writer.arg = (struct packed_arg *)(void *)(writer.probe + packed.probe_count);
 	writer.strings = (char *)(writer.arg + packed.arg_count);
 	for (size_t i = 0; i < probes->count; i++)
-		put_view(&writer, &probes->list[i].view);
-	*ret_size = size;
+		if (all || !probes->list[i].is_published)
+			put_view(&writer, (uint32_t)i, &probes->list[i].view);
 	return ret;
 }
 
@@ -130,38 +151,67 @@ static uint64_t find_equal(const struct trace_session *session, const void *bloc
 	return 0;
 }
 
-static uint64_t share(const struct trace_session *session, const void *block, uint64_t size)
+static uint64_t copy_out(const struct trace_session *session, const void *block, uint64_t size)
 {
-	uint64_t at = find_equal(session, block, size);
-	void *to;
+	uint64_t at = trace_session_alloc(session, size);
+	void *to = at ? trace_session_at(session, at, size) : NULL;
 
-	if (at)
-		return at;
-	at = trace_session_alloc(session, size);
-	to = trace_session_at(session, at, size);
-	if (!at || !to)
+	if (!to)
 		return 0;
 	memcpy(to, block, size);
 	return at;
 }
 
+static void say_published(const struct trace_session *session, struct trace_process *process,
+			  struct trace_probes *probes)
+{
+	for (size_t i = 0; i < probes->count; i++)
+		probes->list[i].is_published = true;
+	process->probe_count = (uint32_t)probes->count;
+	atomic_store(&process->state, TRACE_PROCESS_RUNNING);
+	atomic_fetch_add(&process->revision, 1);
+	atomic_fetch_add(&session->shared->revision, 1);
+}
+
 int trace_publish(const struct trace_session *session, struct trace_process *process,
-		  const struct trace_probes *probes)
+		  struct trace_probes *probes)
 {
 	struct trace_arena arena = {0};
-	uint64_t size, set;
-	struct packed *block = pack(probes, &arena, &size);
+	struct packed *block = pack(probes, true, &arena);
+	uint64_t size = block ? block->size : 0, set = 0;
 
-	set = block ? share(session, block, size) : 0;
+	if (block)
+		set = find_equal(session, block, size);
+	if (block && !set)
+		set = copy_out(session, block, size);
 	trace_arena_deinit(&arena);
 	if (!set)
 		return -EP_NO_MEMORY;
 	process->set = set;
 	process->set_size = size;
-	process->probe_count = (uint32_t)probes->count;
-	atomic_store(&process->state, TRACE_PROCESS_RUNNING);
-	atomic_fetch_add(&process->revision, 1);
-	atomic_fetch_add(&session->shared->revision, 1);
+	say_published(session, process, probes);
+	return 0;
+}
+
+int trace_publish_changes(const struct trace_session *session, struct trace_process *process,
+			  struct trace_probes *probes)
+{
+	uint64_t last = atomic_load(&process->changes), at = 0;
+	const struct packed *before =
+		last ? trace_session_at(session, last, sizeof(struct packed)) : NULL;
+	struct trace_arena arena = {0};
+	struct packed *block = pack(probes, false, &arena);
+
+	if (block) {
+		block->before = last;
+		block->number = before ? before->number + 1 : 1;
+		at = copy_out(session, block, block->size);
+	}
+	trace_arena_deinit(&arena);
+	if (!at)
+		return -EP_NO_MEMORY;
+	atomic_store(&process->changes, at);
+	say_published(session, process, probes);
 	return 0;
 }
 
@@ -176,13 +226,12 @@ struct block {
 
 static bool open_block(char *copy, uint64_t size, struct block *ret)
 {
-	const uint64_t limit = 1u << 24;
 	uint64_t used;
 
 	if (size <= sizeof(ret->head))
 		return false;
 	memcpy(&ret->head, copy, sizeof(ret->head));
-	if (ret->head.probe_count > limit || ret->head.arg_count > limit)
+	if (ret->head.probe_count > PROBES_MAX || ret->head.arg_count > PROBES_MAX)
 		return false;
 	used = sizeof(ret->head) + ret->head.probe_count * sizeof(*ret->probes) +
 	       ret->head.arg_count * sizeof(*ret->args);
@@ -240,31 +289,125 @@ static bool read_view(const struct block *block, const struct packed_probe *from
 	return true;
 }
 
-int trace_publish_read(const struct trace_session *session, const struct trace_process *process,
-		       struct trace_arena *arena, struct trace_view **ret, uint32_t *ret_count)
+/* Room for @count views that are this process's alone. */
+static int make_room(struct trace_published *published, uint32_t count, struct trace_arena *arena)
 {
-	uint64_t size = process->set_size, at = process->set;
-	const void *from = trace_session_at(session, at, size);
+	uint32_t room = 2 * count + 64;
 	struct trace_view *views;
+
+	if (!published->is_shared && count <= published->room)
+		return 0;
+	views = trace_arena_alloc(arena, room * sizeof(*views));
+	if (!views)
+		return -EP_NO_MEMORY;
+	if (published->count)
+		memcpy(views, published->views, published->count * sizeof(*views));
+	published->views = views;
+	published->room = room;
+	published->is_shared = false;
+	return 0;
+}
+
+/* Each is there already, or the next one: no entry stays empty. */
+static int read_views(const struct block *block, struct trace_arg *args,
+		      struct trace_published *ret)
+{
+	for (uint32_t i = 0; i < block->head.probe_count; i++) {
+		const struct packed_probe *from = &block->probes[i];
+		struct trace_view view;
+
+		if (from->index > ret->count || from->index >= ret->room ||
+		    !read_view(block, from, args, &view))
+			return -EP_INVALID;
+		ret->views[from->index] = view;
+		ret->count += from->index == ret->count;
+	}
+	return 0;
+}
+
+static int read_block(const struct trace_session *session, uint64_t at, uint64_t size,
+		      struct trace_arena *arena, struct trace_published *ret)
+{
+	const void *from = trace_session_at(session, at, size);
 	struct trace_arg *args;
 	struct block block;
 	char *copy;
+	int error;
 
 	if (!from)
 		return -EP_INVALID;
 	copy = trace_arena_copy(arena, from, size);
 	if (!copy)
 		return -EP_NO_MEMORY;
-	if (!open_block(copy, size, &block))
+	if (!open_block(copy, size, &block) ||
+	    ret->count + (uint64_t)block.head.probe_count > PROBES_MAX)
 		return -EP_INVALID;
-	views = trace_arena_alloc(arena, (block.head.probe_count + 1) * sizeof(*views));
 	args = trace_arena_alloc(arena, (block.head.arg_count + 1) * sizeof(*args));
-	if (!views || !args)
+	if (!args)
 		return -EP_NO_MEMORY;
-	for (uint32_t i = 0; i < block.head.probe_count; i++)
-		if (!read_view(&block, &block.probes[i], args, &views[i]))
+	error = make_room(ret, ret->count + block.head.probe_count, arena);
+	return error ? error : read_views(&block, args, ret);
+}
+
+struct change {
+	uint64_t at, size, number;
+	struct change *next; /* that was published behind it */
+};
+
+/* The list is read from its end: this turns it round. Numbers fall, so that it has one. */
+static int list_changes(const struct trace_session *session, uint64_t last, uint64_t known,
+			struct trace_arena *arena, struct change **ret)
+{
+	uint64_t number = UINT64_MAX, count = 0;
+
+	*ret = NULL;
+	while (last && last != known) {
+		const volatile struct packed *from =
+			trace_session_at(session, last, sizeof(struct packed));
+		struct change *change = trace_arena_alloc(arena, sizeof(*change));
+
+		if (!change)
+			return -EP_NO_MEMORY;
+		if (!from || ++count > CHANGES_MAX)
 			return -EP_INVALID;
-	*ret = views;
-	*ret_count = block.head.probe_count;
+		*change = (struct change){last, from->size, from->number, *ret};
+		if (change->number >= number)
+			return -EP_INVALID;
+		number = change->number;
+		last = from->before;
+		*ret = change;
+	}
 	return 0;
+}
+
+static int read_changes(const struct trace_session *session, uint64_t last,
+			struct trace_arena *arena, struct trace_published *ret)
+{
+	struct trace_arena scratch = {0};
+	struct change *change;
+	int error = list_changes(session, last, ret->changes, &scratch, &change);
+
+	for (; change && !error; change = change->next)
+		error = read_block(session, change->at, change->size, arena, ret);
+	trace_arena_deinit(&scratch);
+	if (!error)
+		ret->changes = last;
+	return error;
+}
+
+int trace_publish_read(const struct trace_session *session, const struct trace_process *process,
+		       struct trace_arena *arena, struct trace_published *ret)
+{
+	struct trace_published read = *ret;
+	int error = 0;
+
+	if (!read.set || read.set != process->set) {
+		read = (struct trace_published){.set = process->set};
+		error = read_block(session, process->set, process->set_size, arena, &read);
+	}
+	if (!error)
+		error = read_changes(session, atomic_load(&process->changes), arena, &read);
+	if (!error)
+		*ret = read;
+	return error;
 }

@@ -101,6 +101,7 @@ EP_TRAP_PATH static void inherit(struct trace_process *process, const struct tra
 	process->probe_count = parent->probe_count;
 	process->set = parent->set;
 	process->set_size = parent->set_size;
+	atomic_store(&process->changes, atomic_load(&parent->changes));
 	process->foreign = parent->foreign;
 	process->room = parent->room;
 	for (int i = 0; i < TRACE_COMM_SIZE; i++)

@@ -10,6 +10,7 @@
 struct trace_probe {
 	struct trace_view view;
 	uint32_t index;		 /* in the process's table */
+	bool is_published;	 /* as it is; publish.h */
 	struct ep_probe *handle; /* NULL: refused */
 	const void *addr;
 };

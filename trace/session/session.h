@@ -62,7 +62,8 @@ struct trace_process {
 	_Atomic uint32_t revision; /* changes with the set */
 	uint32_t reserved[1];
 	char comm[TRACE_COMM_SIZE];
-	uint64_t unused[5];
+	_Atomic uint64_t changes; /* of the set since: the last of a list in the heap */
+	uint64_t unused[4];
 };
 
 enum trace_ring_state {

@@ -295,18 +295,19 @@ static struct trace_probe list[] = {
 		  .plan = EP_PLAN_REFUSED,
 		  .reason = EP_RSEQ}},
 };
-static const struct trace_probes probes = {.list = list, .count = 2, .room = 2};
+static struct trace_probes probes = {.list = list, .count = 2, .room = 2};
 
 Test(trace_session, published_probes_can_be_read, .init = setup)
 {
 	struct trace_process *process = trace_session_process(&session, 0);
+	struct trace_published read = {0};
 	struct trace_view *views;
-	uint32_t count;
 
 	cr_assert_eq(trace_publish(&session, process, &probes), 0);
 	cr_expect_eq(atomic_load(&process->state), TRACE_PROCESS_RUNNING);
-	cr_assert_eq(trace_publish_read(&session, process, &arena, &views, &count), 0);
-	cr_assert_eq(count, 2);
+	cr_assert_eq(trace_publish_read(&session, process, &arena, &read), 0);
+	cr_assert_eq(read.count, 2);
+	views = read.views;
 	cr_expect_str_eq(views[0].event, "e1");
 	cr_expect_str_eq(views[0].insn, "nop");
 	cr_expect_eq(views[0].plan, EP_PLAN_BOOST);
@@ -331,6 +332,65 @@ Test(trace_session, equal_probes_are_published_once, .init = setup)
 	cr_expect_neq(process[0].set, process[2].set);
 }
 
+static uint64_t heap_used(void)
+{
+	return atomic_load((_Atomic uint64_t *)trace_session_at(&session, 0, 8));
+}
+
+Test(trace_session, only_changes_are_published, .init = setup)
+{
+	struct trace_process *process = trace_session_process(&session, 0);
+	struct trace_probe many[402] = {list[0], list[1]};
+	struct trace_probes growing = {.list = many, .count = 2, .room = 402};
+	struct trace_published read = {0}, again = {0};
+	uint64_t before;
+
+	cr_assert_eq(trace_publish(&session, process, &growing), 0);
+	before = heap_used();
+	for (int i = 0; i < 100; i++) {
+		many[growing.count] = list[0];
+		many[growing.count++].view.definition = (uint32_t)i;
+		cr_assert_eq(trace_publish_changes(&session, process, &growing), 0);
+		cr_assert_eq(trace_publish_read(&session, process, &arena, &read), 0);
+		cr_assert_eq(read.count, growing.count);
+	}
+	cr_expect_leq(heap_used() - before, 100 * 256);
+	many[0].view.plan = EP_PLAN_EMULATE;
+	many[0].is_published = false;
+	cr_assert_eq(trace_publish_changes(&session, process, &growing), 0);
+	cr_assert_eq(trace_publish_read(&session, process, &arena, &read), 0);
+	cr_assert_eq(trace_publish_read(&session, process, &arena, &again), 0, "all at once");
+	cr_assert_eq(again.count, 102);
+	for (uint32_t i = 0; i < 102; i++) {
+		cr_expect_eq(again.views[i].definition, read.views[i].definition, "%u", i);
+		cr_expect_eq(again.views[i].plan, read.views[i].plan, "%u", i);
+	}
+	cr_expect_eq(again.views[0].plan, EP_PLAN_EMULATE);
+	cr_expect_eq(again.views[101].definition, 99);
+}
+
+/* A list of changes that has no end, an entry beyond the next one. */
+Test(trace_session, changes_that_lie_are_rejected, .init = setup)
+{
+	struct trace_process *process = trace_session_process(&session, 0);
+	struct trace_published read = {0};
+	uint64_t *block, before;
+
+	cr_assert_eq(trace_publish(&session, process, &probes), 0);
+	list[1].is_published = false;
+	cr_assert_eq(trace_publish_changes(&session, process, &probes), 0);
+	block = trace_session_at(&session, atomic_load(&process->changes), 64);
+	before = block[2];
+	block[2] = atomic_load(&process->changes);
+	cr_expect_eq(trace_publish_read(&session, process, &arena, &read), -EP_INVALID);
+	block[2] = before;
+	((uint32_t *)(block + 5))[0] = 3;
+	cr_expect_eq(trace_publish_read(&session, process, &arena, &read), -EP_INVALID);
+	cr_expect_eq(read.set, 0);
+	((uint32_t *)(block + 5))[0] = 1;
+	cr_expect_eq(trace_publish_read(&session, process, &arena, &read), 0);
+}
+
 /* Every byte of the block, replaced: nothing may be read out of bounds (see the asan preset). */
 Test(trace_session, scribbled_probes_do_no_harm, .init = setup)
 {
@@ -342,20 +402,18 @@ Test(trace_session, scribbled_probes_do_no_harm, .init = setup)
 	for (uint64_t i = 0; i < process->set_size; i++)
 		for (int value = 0; value < 256; value += 51) {
 			unsigned char old = block[i];
-			struct trace_view *views;
-			uint32_t count;
+			struct trace_published read = {0};
 
 			block[i] = (unsigned char)value;
-			if (trace_publish_read(&session, process, &arena, &views, &count) == 0)
-				for (uint32_t k = 0; k < count; k++)
-					cr_expect_lt(strlen(views[k].event) +
-							     strlen(views[k].place),
+			if (trace_publish_read(&session, process, &arena, &read) == 0)
+				for (uint32_t k = 0; k < read.count; k++)
+					cr_expect_lt(strlen(read.views[k].event) +
+							     strlen(read.views[k].place),
 						     process->set_size);
 			block[i] = old;
 			trace_arena_deinit(&arena);
 		}
 	process->set = UINT64_MAX - 7;
-	cr_expect_eq(trace_publish_read(&session, process, &arena, &(struct trace_view *){NULL},
-					&(uint32_t){0}),
+	cr_expect_eq(trace_publish_read(&session, process, &arena, &(struct trace_published){0}),
 		     -EP_INVALID);
 }
