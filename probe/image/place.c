@@ -6,7 +6,6 @@
  */
 #include "probe/image/place.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/auxv.h>
 
@@ -179,6 +178,16 @@ static const struct objects_function *name_of(const struct objects_object *objec
 	return best;
 }
 
+/* As much of it as fits in. */
+static void put_name(char *to, size_t size, const char *name)
+{
+	size_t i = 0;
+
+	for (; i + 1 < size && name[i]; i++)
+		to[i] = name[i];
+	to[i] = '\0';
+}
+
 void place_describe(uint64_t address, struct ep_info *ret)
 {
 	struct objects_object *object = objects_find(address);
@@ -188,13 +197,13 @@ void place_describe(uint64_t address, struct ep_info *ret)
 	ret->symbol_offset = 0;
 	if (!object)
 		return;
-	snprintf(ret->object, sizeof(ret->object), "%s", object->name);
+	put_name(ret->object, sizeof(ret->object), object->name);
 	if (objects_read_functions(object) == 0)
 		function = name_of(object, address);
 	if (!function) {
 		ret->symbol_offset = address - object->base;
 		return;
 	}
-	snprintf(ret->symbol, sizeof(ret->symbol), "%s", function->name);
+	put_name(ret->symbol, sizeof(ret->symbol), function->name);
 	ret->symbol_offset = address - function->start;
 }

@@ -246,6 +246,15 @@ static int by_address(const void *a, const void *b)
 	return left->address < right->address ? -1 : left->address > right->address;
 }
 
+/* A batch is: what qsort() calls may be among the functions that trap just now. */
+static bool is_sorted(struct probe_site *const *sites, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (sites[i]->address < sites[i - 1]->address)
+			return false;
+	return true;
+}
+
 /* Those of @sites for which @pick says yes, each once. */
 static struct probe_site **pick_sites(struct probe_site *const *sites, size_t count,
 				      bool (*pick)(struct probe_site *site), size_t *ret_count)
@@ -257,7 +266,8 @@ static struct probe_site **pick_sites(struct probe_site *const *sites, size_t co
 	if (!picked)
 		return NULL;
 	memcpy(picked, sites, count * sizeof(*picked));
-	qsort(picked, count, sizeof(*picked), by_address);
+	if (!is_sorted(picked, count))
+		qsort(picked, count, sizeof(*picked), by_address);
 	for (size_t i = 0; i < count; i++)
 		if ((i == 0 || picked[i] != picked[i - 1]) && pick(picked[i]))
 			picked[kept++] = picked[i];

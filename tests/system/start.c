@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What a program pays before it runs. */
+#include "tests/system/cli.h"
+
+TestSuite(start, .timeout = 400);
+
+/* Each of some 2,500 probes takes three steps, of one or more bytes; there are 350 pages of text. */
+Test(start, text_is_written_by_the_page)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-q", "-c", "-e", "p libc.so.6:*", "--", "cat", "/proc/self/io");
+	const char *at = strstr(result.output, "syscw: ");
+
+	if (!at) {
+		command_result_deinit(&result);
+		cr_skip_test("the kernel does not count what a process writes");
+	}
+	cr_expect_lt(strtol(at + strlen("syscw: "), NULL, 10), 2500, "%s",
+		     command_describe(&result));
+	command_result_deinit(&result);
+}
+
+/* Whoever runs what was written gets right results. */
+Test(start, pages_hold_what_they_should)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-c", "-e", "p libc.so.6:*", "--", "sh", "-c",
+		    "ls -l / | sort | cat > /dev/null; echo $(expr 6 \\* 7)");
+
+	expect_status(result, 0);
+	cr_expect_str_eq(result.output, "42\n");
+	command_result_deinit(&result);
+}
