@@ -14,6 +14,7 @@
  */
 #include "fallback-xol/detour.h"
 
+#include "fallback-xol/boost.h"
 #include "x86/cpu.h"
 #include "x86/encode.h"
 
@@ -112,11 +113,26 @@ static void build_call_on(struct xol_builder *to, uint64_t callee)
 	xol_build_jmp(to, callee);
 }
 
+/* RCX becomes 0 where the mark is. */
+static void build_look_for_mark(struct xol_builder *to, int32_t mark_offset, uint64_t slow)
+{
+	uint8_t bytes[16];
+
+	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, mark_offset));
+	xol_build_bytes(to, bytes, x86_put_lea_rcx_rcx(bytes, -XOL_THREAD_MARK));
+	xol_build_bytes(to, bytes, x86_put_jrcxz(bytes, X86_JMP_REL32_SIZE));
+	xol_build_jmp(to, slow);
+}
+
 /*
  *		detour that calls, then:	jmp displaced
  *	slow:	restore;			jmp detour
  *	code:	lea -128(%rsp),%rsp; push %rcx; push %rax
- *		mov %fs:thread_offset,%rcx
+ *		mov %fs:mark_offset,%rcx
+ *		lea -mark(%rcx),%rcx
+ *		jrcxz mine
+ *		jmp slow
+ *	mine:	mov %fs:thread_offset,%rcx
  *		jrcxz slow
  *		mov offset(%rcx),%rax
  *		lea 1(%rax),%rax
@@ -124,7 +140,8 @@ static void build_call_on(struct xol_builder *to, uint64_t callee)
  *		restore: pop %rax; pop %rcx; lea 128(%rsp),%rsp
  *
  * No flag changes; where none is alive incq does it, without RAX. A signal before the last store
- * makes the thread begin again, so that another addition in its handler is not lost.
+ * makes the thread begin again, so that another addition in its handler is not lost. In a thread
+ * whose area somebody else has made, what lies at %fs:thread_offset is anything, or not there.
  */
 static uint64_t build_count(struct xol_builder *to, uint64_t address,
 			    const struct xol_detour *detour, uint64_t callee)
@@ -144,6 +161,7 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	code = xol_build_here(to);
 	build_begin(to, address, callee);
 	build_save(to, address, scratch);
+	build_look_for_mark(to, detour->mark_offset, slow);
 	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, detour->thread_offset));
 	x86_put_jrcxz(bytes, (int8_t)(slow - xol_build_here(to) - 2));
 	xol_build_bytes(to, bytes, 2);
@@ -160,6 +178,24 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	if (!to->error)
 		x86_put_jmp(to->bytes + jump, to->rx + jump, xol_build_here(to));
 	return code;
+}
+
+EP_TRAP_PATH bool xol_detour_has_no_mark(struct ep_regs *regs, int32_t mark_offset)
+{
+	static const uint8_t load[] = {0x64, 0x48, 0x8b, 0x0c, 0x25}; /* mov rcx, fs:[disp32] */
+	const uint8_t *at = (const uint8_t *)regs->rip;
+	struct xol_origin origin;
+
+	if (!xol_origin(regs->rip, &origin))
+		return false;
+	for (unsigned int i = 0; i < sizeof(load); i++)
+		if (at[i] != load[i])
+			return false;
+	if (*(const int32_t *)(const void *)(at + sizeof(load)) != mark_offset)
+		return false;
+	regs->rip += sizeof(load) + sizeof(int32_t);
+	regs->rcx = 0;
+	return true;
 }
 
 uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,

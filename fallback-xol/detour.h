@@ -13,6 +13,9 @@
 #define DETOUR_HIT	 -30
 #define DETOUR_DISPLACED 8 /* the displaced instructions */
 
+/* What a thread has at %fs:mark_offset if what else is read through %fs is ours. */
+#define XOL_THREAD_MARK 0x5e9ad3b1
+
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,8 +46,9 @@ struct xol_detour {
 	/* Counting may change the status flags: the program is going to replace them unread. */
 	bool flags_are_dead;
 	/* It lies at the pointer at %fs:thread_offset, plus offset; NULL there: call @hit, which is
-	   told both, as xol_place(). */
+	   told both, as xol_place(). The same where no mark is. */
 	int32_t thread_offset, offset;
+	int32_t mark_offset;
 };
 
 static inline uint64_t xol_place(int32_t thread_offset, int32_t offset)
@@ -61,6 +65,13 @@ static inline uint64_t xol_place(int32_t thread_offset, int32_t offset)
  */
 uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
 			  uint64_t callee);
+
+/**
+ * Did the instruction at @rip in a detour look for the mark at @mark_offset, in vain? Then @regs are
+ * made to go on as if another value had been there.
+ * Context:  TRAP_PATH; a fault at @regs->rip.
+ */
+EP_TRAP_PATH bool xol_detour_has_no_mark(struct ep_regs *regs, int32_t mark_offset);
 
 /* Parts of detour.S. */
 extern const uint8_t xol_detour_general[], xol_detour_sse[];

@@ -140,7 +140,8 @@ struct ep_probe;
  *
  * Runs in that thread. Under a trap plan it runs in a signal handler, with asynchronous signals
  * blocked: call only what is safe there (signal-safety(7)). A probe reached from inside a handler
- * is passed without a call and counted as missed. It must return: no longjmp, no exception.
+ * is passed without a call and counted as missed; so is one reached by a thread that has not got
+ * libc's thread area. It must return: no longjmp, no exception.
  */
 typedef void (*ep_handler)(struct ep_probe *probe, struct ep_regs *regs, void *cookie);
 
@@ -162,8 +163,8 @@ EP_API const char *ep_plan_name(enum ep_plan plan);
 
 /* Updated by atomic additions. */
 struct ep_counts {
-	uint64_t hits;	 /* times the handler was called; without one, times it was reached */
-	uint64_t missed; /* times it was reached from inside a handler, and passed without a call */
+	uint64_t hits;	  /* times the handler was called; without one, times it was reached */
+	uint64_t missed;  /* times it was passed without a call: see ep_handler */
 	uint64_t trapped; /* how many of the hits took a trap, and not a jump */
 };
 

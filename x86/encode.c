@@ -206,6 +206,14 @@ size_t x86_put_load_ecx_r11_rcx(uint8_t *to)
 	return sizeof(bytes);
 }
 
+size_t x86_put_lea_rcx_rcx(uint8_t *to, int32_t disp)
+{
+	static const uint8_t lea[] = {0x48, 0x8d, 0x89}; /* lea rcx, [rcx+disp32] */
+
+	memcpy(to, lea, sizeof(lea));
+	return sizeof(lea) + put32(to + sizeof(lea), (uint64_t)disp);
+}
+
 size_t x86_put_jrcxz(uint8_t *to, int8_t disp)
 {
 	to[0] = 0xe3; /* jrcxz rel8 */

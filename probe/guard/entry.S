@@ -19,6 +19,7 @@
  * in the frame, to which RBX points. To an unwinder this is a signal frame whose caller is the
  * program at the call.
  */
+#include "fallback-xol/detour.h"
 #include "fallback-xol/guarded.h"
 #include "probe/guard/frame.h"
 
@@ -106,6 +107,14 @@
 	.cfi_adjust_cfa_offset -8
 	movq	EP_REGS_RFLAGS(%rsp), %rcx
 	movq	%rcx, EP_REGS_R11(%rsp)
+	movq	probe_thread_mark@gottpoff(%rip), %rcx
+1:	movq	%fs:(%rcx), %rcx
+2:	.pushsection ep_emu_fixups, "a"
+	.balign	4
+	.long	1b - ., 2b - .
+	.popsection
+	cmpq	$XOL_THREAD_MARK, %rcx
+	jne	1f
 	movq	probe_thread_known@gottpoff(%rip), %rcx
 	movq	%fs:(%rcx), %rcx
 	jrcxz	1f

@@ -146,7 +146,7 @@ EP_TRAP_PATH static bool is_in_engine(uint64_t rip)
 /* In what entry.S calls, or what that calls. */
 EP_TRAP_PATH static struct guard_frame *frame_of_caller(const struct ep_regs *regs)
 {
-	struct probe_thread *thread = probe_thread_known;
+	struct probe_thread *thread = probe_thread_if_known();
 	struct guard_frame *frame = thread ? thread->guarding : NULL;
 
 	if (!frame || !is_in_engine(regs->rip) || (uint64_t)frame - regs->rsp > STACK_MAX ||
@@ -175,17 +175,18 @@ EP_TRAP_PATH static bool is_before_opening(const struct ep_regs *regs)
 EP_TRAP_PATH bool guard_is_working(const struct ep_regs *regs, uint64_t mask)
 {
 	const uint64_t held = SIGNALS_HELD & ~(SIGNALS_BIT(SIGKILL) | SIGNALS_BIT(SIGSTOP));
+	const struct probe_thread *thread = probe_thread_if_known();
 	const struct guard_frame *frame;
+	bool waits = thread && thread->wait_timeout;
 
 	if (is_in_entry(regs->rip))
 		return is_before_opening(regs);
 	/* One of our handlers; the next may come before the first has said what it blocks. */
-	if ((mask & held) == held && is_in_engine(regs->rip) &&
-	    !(probe_thread_known && probe_thread_known->wait_timeout))
+	if ((mask & held) == held && is_in_engine(regs->rip) && !waits)
 		return true;
 	frame = frame_of_caller(regs);
 	/* While masks_wait() waits, the program's signals are open, and nothing is half done. */
-	return frame && frame->state != GUARD_BEFORE && !probe_thread_known->wait_timeout;
+	return frame && frame->state != GUARD_BEFORE && !waits;
 }
 
 EP_TRAP_PATH void guard_restart(struct ep_regs *regs, const struct guard_view *view)

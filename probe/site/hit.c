@@ -125,10 +125,34 @@ EP_TRAP_PATH static void pass(struct probe_site *site, struct probe_thread *thre
 	atomic_store_explicit(&thread->passing, outer, memory_order_release);
 }
 
+/*
+ * A thread that libc has not made, or of which libc has no memory left. What a handler may use is
+ * not there: it is not called.
+ */
+EP_TRAP_PATH static void pass_nameless(struct probe_site *site, bool trapped)
+{
+	const struct probe_list *list;
+
+	probe_thread_begin_nameless();
+	list = atomic_load(&site->probes);
+	for (uint32_t i = 0; list && i < list->count; i++) {
+		const struct ep_probe *probe = list->probes[i];
+
+		if (!atomic_load_explicit(&probe->enabled, memory_order_relaxed))
+			continue;
+		add_locked(probe->handler ? &counts_of(probe)->missed : &counts_of(probe)->hits);
+		if (trapped && !probe->handler)
+			add_locked(&counts_of(probe)->trapped);
+	}
+	probe_thread_end_nameless();
+}
+
 EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bool trapped)
 {
 	struct probe_thread *thread = probe_thread_self();
 
+	if (!thread)
+		pass_nameless(site, trapped);
 	if (!thread || thread->engine_depth)
 		return;
 	if (probe_thread_runs_handler(thread, regs->rsp))
@@ -155,9 +179,9 @@ EP_TRAP_PATH static inline bool is_idle(const struct probe_thread *thread)
 /* The commonest case at once: an idle thread, and one probe, that is enabled and has a handler. */
 EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t place)
 {
-	struct probe_thread *thread = probe_thread_known;
+	struct probe_thread *thread = probe_thread_if_known();
+	uint64_t *counter = thread ? counter_at(place) : NULL;
 	struct probe_site *site = data;
-	uint64_t *counter = counter_at(place);
 	struct ep_probe *probe;
 	int error;
 

@@ -26,6 +26,7 @@
 #include "probe/site/patch.h"
 #include "probe/site/registry.h"
 #include "probe/thread/counters.h"
+#include "probe/thread/thread.h"
 #include "x86/encode.h"
 
 /* ---- may it, does it pay ------------------------------------------------------------------- */
@@ -126,6 +127,7 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 
 		detour.thread_offset = place.thread_offset;
 		detour.offset = place.offset;
+		detour.mark_offset = probe_thread_mark_offset();
 	}
 	if (kind == PROBE_JUMP_COUNT) {
 		detour.only_counts = true;

@@ -37,6 +37,8 @@ struct pool {
 
 static struct pool *pool;
 static _Atomic(struct probe_thread *) chunks[POOL_SIZE / CHUNK_RECORDS];
+static _Atomic uint32_t nameless; /* threads without a record that are in a hit */
+__thread uint64_t probe_thread_mark = XOL_THREAD_MARK;
 __thread struct probe_thread *probe_thread_known;
 static __thread uint64_t blocked_copy; /* of .blocked: the record is wiped on fork */
 
@@ -192,8 +194,8 @@ EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 
 EP_TRAP_PATH struct probe_thread *probe_thread_find(void)
 {
-	if (!pool)
-		return NULL; /* nothing was ever probed */
+	if (!pool || !probe_thread_has_area())
+		return NULL; /* nothing was ever probed, or the thread is none of libc's */
 	if (!pool->pid)
 		probe_thread_is_guest(); /* the first in the child of a fork: it is its memory */
 	probe_thread_known = find_or_claim((uint32_t)sys0(SYS_gettid));
@@ -238,12 +240,13 @@ EP_TRAP_PATH void probe_thread_block(struct probe_thread *thread, uint64_t block
 EP_TRAP_PATH void probe_thread_each(bool (*visit)(struct probe_thread *thread, void *data),
 				    void *data)
 {
+	const struct probe_thread *caller = probe_thread_if_known();
 	uint32_t count = record_count();
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct probe_thread *record = record_at(i);
 
-		if (record && record->tid && record != probe_thread_known && visit(record, data))
+		if (record && record->tid && record != caller && visit(record, data))
 			return;
 	}
 }
@@ -274,6 +277,16 @@ EP_TRAP_PATH bool probe_thread_retries(uint64_t address)
 	return thread->retries++ < RETRIES_MAX;
 }
 
+EP_TRAP_PATH void probe_thread_begin_nameless(void)
+{
+	atomic_fetch_add(&nameless, 1);
+}
+
+EP_TRAP_PATH void probe_thread_end_nameless(void)
+{
+	atomic_fetch_sub(&nameless, 1);
+}
+
 static void wait_for(struct probe_thread *record,
 		     bool (*removed)(const struct probe_site *site, void *data), void *data)
 {
@@ -295,6 +308,7 @@ static void wait_for(struct probe_thread *record,
 void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data), void *data)
 {
 	const struct timespec long_enough = {0, 10000000}; /* for any store to be seen */
+	const struct timespec moment = {0, 1000};
 	struct probe_thread *caller = probe_thread_self();
 	uint32_t count;
 
@@ -306,6 +320,8 @@ void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data
 	 */
 	if (!sys_barrier())
 		sys2(SYS_nanosleep, &long_enough, NULL);
+	while (nameless)
+		sys2(SYS_nanosleep, &moment, NULL);
 	count = record_count();
 	for (uint32_t i = 0; i < count; i++) {
 		struct probe_thread *record = record_at(i);

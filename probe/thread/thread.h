@@ -10,8 +10,10 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "fallback-xol/detour.h"
 #include "include/emuprobe.h"
 #include "probe/thread/owned.h"
+#include "sys/memory.h"
 
 struct guard_frame;
 struct probe_site;
@@ -49,19 +51,57 @@ struct probe_thread {
 	struct clone_args clone_args;	     /* of the call that it makes just now */
 };
 
+/*
+ * libc gives it to each of its threads. One that was made without libc may have a thread area of its
+ * own, with anything below it or nothing at all, or none; and one that ends may have unmapped its
+ * own. Whatever else is in static TLS is read only where this is found.
+ */
+extern __thread uint64_t probe_thread_mark;
+
+/** Has the calling thread got our static TLS? Context: TRAP_PATH. */
+SYS_INLINE bool probe_thread_has_area(void)
+{
+	uint64_t mark;
+
+	__asm__("movq probe_thread_mark@gottpoff(%%rip), %[mark]\n"
+		"1:\tmovq %%fs:(%[mark]), %[mark]\n"
+		"2:\n\t" SYS_FIXUP
+		: [mark] "=r"(mark));
+	if (__builtin_expect(mark != XOL_THREAD_MARK, 0))
+		return false;
+	__asm__ volatile("" : : : "memory"); /* no load of the rest may be moved up */
+	return true;
+}
+
+/** Where the mark is, from the thread pointer. Context: TRAP_PATH. */
+SYS_INLINE int32_t probe_thread_mark_offset(void)
+{
+	int64_t offset;
+
+	__asm__("movq probe_thread_mark@gottpoff(%%rip), %0" : "=r"(offset));
+	return (int32_t)offset;
+}
+
 /* What probe_thread_self() found; NULL, or a record with tid 0: to be found again. */
 extern __thread struct probe_thread *probe_thread_known;
 EP_TRAP_PATH struct probe_thread *probe_thread_find(void);
 
+/** The same as it is; NULL where there is no static TLS. Context: TRAP_PATH. */
+static inline __attribute__((always_inline)) struct probe_thread *probe_thread_if_known(void)
+{
+	return probe_thread_has_area() ? probe_thread_known : NULL;
+}
+
 /**
  * The record of the calling thread, made at its first use.
  *
- * @return   NULL: there are more threads than records (65,536), or nothing was ever probed.
+ * @return   NULL: there are more threads than records (65,536), nothing was ever probed, or the
+ *           thread has not got our static TLS.
  * Context:  TRAP_PATH; a system call at first use.
  */
 static inline __attribute__((always_inline)) struct probe_thread *probe_thread_self(void)
 {
-	struct probe_thread *known = probe_thread_known;
+	struct probe_thread *known = probe_thread_if_known();
 
 	if (__builtin_expect(known && atomic_load_explicit(&known->tid, memory_order_relaxed), 1))
 		return known;
@@ -99,6 +139,14 @@ EP_TRAP_PATH bool probe_thread_is_alone(void);
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH bool probe_thread_retries(uint64_t address);
+
+/**
+ * A thread without a record is about to read the list of a site, or has done so: probe_thread_wait()
+ * waits for it.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH void probe_thread_begin_nameless(void);
+EP_TRAP_PATH void probe_thread_end_nameless(void);
 
 /**
  * Wait until no thread but the caller runs or counts probes of a site for which @removed says

@@ -23,6 +23,22 @@ Test(home_threads, are_counted_exactly)
 		home_run_counted(HOME_ALL, THREADS, cases[i], -1);
 }
 
+#define AREAS EP_PROGRAMS "/thread_areas"
+
+Test(home_threads, with_an_area_of_their_own_live_as_without_us)
+{
+	home_run(HOME_ALL, AREAS, NULL);
+}
+
+Test(home_threads, with_an_area_of_their_own_are_counted_exactly)
+{
+	static const char *const cases[] = {"page",	   "switched", "none",
+					    "others_data", "zeros",    "unmapped"};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		home_run_counted(HOME_ALL, AREAS, cases[i], -1);
+}
+
 Test(home_threads, that_serve_requests_of_aio_are_as_without_us)
 {
 	home_run(HOME_ALL, EP_PROGRAMS "/aio", NULL);

@@ -103,6 +103,7 @@ static void hit(struct ep_regs *regs, void *site, uint64_t place)
 
 static uint64_t counter;
 static __thread uint64_t *counters;
+static __thread uint64_t mark = XOL_THREAD_MARK;
 
 static struct xol_detour calling(void)
 {
@@ -122,6 +123,7 @@ static struct xol_detour counting(bool flags_are_dead)
 		.flags_are_dead = flags_are_dead,
 		.thread_offset = (int32_t)((char *)&counters - thread_pointer),
 		.offset = 0,
+		.mark_offset = (int32_t)((char *)&mark - thread_pointer),
 	};
 }
 
