@@ -113,12 +113,20 @@ static void build_call_on(struct xol_builder *to, uint64_t callee)
 	xol_build_jmp(to, callee);
 }
 
-/* RCX becomes 0 where the mark is. */
-static void build_look_for_mark(struct xol_builder *to, int32_t mark_offset, uint64_t slow)
+enum { NOT_EQUAL = 5, ZERO_FLAG = 0x40 };
+
+static void build_look_for_mark(struct xol_builder *to, const struct xol_detour *detour,
+				uint64_t slow)
 {
 	uint8_t bytes[16];
 
-	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, mark_offset));
+	if (detour->flags_are_dead) {
+		xol_build_bytes(to, bytes,
+				x86_put_cmp_fs(bytes, detour->mark_offset, XOL_THREAD_MARK));
+		xol_build_jcc(to, NOT_EQUAL, slow);
+		return;
+	}
+	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, detour->mark_offset));
 	xol_build_bytes(to, bytes, x86_put_lea_rcx_rcx(bytes, -XOL_THREAD_MARK));
 	xol_build_bytes(to, bytes, x86_put_jrcxz(bytes, X86_JMP_REL32_SIZE));
 	xol_build_jmp(to, slow);
@@ -139,7 +147,7 @@ static void build_look_for_mark(struct xol_builder *to, int32_t mark_offset, uin
  *		mov %rax,offset(%rcx)
  *		restore: pop %rax; pop %rcx; lea 128(%rsp),%rsp
  *
- * No flag changes; where none is alive incq does it, without RAX. A signal before the last store
+ * No flag changes; where none is alive cmp and incq do it, without RAX. A signal before the last store
  * makes the thread begin again, so that another addition in its handler is not lost. In a thread
  * whose area somebody else has made, what lies at %fs:thread_offset is anything, or not there.
  */
@@ -161,7 +169,7 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	code = xol_build_here(to);
 	build_begin(to, address, callee);
 	build_save(to, address, scratch);
-	build_look_for_mark(to, detour->mark_offset, slow);
+	build_look_for_mark(to, detour, slow);
 	xol_build_bytes(to, bytes, x86_put_mov_from_fs(bytes, RCX, detour->thread_offset));
 	x86_put_jrcxz(bytes, (int8_t)(slow - xol_build_here(to) - 2));
 	xol_build_bytes(to, bytes, 2);
@@ -180,21 +188,33 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 	return code;
 }
 
+/* One by one: what is in a slot may be shorter, and end where its page does. */
+EP_TRAP_PATH static bool is_same(const uint8_t *at, const uint8_t *bytes, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		if (at[i] != bytes[i])
+			return false;
+	return true;
+}
+
 EP_TRAP_PATH bool xol_detour_has_no_mark(struct ep_regs *regs, int32_t mark_offset)
 {
 	static const uint8_t load[] = {0x64, 0x48, 0x8b, 0x0c, 0x25}; /* mov rcx, fs:[disp32] */
+	static const uint8_t cmp[] = {0x64, 0x48, 0x81, 0x3c, 0x25};  /* and an imm32 */
 	const uint8_t *at = (const uint8_t *)regs->rip;
 	struct xol_origin origin;
+	bool loads;
 
 	if (!xol_origin(regs->rip, &origin))
 		return false;
-	for (unsigned int i = 0; i < sizeof(load); i++)
-		if (at[i] != load[i])
-			return false;
-	if (*(const int32_t *)(const void *)(at + sizeof(load)) != mark_offset)
+	loads = is_same(at, load, sizeof(load));
+	if ((!loads && !is_same(at, cmp, sizeof(cmp))) ||
+	    !is_same(at + sizeof(load), (const uint8_t *)&mark_offset, sizeof(mark_offset)))
 		return false;
-	regs->rip += sizeof(load) + sizeof(int32_t);
+	regs->rip += sizeof(load) + sizeof(mark_offset) + (loads ? 0 : sizeof(mark_offset));
 	regs->rcx = 0;
+	if (!loads)
+		regs->rflags &= ~(uint64_t)ZERO_FLAG;
 	return true;
 }
 

@@ -173,6 +173,17 @@ size_t x86_put_mov_from_fs(uint8_t *to, unsigned int reg, int32_t disp)
 	return 5 + put32(to + 5, (uint64_t)disp);
 }
 
+size_t x86_put_cmp_fs(uint8_t *to, int32_t disp, int32_t imm)
+{
+	static const uint8_t cmp[] = {0x64, 0x48, 0x81, 0x3c,
+				      0x25}; /* cmp qword fs:[disp32], imm32 */
+	size_t size = sizeof(cmp);
+
+	memcpy(to, cmp, sizeof(cmp));
+	size += put32(to + size, (uint64_t)disp);
+	return size + put32(to + size, (uint64_t)imm);
+}
+
 size_t x86_put_inc_rcx(uint8_t *to, int32_t disp)
 {
 	static const uint8_t inc[] = {0x48, 0xff, 0x81}; /* inc qword [rcx+disp32] */

@@ -46,8 +46,9 @@ size_t x86_put_add_rsp(uint8_t *to, int32_t disp);   /* lea rsp, [rsp+disp]: no 
 size_t x86_put_mov_imm64(uint8_t *to, unsigned int reg, uint64_t imm);	 /* mov r64, imm64 */
 size_t x86_put_lea_rip(uint8_t *to, unsigned int reg, int32_t disp);	 /* lea r64, [rip+disp] */
 size_t x86_put_mov_from_fs(uint8_t *to, unsigned int reg, int32_t disp); /* mov r64, fs:[disp] */
-size_t x86_put_lea_rcx_rcx(uint8_t *to, int32_t disp); /* lea rcx, [rcx+disp]: no flags */
-size_t x86_put_jrcxz(uint8_t *to, int8_t disp);	       /* jrcxz rel8 */
+size_t x86_put_lea_rcx_rcx(uint8_t *to, int32_t disp);	       /* lea rcx, [rcx+disp]: no flags */
+size_t x86_put_cmp_fs(uint8_t *to, int32_t disp, int32_t imm); /* cmp qword fs:[disp], imm32 */
+size_t x86_put_jrcxz(uint8_t *to, int8_t disp);		       /* jrcxz rel8 */
 /* mov rax, [rcx+disp]; lea rax, [rax+1]; mov [rcx+disp], rax: no flags */
 size_t x86_put_add_one_rcx_rax(uint8_t *to, int32_t disp);
 size_t x86_put_inc_rcx(uint8_t *to, int32_t disp); /* inc qword [rcx+disp]: flags */

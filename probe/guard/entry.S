@@ -109,7 +109,7 @@
 	movq	%rcx, EP_REGS_R11(%rsp)
 	movq	probe_thread_mark@gottpoff(%rip), %rcx
 1:	movq	%fs:(%rcx), %rcx
-2:	.pushsection ep_emu_fixups, "a"
+2:	.pushsection ep_fixups, "a"
 	.balign	4
 	.long	1b - ., 2b - .
 	.popsection

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * Faults. Three kinds are of our making and nobody else's business: an emulated access (the emulator
+ * Faults. Four kinds are of our making and nobody else's business: an emulated access (the emulator
  * withdraws, and the real instruction faults by itself in its slot), a thread that wants to
- * execute a page which is being written, and one that arrives at a boundary under a jump. All
- * others are the program's.
+ * execute a page which is being written, one that arrives at a boundary under a jump, and a look at
+ * static TLS that is not there. All others are the program's.
  */
 #include "probe/guest/signals.h"
 #include "probe/site/patch.h"
@@ -46,6 +46,8 @@ EP_TRAP_PATH static bool is_ours(int sig, const siginfo_t *info, struct ep_regs 
 		return true;
 	if (sig == SIGILL)
 		return at_boundary(regs);
+	if (xol_detour_has_no_mark(regs, probe_thread_mark_offset()))
+		return true;
 	fixup = sys_fault_fixup(regs->rip);
 	if (fixup)
 		regs->rip = fixup;

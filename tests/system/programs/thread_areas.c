@@ -61,6 +61,7 @@ static int run_thread(void *arg)
 	work();
 	for (;;)
 		ask(SYS_exit, 0, 0, 0, 0);
+	return 0;
 }
 
 static void start_with(void *area)
