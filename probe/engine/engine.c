@@ -20,6 +20,7 @@
 #include "probe/guest/membarrier.h"
 #include "probe/guest/signals.h"
 #include "probe/site/hit.h"
+#include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
 #include "probe/trap/deliver.h"
 #include "probe/trap/trap.h"
@@ -128,6 +129,8 @@ int engine_start(void)
 	if (!is_ours)
 		error = take_over();
 	is_ours = !error;
+	if (is_ours)
+		altstack_enable();
 	if (!error)
 		error = loader_watch();
 	started = !error;

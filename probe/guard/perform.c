@@ -24,6 +24,7 @@
 #include "probe/guest/membarrier.h"
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
+#include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
 #include "sys/memory.h"
@@ -188,12 +189,14 @@ EP_TRAP_PATH static long add_pending(const struct ep_regs *regs)
 EP_TRAP_PATH static void return_from_handler(const struct ep_regs *regs)
 {
 	uint64_t at = regs->rsp + offsetof(ucontext_t, uc_sigmask), mask;
+	ucontext_t *context = (ucontext_t *)regs->rsp;
 
 	if (!sys_read_memory(&mask, at, sizeof(mask)))
 		return;
 	masks_set_blocked(mask);
 	mask &= ~SIGNALS_OWNED;
-	sys_write_memory(at, &mask, sizeof(mask));
+	if (sys_write_memory(at, &mask, sizeof(mask)))
+		altstack_leave(context);
 }
 
 /* ---- other programs ------------------------------------------------------------------------- */
@@ -322,6 +325,8 @@ EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
 	struct ep_regs *regs = &frame->regs;
 
 	masks_set_waiting(0);
+	if (altstack_is_missing() && !probe_thread_is_guest())
+		altstack_install();
 	switch (regs->rax) {
 	case SYS_rt_sigaction:
 	case SYS_execve:
@@ -341,6 +346,8 @@ EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
 		return decide_clone(frame);
 	case SYS_membarrier:
 		return decide_membarrier(regs);
+	case SYS_sigaltstack:
+		return altstack_is_hidden(regs->rdi) ? GUARD_WORK : GUARD_PASS;
 	default:
 		return decide_wait(frame);
 	}
@@ -368,6 +375,9 @@ EP_TRAP_PATH static int work(struct guard_frame *frame)
 	case SYS_execve:
 	case SYS_execveat:
 		ret = execute(frame);
+		break;
+	case SYS_sigaltstack:
+		ret = altstack_sigaltstack(regs->rdi, regs->rsi, regs->rsp);
 		break;
 	case SYS_rt_sigreturn:
 		return_from_handler(regs);

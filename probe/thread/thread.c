@@ -19,6 +19,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "probe/thread/altstack.h"
 #include "sys/barrier.h"
 #include "sys/call.h"
 
@@ -38,7 +39,6 @@ struct pool {
 static struct pool *pool;
 static _Atomic(struct probe_thread *) chunks[POOL_SIZE / CHUNK_RECORDS];
 static _Atomic uint32_t nameless; /* threads without a record that are in a hit */
-__thread uint64_t probe_thread_mark = XOL_THREAD_MARK;
 __thread struct probe_thread *probe_thread_known;
 static __thread uint64_t blocked_copy; /* of .blocked: the record is wiped on fork */
 
@@ -199,6 +199,8 @@ EP_TRAP_PATH struct probe_thread *probe_thread_find(void)
 	if (!pool->pid)
 		probe_thread_is_guest(); /* the first in the child of a fork: it is its memory */
 	probe_thread_known = find_or_claim((uint32_t)sys0(SYS_gettid));
+	if (!probe_thread_is_guest())
+		altstack_install();
 	return probe_thread_known;
 }
 
@@ -212,6 +214,8 @@ EP_TRAP_PATH static bool is_on_signal_stack(uint64_t rsp, uint64_t interrupted)
 {
 	stack_t stack = {.ss_flags = SS_DISABLE};
 
+	if (altstack_has(rsp))
+		return !altstack_has(interrupted);
 	sys2(SYS_sigaltstack, NULL, &stack);
 	return is_in(&stack, rsp) && !is_in(&stack, interrupted);
 }

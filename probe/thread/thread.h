@@ -10,10 +10,9 @@
 #include <stdint.h>
 #include <time.h>
 
-#include "fallback-xol/detour.h"
 #include "include/emuprobe.h"
+#include "probe/thread/area.h"
 #include "probe/thread/owned.h"
-#include "sys/memory.h"
 
 struct guard_frame;
 struct probe_site;
@@ -50,37 +49,6 @@ struct probe_thread {
 	struct guest guest;		     /* that runs as this thread just now, or did */
 	struct clone_args clone_args;	     /* of the call that it makes just now */
 };
-
-/*
- * libc gives it to each of its threads. One that was made without libc may have a thread area of its
- * own, with anything below it or nothing at all, or none; and one that ends may have unmapped its
- * own. Whatever else is in static TLS is read only where this is found.
- */
-extern __thread uint64_t probe_thread_mark;
-
-/** Has the calling thread got our static TLS? Context: TRAP_PATH. */
-SYS_INLINE bool probe_thread_has_area(void)
-{
-	uint64_t mark;
-
-	__asm__("movq probe_thread_mark@gottpoff(%%rip), %[mark]\n"
-		"1:\tmovq %%fs:(%[mark]), %[mark]\n"
-		"2:\n\t" SYS_FIXUP
-		: [mark] "=r"(mark));
-	if (__builtin_expect(mark != XOL_THREAD_MARK, 0))
-		return false;
-	__asm__ volatile("" : : : "memory"); /* no load of the rest may be moved up */
-	return true;
-}
-
-/** Where the mark is, from the thread pointer. Context: TRAP_PATH. */
-SYS_INLINE int32_t probe_thread_mark_offset(void)
-{
-	int64_t offset;
-
-	__asm__("movq probe_thread_mark@gottpoff(%%rip), %0" : "=r"(offset));
-	return (int32_t)offset;
-}
 
 /* What probe_thread_self() found; NULL, or a record with tid 0: to be found again. */
 extern __thread struct probe_thread *probe_thread_known;

@@ -19,6 +19,7 @@
 #include "probe/guest/masks.h"
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
+#include "probe/thread/altstack.h"
 #include "sys/call.h"
 #include "x86/regs.h"
 
@@ -93,6 +94,7 @@ EP_TRAP_PATH static __attribute__((noinline)) void call_program(const struct sig
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
 	uint64_t *mask = signals_mask(context), during = show_mask(shown, mask);
 	struct masks_left left;
+	bool shown_stack;
 
 	if (action->flags & SA_RESETHAND)
 		signals_reset(sig);
@@ -100,9 +102,12 @@ EP_TRAP_PATH static __attribute__((noinline)) void call_program(const struct sig
 	masks_set_blocked(during);
 	masks_note_delivery();
 	masks_leave(&left);
+	shown_stack = altstack_show(context);
 	set_mask(during & ~SIGNALS_OWNED);
 	action->handler(sig, info, context);
 	set_mask(SIGNALS_HELD);
+	if (shown_stack)
+		altstack_take(context);
 	if (shown->guard.place == GUARD_NOWHERE)
 		masks_come_back(&left);
 	if (regs->rip == shown->address)
@@ -110,19 +115,6 @@ EP_TRAP_PATH static __attribute__((noinline)) void call_program(const struct sig
 	masks_set_blocked(*mask);
 	*mask &= ~SIGNALS_OWNED;
 	masks_redeliver();
-}
-
-EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
-{
-	ucontext_t *context = ucontext;
-	struct signals_action action;
-	struct shown shown;
-
-	actions_get(sig, &action);
-	if (!signals_is_handler(&action))
-		return; /* changed by another thread just now */
-	translate(info, x86_regs_of_frame(context->uc_mcontext.gregs), &shown);
-	call_program(&action, sig, info, context, &shown);
 }
 
 /*
@@ -139,6 +131,48 @@ EP_TRAP_PATH static void die(int sig, siginfo_t *info)
 	sys4(SYS_rt_sigaction, sig, &action, NULL, KERNEL_SIZE);
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, KERNEL_SIZE);
 	sys4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info);
+}
+
+/* As if the kernel had called @function with the frame where it is now. */
+#define BEGIN_AGAIN(function, sig, info, context, shift)                                           \
+	__asm__ volatile("movq %[frame], %%rsp\n\t"                                                \
+			 "jmp " #function                                                          \
+			 :                                                                         \
+			 : [frame] "r"((uint64_t)(context) - sizeof(void *) + (shift)), "D"(sig),  \
+			   "S"((uint64_t)(info) + (shift)), "d"((uint64_t)(context) + (shift))     \
+			 : "memory")
+
+/* The kernel could not have put a frame there either. */
+EP_TRAP_PATH static void die_of_full_stack(void)
+{
+	siginfo_t info = {.si_signo = SIGSEGV, .si_code = SI_KERNEL};
+
+	die(SIGSEGV, &info);
+}
+
+EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
+{
+	ucontext_t *context = ucontext;
+	struct signals_action action;
+	enum altstack_moved moved;
+	struct shown shown;
+	uint64_t shift;
+
+	actions_get(sig, &action);
+	if (!signals_is_handler(&action))
+		return; /* changed by another thread just now */
+	moved = altstack_move(action.flags & SA_ONSTACK, context, &shift);
+	if (moved == ALTSTACK_MOVED) {
+		BEGIN_AGAIN(deliver_asynchronous, sig, info, context, shift);
+		__builtin_unreachable();
+	}
+	if (moved == ALTSTACK_FULL) {
+		die_of_full_stack();
+		return;
+	}
+	translate(info, x86_regs_of_frame(context->uc_mcontext.gregs), &shown);
+	call_program(&action, sig, info, context, &shown);
+	altstack_leave(context);
 }
 
 /* The thread goes on as if the signal had not come, which may have ended a wait. */
@@ -193,13 +227,35 @@ EP_TRAP_PATH static void deliver_raised(int sig, siginfo_t *info, ucontext_t *co
 		die(sig, info);
 }
 
+EP_TRAP_PATH static enum altstack_moved move(int sig, const ucontext_t *context,
+					     uint64_t *ret_shift)
+{
+	struct signals_action action;
+
+	signals_get_own(sig, &action);
+	if (!signals_is_handler(&action) || (masks_blocked() & SIGNALS_BIT(sig)))
+		return ALTSTACK_STAYS;
+	return altstack_move(action.flags & SA_ONSTACK, context, ret_shift);
+}
+
 EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *context)
 {
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
+	enum altstack_moved moved;
 	struct shown shown;
+	uint64_t shift;
 
 	if (info->si_code <= 0 && guard_is_working(regs, *signals_mask(context))) {
 		masks_defer(sig, info, signals_mask(context));
+		return;
+	}
+	moved = masks_is_hint(info) ? ALTSTACK_STAYS : move(sig, context, &shift);
+	if (moved == ALTSTACK_MOVED) {
+		BEGIN_AGAIN(deliver_to_program, sig, info, context, shift);
+		__builtin_unreachable();
+	}
+	if (moved == ALTSTACK_FULL) {
+		die_of_full_stack();
 		return;
 	}
 	translate(info, regs, &shown);

@@ -5,6 +5,7 @@
  * execute a page which is being written, one that arrives at a boundary under a jump, and a look at
  * static TLS that is not there. All others are the program's.
  */
+#include "probe/thread/altstack.h"
 #include "probe/guest/signals.h"
 #include "probe/site/patch.h"
 #include "probe/site/registry.h"
@@ -58,6 +59,9 @@ EP_TRAP_PATH void fault_handler(int sig, siginfo_t *info, void *ucontext)
 {
 	ucontext_t *context = ucontext;
 
-	if (!is_ours(sig, info, x86_regs_of_frame(context->uc_mcontext.gregs)))
-		deliver_to_program(sig, info, context);
+	/* Nothing more then: looking for static TLS may be what has faulted, and would again. */
+	if (is_ours(sig, info, x86_regs_of_frame(context->uc_mcontext.gregs)))
+		return;
+	deliver_to_program(sig, info, context);
+	altstack_leave(context);
 }

@@ -13,6 +13,7 @@
  */
 #include "probe/trap/trap.h"
 
+#include "probe/thread/altstack.h"
 #include "probe/site/hit.h"
 #include "probe/site/registry.h"
 #include "probe/thread/thread.h"
@@ -88,9 +89,12 @@ EP_TRAP_PATH void trap_handler(int sig, siginfo_t *info, void *ucontext)
 	ucontext_t *context = ucontext;
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
 
-	if (info->si_code == SI_KERNEL && is_serviced(regs->rip - 1, regs, ucontext))
-		return;
-	if (info->si_code <= 0 && has_taken_the_place(regs))
-		regs->rip--; /* it comes to the int3 again */
-	deliver_to_program(sig, info, context);
+	if (info->si_code != SI_KERNEL || !is_serviced(regs->rip - 1, regs, ucontext)) {
+		if (info->si_code <= 0 && has_taken_the_place(regs))
+			regs->rip--; /* it comes to the int3 again */
+		deliver_to_program(sig, info, context);
+	}
+	if (altstack_is_missing() && !probe_thread_is_guest())
+		altstack_install();
+	altstack_leave(context);
 }

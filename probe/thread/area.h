@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Has a thread got static TLS of ours? One that libc has not made, or whose thread area is unmapped
+ * already, has not; what lies below its thread pointer is anybody's.
+ */
+#ifndef EMUPROBE_PROBE_THREAD_AREA_H
+#define EMUPROBE_PROBE_THREAD_AREA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fallback-xol/detour.h"
+#include "include/emuprobe.h"
+#include "sys/memory.h"
+
+/*
+ * libc gives it to each of its threads. One that was made without libc may have a thread area of its
+ * own, with anything below it or nothing at all, or none; and one that ends may have unmapped its
+ * own. Whatever else is in static TLS is read only where this is found.
+ */
+extern __thread uint64_t probe_thread_mark;
+
+/** Has the calling thread got our static TLS? Context: TRAP_PATH. */
+SYS_INLINE bool probe_thread_has_area(void)
+{
+	uint64_t mark;
+
+	__asm__("movq probe_thread_mark@gottpoff(%%rip), %[mark]\n"
+		"1:\tmovq %%fs:(%[mark]), %[mark]\n"
+		"2:\n\t" SYS_FIXUP
+		: [mark] "=r"(mark));
+	if (__builtin_expect(mark != XOL_THREAD_MARK, 0))
+		return false;
+	__asm__ volatile("" : : : "memory"); /* no load of the rest may be moved up */
+	return true;
+}
+
+/** Where the mark is, from the thread pointer. Context: TRAP_PATH. */
+SYS_INLINE int32_t probe_thread_mark_offset(void)
+{
+	int64_t offset;
+
+	__asm__("movq probe_thread_mark@gottpoff(%%rip), %0" : "=r"(offset));
+	return (int32_t)offset;
+}
+
+#endif
