@@ -77,7 +77,8 @@ extern "C" {
 	X(EP_JUMP_OVERLAP, 48, "another probe stands inside the five bytes of a jump")             \
 	X(EP_JUMP_TARGET, 49, "a branch into the five bytes of a jump would trap")                 \
 	X(EP_JUMP_ENTRY, 50, "a function that begins in the five bytes of a jump would trap")      \
-	X(EP_JUMP_RETURN, 51, "a call that returns into the five bytes of a jump would trap")
+	X(EP_JUMP_RETURN, 51, "a call that returns into the five bytes of a jump would trap")      \
+	X(EP_SIGNAL_TAKEN, 52, "the program has set SIGTRAP's handler by a call that was not seen")
 
 enum ep_error {
 #define EP_ERROR_ENUM(name, value, text) name = value,

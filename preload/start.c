@@ -63,7 +63,7 @@ void start_say_unprobed(int error)
 static bool is_about_process(int reason)
 {
 	return (reason && reason < EP_NOT_EXECUTABLE) || reason == EP_NOT_WRITABLE ||
-	       reason == EP_SIGNALS_BLOCKED;
+	       reason == EP_SIGNALS_BLOCKED || reason == EP_SIGNAL_TAKEN;
 }
 
 void start_check_placed(const struct trace_probes *probes)

@@ -14,6 +14,7 @@
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
 #include "probe/guest/host.h"
+#include "probe/guest/watch.h"
 #include "probe/image/leaf.h"
 #include "probe/image/place.h"
 #include "probe/site/plan.h"
@@ -280,7 +281,9 @@ static void arm(struct batch *batch)
 	for (size_t i = 0; i < batch->count; i++)
 		if (batch->order[i]->probe)
 			batch->sites[count++] = batch->order[i]->probe->site;
-	error = sites_arm(batch->sites, count);
+	error = watch_traps();
+	if (!error)
+		error = sites_arm(batch->sites, count);
 	for (size_t i = 0; i < batch->count; i++) {
 		struct ep_request *request = batch->order[i];
 

@@ -11,6 +11,7 @@
 #include "probe/guard/scan.h"
 
 #include <gnu/libc-version.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "probe/guard/entry.h"
@@ -26,23 +27,39 @@
 #include "sys/memory.h"
 #include "x86/encode.h"
 
-#define GUARDS_MAX 512
-#define PAGE_SIZE  4096u
+#define PAGE_SIZE 4096u
 
 static struct xol_guard calls; /* shown to entry.S, if they have one of our numbers */
 
 /* The sites, ready; written by park_others(), when nothing may be allocated. */
-static struct probe_site *sites[GUARDS_MAX];
-static struct patch_byte bytes[GUARDS_MAX * XOL_JUMP_SIZE];
-static size_t count, failed;
+static struct probe_site **sites;
+static struct patch_byte *bytes; /* room for those of all sites */
+static size_t count, room, failed;
+
+static bool make_room(void)
+{
+	size_t wanted = room ? 2 * room : 128;
+	struct probe_site **more_sites = realloc(sites, wanted * sizeof(*sites));
+	struct patch_byte *more_bytes;
+
+	if (more_sites)
+		sites = more_sites;
+	more_bytes = realloc(bytes, wanted * XOL_JUMP_SIZE * sizeof(*bytes));
+	if (more_bytes)
+		bytes = more_bytes;
+	if (!more_sites || !more_bytes)
+		return false;
+	room = wanted;
+	return true;
+}
 
 static int prepare(uint64_t address, bool is_known, bool returns)
 {
 	struct probe_site *site;
 	int error;
 
-	if (count == GUARDS_MAX)
-		return 0;
+	if (count == room && !make_room())
+		return -EP_NO_MEMORY;
 	error = sites_get_guarded(address, is_known, &calls, &site);
 	if (error)
 		return error;
@@ -166,17 +183,19 @@ static int scan_object(struct objects_object *object, bool is_libc)
 }
 
 /* Runtimes that ask the kernel themselves: Go's, sanitizers'. */
-static void scan_others(const struct objects_object *libc)
+static int scan_others(const struct objects_object *libc)
 {
 	const struct objects_object *ours = objects_find((uint64_t)scan_others);
 	struct objects_object **objects;
 	size_t object_count;
+	int error = 0;
 
 	if (objects_list(&objects, &object_count))
-		return;
-	for (size_t i = 0; i < object_count; i++)
+		return -EP_NO_MEMORY;
+	for (size_t i = 0; i < object_count && !error; i++)
 		if (objects[i] != libc && objects[i] != ours && !objects[i]->is_vdso)
-			scan_object(objects[i], false);
+			error = scan_object(objects[i], false);
+	return error;
 }
 
 /* The guard has a gap, and a gap kills: take away what could be written. */
@@ -219,7 +238,7 @@ int guard_arm(void)
 	calls = (struct xol_guard){guard_numbers(), guard_enter};
 	error = libc ? scan_object(libc, true) : -EP_NO_MEMORY;
 	if (!error)
-		scan_others(libc);
+		error = scan_others(libc);
 	promote_prepare(sites, count);
 	if (!error)
 		error = park_others(write_all);

@@ -85,8 +85,7 @@ EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 
 /* ---- in the caller ------------------------------------------------------------------------- */
 
-/* @return false: there may be more. */
-static bool each_task(long fd, void (*visit)(int32_t tid))
+bool park_each_task(long fd, void (*visit)(int32_t tid))
 {
 	_Alignas(8) char buf[4096];
 	long size;
@@ -148,7 +147,7 @@ static int gather(long fd)
 		uint32_t known = thread_count;
 
 		not_parked = 0;
-		if (!each_task(fd, visit_task))
+		if (!park_each_task(fd, visit_task))
 			return -EP_UNSUPPORTED;
 		if (!not_parked && known == thread_count)
 			return 0;
@@ -230,7 +229,7 @@ int park_others(void (*action)(void))
 	self_tid = (int32_t)sys0(SYS_gettid);
 	task_count = 0;
 	if (fd >= 0)
-		is_whole = each_task(fd, count_task);
+		is_whole = park_each_task(fd, count_task);
 	if (!is_whole)
 		error = -EP_UNSUPPORTED;
 	else if (task_count == 1)

@@ -3,6 +3,9 @@
 #ifndef EMUPROBE_PROBE_GUEST_PARK_H
 #define EMUPROBE_PROBE_GUEST_PARK_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #define PARK_SIGNAL 33 /* SIGSETXID, libc's own */
 
 /**
@@ -15,5 +18,15 @@
  * Context:  engine lock held.
  */
 int park_others(void (*action)(void));
+
+/**
+ * Call @visit for each thread of the process.
+ *
+ * @fd       /proc/self/task, open.
+ *
+ * @return   false: there may be more.
+ * Context:  any.
+ */
+bool park_each_task(long fd, void (*visit)(int32_t tid));
 
 #endif

@@ -312,6 +312,14 @@ int signals_init(const struct signals_ours *handlers)
 	return error;
 }
 
+bool signals_have_trap(void)
+{
+	struct signals_action action = {.flags = 0};
+
+	return sys4(SYS_rt_sigaction, SIGTRAP, NULL, &action, KERNEL_SIZE) ||
+	       action.handler == ours.trap;
+}
+
 void signals_deinit(void)
 {
 	uint64_t blocked = masks_blocked();

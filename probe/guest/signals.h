@@ -41,6 +41,9 @@ bool signals_are_taken(void);
  */
 int signals_init(const struct signals_ours *handlers);
 
+/** Is SIGTRAP's handler in the kernel still ours? Context: after signals_init(). */
+bool signals_have_trap(void);
+
 /**
  * Give them back, where the engine could not be started after all.
  * Context:  no int3 of ours is anywhere; lock held.

@@ -30,6 +30,21 @@ static void set_mask(uint64_t mask)
 	CHECK(ret == 0);
 }
 
+/* More calls than an object has. */
+static void set_mask_often(uint64_t mask)
+{
+	register long r10 __asm__("r10") = sizeof(mask);
+	long ret;
+
+	__asm__ volatile(".rept 600\n\t"
+			 "movl $14, %%eax\n\tsyscall\n\t"
+			 ".endr"
+			 : "=&a"(ret)
+			 : "D"(SIG_SETMASK), "S"(&mask), "d"(0), "r"(r10)
+			 : "rcx", "r11", "memory");
+	CHECK(ret == 0);
+}
+
 /* The number waits in another register, and the call is far behind. */
 static void set_mask_far(uint64_t mask)
 {
@@ -89,9 +104,15 @@ static void far(void)
 	try(set_mask_far);
 }
 
+static void often(void)
+{
+	try(set_mask_often);
+}
+
 int main(int argc, char **argv)
 {
-	static const struct check_case cases[] = {{"near", near}, {"far", far}, {NULL, NULL}};
+	static const struct check_case cases[] = {
+		{"near", near}, {"far", far}, {"often", often}, {NULL, NULL}};
 
 	return check_main(argc, argv, cases);
 }
