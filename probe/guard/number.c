@@ -15,10 +15,11 @@
 #include "x86/insn.h"
 #include "x86/vector.h"
 
-#define LOOK_BACK    64u /* bytes between the number and the call */
-#define MOV_SIZE     5u
-#define LOOK_FAR     512u  /* where the number is kept in a register for several calls */
-#define FUNCTION_MAX 4096u /* bytes that are decoded from a function's start */
+#define LOOK_BACK     64u /* bytes between the number and the call */
+#define MOV_SIZE      5u
+#define LONG_MOV_SIZE 7
+#define LOOK_FAR      512u  /* where the number is kept in a register for several calls */
+#define FUNCTION_MAX  4096u /* bytes that are decoded from a function's start */
 
 static const uint16_t numbers[] = {
 	SYS_rt_sigaction,    SYS_rt_sigprocmask, SYS_rt_sigsuspend, SYS_ppoll,
@@ -54,13 +55,25 @@ static bool is_ours(const uint8_t *immediate)
 	return is_number(number);
 }
 
+/* mov $imm32, %r64, as Go's assembler has it for what is above 127; but not a restorer's. */
+static bool is_long_mov(unsigned reg, const uint8_t *mov, const uint8_t *at)
+{
+	static const uint8_t of_restorer = SYS_rt_sigreturn;
+
+	return mov + LONG_MOV_SIZE <= at && mov[0] == (reg < 8 ? 0x48 : 0x49) && mov[1] == 0xc7 &&
+	       mov[2] == (0xc0 | (reg & 7)) && mov[3] != of_restorer && is_ours(mov + 3);
+}
+
 /* The last such number loaded into @reg in front of @at; NULL: there is none. */
 static const uint8_t *number_in(unsigned reg, const uint8_t *at, const uint8_t *from)
 {
-	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--)
+	for (const uint8_t *mov = at - MOV_SIZE; mov >= from; mov--) {
+		if (is_long_mov(reg, mov, at))
+			return mov;
 		if (*mov == (0xb8 | (reg & 7)) && is_ours(mov + 1) && /* mov $imm32, %r32 */
 		    (reg < 8 || (mov > from && mov[-1] == 0x41)))
 			return reg < 8 ? mov : mov - 1;
+	}
 	return NULL;
 }
 

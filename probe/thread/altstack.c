@@ -298,11 +298,28 @@ EP_TRAP_PATH void altstack_take(ucontext_t *context)
 	context->uc_stack = ours();
 }
 
-/* It began before the thread had a stack of ours. */
+EP_TRAP_PATH static bool is_seen(const ucontext_t *context)
+{
+	uint64_t sp =
+		context->uc_stack.ss_flags & SS_DISABLE ? 0 : (uint64_t)context->uc_stack.ss_sp;
+
+	return sp == (uint64_t)mine.seen.ss_sp;
+}
+
+/*
+ * It began before the thread had a stack of ours; or there was a call of sigaltstack() that no guard
+ * has seen. Who makes these asks in the same way, and must find what it has set.
+ */
 EP_TRAP_PATH void altstack_leave(ucontext_t *context)
 {
-	if (altstack_is_ours() && !is_own(context) && is_callers())
+	if (!altstack_is_ours() || is_own(context) || !is_callers())
+		return;
+	if (is_seen(context)) {
 		altstack_take(context);
+	} else {
+		mine.own = 0;
+		mine.never = true;
+	}
 }
 
 /* The kernel's frame: return address, ucontext, siginfo, and above them what XRSTOR loads. */
