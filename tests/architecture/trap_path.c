@@ -54,10 +54,14 @@ static bool may_use_vectors(const char *function)
 	return matches(function, "^xol_detour_(sse|avx|avx512)$");
 }
 
+/* Compilers put behind a name what they did to the function: ".isra.0", ".lto_priv.2". */
 static bool may_call_indirectly(const char *function)
 {
+	size_t length = strcspn(function, ".");
+
 	for (size_t i = 0; i < sizeof(indirect_callers) / sizeof(*indirect_callers); i++)
-		if (strcmp(indirect_callers[i].function, function) == 0)
+		if (strlen(indirect_callers[i].function) == length &&
+		    strncmp(indirect_callers[i].function, function, length) == 0)
 			return true;
 	return false;
 }

@@ -55,8 +55,8 @@ static pid_t start_stopped(const char *const *argv)
 	fflush(NULL);
 	pid = fork();
 	if (pid == 0) {
-		freopen("/dev/null", "r", stdin);
-		freopen("/dev/null", "w", stdout);
+		if (!freopen("/dev/null", "r", stdin) || !freopen("/dev/null", "w", stdout))
+			_exit(126);
 		setenv("LD_PRELOAD", STOP, 1);
 		setenv("EMUPROBE_SESSION", "", 1);
 		for (int sig = 1; sig < NSIG; sig++)
