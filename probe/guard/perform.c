@@ -232,14 +232,19 @@ EP_TRAP_PATH static void become_traced(const struct ep_regs *regs)
 EP_TRAP_PATH static long execute(struct guard_frame *frame)
 {
 	uint64_t mask = frame->mask | masks_blocked(), all = ~0ul;
+	struct probe_thread *thread = guest_self() ? NULL : probe_thread_self();
 	long ret;
 
 	signals_lend();
+	if (thread)
+		thread->lent = true;
 	become_traced(&frame->regs);
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, sizeof(mask));
 	ret = call(&frame->regs);
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
 	signals_return();
+	if (thread)
+		thread->lent = false;
 	all = SIGNALS_HELD;
 	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, NULL, sizeof(all));
 	return ret;

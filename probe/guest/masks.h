@@ -54,6 +54,7 @@ struct masks_left {
 	struct guard_frame *guarding;
 	volatile struct timespec *wait_timeout;
 	uint64_t waiting;
+	bool lent;
 };
 
 /**

@@ -136,6 +136,7 @@ EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, u
 	record->guest.pid = 0;
 	record->guest.blocked = 0;
 	record->guarding = NULL;
+	record->lent = false;
 	return true;
 }
 

@@ -27,3 +27,8 @@ Test(home_children, are_counted_exactly)
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 		home_run_counted(HOME_FEW, CHILDREN, cases[i].name, cases[i].hits);
 }
+
+Test(home_children, handlers_may_jump_out_of_an_execve)
+{
+	home_run(HOME_ALL, EP_PROGRAMS "/execve_left", NULL);
+}
