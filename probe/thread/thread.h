@@ -44,7 +44,7 @@ struct probe_thread {
 	_Atomic uint64_t waiting; /* what it waits for: sigwait(), or a wait with another mask */
 	_Atomic uint64_t pending; /* what was sent to it while it blocked it */
 	volatile struct timespec *wait_timeout;
-	bool lent; /* it is in an execve(): see masks_leave() */
+	bool lent;	    /* it is in an execve(): see masks_leave() */
 	uint32_t delivered; /* signals for which a handler of the program's was called */
 	siginfo_t kept[SIGNALS_OWNED_COUNT]; /* of .pending */
 	struct guest guest;		     /* that runs as this thread just now, or did */
