@@ -15,13 +15,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 
 #include "probe/guest/guest.h"
 #include "probe/guest/masks.h"
 #include "probe/guest/membarrier.h"
+#include "probe/guest/sandbox.h"
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
 #include "probe/thread/altstack.h"
@@ -323,6 +326,18 @@ EP_TRAP_PATH static int decide_membarrier(struct ep_regs *regs)
 	return GUARD_DONE;
 }
 
+/* ---- sandboxes ------------------------------------------------------------------------------ */
+
+/* The call itself is the program's affair. */
+EP_TRAP_PATH static int decide_filter(const struct ep_regs *regs)
+{
+	if (regs->rax == SYS_seccomp
+		    ? regs->rdi == SECCOMP_SET_MODE_FILTER
+		    : regs->rdi == PR_SET_SECCOMP && regs->rsi == SECCOMP_MODE_FILTER)
+		sandbox_filter(regs->rdx);
+	return GUARD_PASS;
+}
+
 /* ---- what is called ------------------------------------------------------------------------- */
 
 EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
@@ -353,6 +368,9 @@ EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
 		return decide_membarrier(regs);
 	case SYS_sigaltstack:
 		return altstack_is_hidden(regs->rdi) ? GUARD_WORK : GUARD_PASS;
+	case SYS_prctl:
+	case SYS_seccomp:
+		return decide_filter(regs);
 	default:
 		return decide_wait(frame);
 	}

@@ -24,13 +24,25 @@
 #include <time.h>
 
 #include "include/emuprobe.h"
+#include "probe/guest/sandbox.h"
 #include "sys/call.h"
 #include "x86/cpu.h"
 
 #define PAGE_SIZE    4096
 #define KERNEL_SIZE  8
+#define SA_RESTORER_ 0x04000000u
 #define STATUS	     "/proc/self/status"
 #define ON_VALGRIND_ 0x1001 /* valgrind.h: VG_USERREQ__RUNNING_ON_VALGRIND */
+
+/* As the kernel's rt_sigaction() wants it. */
+struct host_action {
+	void (*handler)(int sig);
+	uint64_t flags;
+	void (*restorer)(void);
+	uint64_t mask;
+};
+
+void signals_restorer(void);
 
 /* ---- valgrind ------------------------------------------------------------------------------ */
 
@@ -111,8 +123,24 @@ static void try_signals(void)
 	sys3(SYS_futex, &none, FUTEX_WAKE, 0);
 }
 
+static void do_nothing(int sig)
+{
+	(void)sig;
+}
+
+/* As a trap is left, unless it does without (sandbox.h). */
+static void try_return(void)
+{
+	struct host_action action = {do_nothing, SA_RESTORER_, signals_restorer, ~0ul};
+	uint64_t usr1 = 1ul << (SIGUSR1 - 1);
+
+	sys4(SYS_rt_sigaction, SIGUSR1, &action, NULL, KERNEL_SIZE);
+	sys3(SYS_tgkill, sys0(SYS_getpid), sys0(SYS_gettid), SIGUSR1);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &usr1, NULL, KERNEL_SIZE);
+}
+
 /* A handler of the program's for SIGSYS must not run: blocked, it kills. */
-_Noreturn static void try_all(void)
+_Noreturn static void try_all(bool returns)
 {
 	uint64_t all = ~0ul;
 
@@ -120,17 +148,20 @@ _Noreturn static void try_all(void)
 	try_memory();
 	try_text();
 	try_signals();
+	if (returns)
+		try_return();
 	for (;;)
 		sys1(SYS_exit_group, 0);
 }
 
-static bool kills(void)
+/* Does it kill for what we need? With the return from a handler, or without. */
+static bool kills(bool returns)
 {
 	int status = 0;
 	long pid = sys6(SYS_clone, 0, 0, 0, 0, 0, 0), ended;
 
 	if (pid == 0)
-		try_all();
+		try_all(returns);
 	if (pid < 0)
 		return false; /* nobody can tell */
 	do
@@ -139,9 +170,19 @@ static bool kills(void)
 	return ended == pid && status != 0;
 }
 
+/* Whether a tracer keeps our traps is asked by a handler, which has to return. */
+static int ask_filter(bool traced)
+{
+	if (!kills(true))
+		return 0;
+	if (traced || kills(false))
+		return -EP_SANDBOXED;
+	sandbox_forbids_return();
+	return 0;
+}
+
 /* ---- tracers ------------------------------------------------------------------------------- */
 
-void signals_restorer(void);
 static volatile bool has_arrived;
 
 static void on_trap(int sig)
@@ -153,12 +194,7 @@ static void on_trap(int sig)
 /* Does a tracer keep the program's SIGTRAP for itself, as debuggers do until they are told? */
 static bool is_taken(void)
 {
-	struct {
-		void (*handler)(int);
-		uint64_t flags;
-		void (*restorer)(void);
-		uint64_t mask;
-	} ours = {on_trap, 0x04000000 /* SA_RESTORER */, signals_restorer, ~0ul}, old;
+	struct host_action ours = {on_trap, SA_RESTORER_, signals_restorer, ~0ul}, old;
 	uint64_t trap = 1ul << (SIGTRAP - 1), mask = 0;
 
 	sys4(SYS_rt_sigaction, SIGTRAP, &ours, &old, KERNEL_SIZE);
@@ -171,19 +207,25 @@ static bool is_taken(void)
 
 /* -------------------------------------------------------------------------------------------- */
 
+static int ask(void)
+{
+	bool traced = status_of("\nTracerPid:\t") != '0';
+	int ret = 0;
+
+	if (is_valgrind())
+		return -EP_VALGRIND;
+	if (!x86_cpu_has(X86_CPU_LAHF))
+		return -EP_UNSUPPORTED;
+	if (status_of("\nSeccomp:\t") == '2')
+		ret = ask_filter(traced);
+	return ret == 0 && traced && is_taken() ? -EP_TRACED : ret;
+}
+
 int host_check(void)
 {
 	static _Atomic int answer = 1; /* 1: not asked yet */
 
-	if (answer <= 0)
-		return answer;
-	if (is_valgrind())
-		answer = -EP_VALGRIND;
-	else if (!x86_cpu_has(X86_CPU_LAHF))
-		answer = -EP_UNSUPPORTED;
-	else
-		answer = status_of("\nSeccomp:\t") == '2' && kills()	    ? -EP_SANDBOXED
-			 : status_of("\nTracerPid:\t") != '0' && is_taken() ? -EP_TRACED
-									    : 0;
+	if (answer > 0)
+		answer = ask();
 	return answer;
 }

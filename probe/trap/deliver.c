@@ -17,6 +17,7 @@
 #include "probe/guard/view.h"
 #include "probe/guest/actions.h"
 #include "probe/guest/masks.h"
+#include "probe/guest/sandbox.h"
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
 #include "probe/thread/altstack.h"
@@ -170,6 +171,7 @@ EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 		die_of_full_stack();
 		return;
 	}
+	sandbox_view(x86_regs_of_frame(context->uc_mcontext.gregs));
 	translate(info, x86_regs_of_frame(context->uc_mcontext.gregs), &shown);
 	call_program(&action, sig, info, context, &shown);
 	altstack_leave(context);
@@ -245,6 +247,7 @@ EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *conte
 	struct shown shown;
 	uint64_t shift;
 
+	sandbox_view(regs);
 	if (info->si_code <= 0 && guard_is_working(regs, *signals_mask(context))) {
 		masks_defer(sig, info, signals_mask(context));
 		return;

@@ -6,6 +6,7 @@
  * static TLS that is not there. All others are the program's.
  */
 #include "probe/thread/altstack.h"
+#include "probe/guest/sandbox.h"
 #include "probe/guest/signals.h"
 #include "probe/site/patch.h"
 #include "probe/site/registry.h"
@@ -59,9 +60,11 @@ EP_TRAP_PATH void fault_handler(int sig, siginfo_t *info, void *ucontext)
 {
 	ucontext_t *context = ucontext;
 
-	/* Nothing more then: looking for static TLS may be what has faulted, and would again. */
-	if (is_ours(sig, info, x86_regs_of_frame(context->uc_mcontext.gregs)))
+	if (is_ours(sig, info, x86_regs_of_frame(context->uc_mcontext.gregs))) {
+		/* No altstack_leave(): a look at static TLS may be what has faulted, and would again. */
+		sandbox_return(context);
 		return;
+	}
 	deliver_to_program(sig, info, context);
 	altstack_leave(context);
 }

@@ -13,9 +13,10 @@
  */
 #include "probe/trap/trap.h"
 
-#include "probe/thread/altstack.h"
+#include "probe/guest/sandbox.h"
 #include "probe/site/hit.h"
 #include "probe/site/registry.h"
+#include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
 #include "probe/trap/deliver.h"
 #include "x86/regs.h"
@@ -88,13 +89,15 @@ EP_TRAP_PATH void trap_handler(int sig, siginfo_t *info, void *ucontext)
 {
 	ucontext_t *context = ucontext;
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
+	bool is_done = info->si_code == SI_KERNEL && is_serviced(regs->rip - 1, regs, ucontext);
 
-	if (info->si_code != SI_KERNEL || !is_serviced(regs->rip - 1, regs, ucontext)) {
-		if (info->si_code <= 0 && has_taken_the_place(regs))
-			regs->rip--; /* it comes to the int3 again */
+	if (!is_done && info->si_code <= 0 && has_taken_the_place(regs))
+		regs->rip--; /* it comes to the int3 again */
+	if (!is_done)
 		deliver_to_program(sig, info, context);
-	}
 	if (altstack_is_missing() && !probe_thread_is_guest())
 		altstack_install();
 	altstack_leave(context);
+	if (is_done)
+		sandbox_return(context);
 }

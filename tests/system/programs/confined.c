@@ -42,6 +42,7 @@ static const struct rule {
 	{"openat_write", SYS_openat, 2, O_RDWR},
 	{"open", SYS_open, -1, 0},
 	{"rt_sigaction", SYS_rt_sigaction, -1, 0},
+	{"rt_sigreturn", SYS_rt_sigreturn, -1, 0},
 	{"rt_sigprocmask", SYS_rt_sigprocmask, -1, 0},
 	{"rt_sigqueueinfo", SYS_rt_tgsigqueueinfo, -1, 0},
 	{"pwrite64", SYS_pwrite64, -1, 0},
