@@ -127,8 +127,6 @@ EP_TRAP_PATH void masks_leave(struct masks_left *ret)
 	ret->wait_timeout = thread->wait_timeout;
 	ret->waiting = thread->waiting;
 	ret->lent = thread->lent;
-	if (thread->lent)
-		signals_return(); /* the handler may jump out of the execve() */
 	thread->lent = false;
 	thread->guarding = NULL;
 	thread->wait_timeout = NULL;
@@ -145,8 +143,6 @@ EP_TRAP_PATH void masks_come_back(const struct masks_left *left)
 	thread->waiting = left->waiting;
 	thread->wait_timeout = left->wait_timeout;
 	thread->lent = left->lent;
-	if (thread->lent)
-		signals_lend();
 	end_wait(thread);
 }
 

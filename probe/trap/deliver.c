@@ -103,14 +103,19 @@ EP_TRAP_PATH static __attribute__((noinline)) void call_program(const struct sig
 	masks_set_blocked(during);
 	masks_note_delivery();
 	masks_leave(&left);
+	if (left.lent)
+		signals_return(); /* the handler may jump out of the execve() */
 	shown_stack = altstack_show(context);
 	set_mask(during & ~SIGNALS_OWNED);
 	action->handler(sig, info, context);
 	set_mask(SIGNALS_HELD);
 	if (shown_stack)
 		altstack_take(context);
-	if (shown->guard.place == GUARD_NOWHERE)
+	if (shown->guard.place == GUARD_NOWHERE) {
 		masks_come_back(&left);
+		if (left.lent)
+			signals_lend();
+	}
 	if (regs->rip == shown->address)
 		regs->rip = shown->resume;
 	masks_set_blocked(*mask);
@@ -162,6 +167,7 @@ EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 	actions_get(sig, &action);
 	if (!signals_is_handler(&action))
 		return; /* changed by another thread just now */
+	sandbox_view(x86_regs_of_frame(context->uc_mcontext.gregs));
 	moved = altstack_move(action.flags & SA_ONSTACK, context, &shift);
 	if (moved == ALTSTACK_MOVED) {
 		BEGIN_AGAIN(deliver_asynchronous, sig, info, context, shift);
@@ -171,7 +177,6 @@ EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 		die_of_full_stack();
 		return;
 	}
-	sandbox_view(x86_regs_of_frame(context->uc_mcontext.gregs));
 	translate(info, x86_regs_of_frame(context->uc_mcontext.gregs), &shown);
 	call_program(&action, sig, info, context, &shown);
 	altstack_leave(context);

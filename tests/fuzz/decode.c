@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For libFuzzer: whatever the bytes, decoding reads no further than it may, and what it says of an
- * instruction is consistent. Built where the compiler has -fsanitize=fuzzer (preset "fuzz").
+ * Whatever the bytes, decoding reads no further than it may, and what it says of an instruction is
+ * consistent.
  */
 #include <stdlib.h>
 #include <string.h>
 
 #include "emu/emu.h"
+#include "tests/fuzz/harness.h"
 #include "x86/insn.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(bool holds)
-{
-	if (!holds)
-		abort();
-}
 
 static void check_parts(const struct x86_insn *insn, size_t size)
 {

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For libFuzzer: any text is a list of definitions, or an error that points into it.
+ * Any text is a list of definitions, or an error that points into it.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "trace/language/parse.h"
+#include "tests/fuzz/harness.h"
 #include "trace/language/source.h"
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void check(const struct trace_definitions *all, size_t size)
+static void check_all(const struct trace_definitions *all, size_t size)
 {
 	for (size_t i = 0; i < all->count; i++) {
 		const struct trace_definition *one = &all->list[i];
@@ -42,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (!failed)
 			failed = trace_definitions_parse(source.text, &arena, &all, &error);
 		if (!failed)
-			check(&all, source.size);
+			check_all(&all, source.size);
 		else if (error.column > source.size || !error.message[0])
 			abort();
 		trace_source_explain(&source, &error, explained, sizeof(explained));

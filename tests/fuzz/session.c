@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The memory that a session is, of any contents: what its reader makes of it is lines, and the views
+ * that it believes are whole. The first byte of the input says which part is told so.
+ */
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/fuzz/harness.h"
+#include "trace/action/publish.h"
+#include "trace/report/reader.h"
+
+#define RING_SIZE 4096u
+#define RINGS	  2
+
+static const struct trace_shape shape = {
+	.process_max = 2, .ring_max = RINGS, .ring_size = RING_SIZE, .heap_size = 1 << 16};
+static const struct trace_arg args[] = {{"a", 0, 8, TRACE_TYPE_u64}, {"b", 0, 1, TRACE_TYPE_char}};
+static const struct trace_view views[] = {
+	{.group = "g", .event = "none", .place = "p"},
+	{.group = "g", .event = "two", .place = "p", .args = args, .arg_count = 2},
+};
+static struct trace_session session;
+
+static void prepare(void)
+{
+	if (session.shared)
+		return;
+	check(trace_session_create(&shape, "", 0, NULL, &session) == 0);
+	session.shared->clock = TRACE_CLOCK_MONOTONIC;
+	check(trace_session_add_process(&session, 1, 0) == 0);
+}
+
+/* ---- what a process has published ---------------------------------------------------------- */
+
+static size_t length_of(const char *text)
+{
+	return text ? strlen(text) : 0;
+}
+
+static void check_view(const struct trace_view *view)
+{
+	volatile size_t length = length_of(view->group) + length_of(view->event) +
+				 length_of(view->place) + length_of(view->insn) +
+				 length_of(view->note);
+
+	(void)length;
+	check(view->arg_count <= TRACE_ARGS_MAX && view->plan <= EP_PLAN_REFUSED);
+	for (uint32_t i = 0; i < view->arg_count; i++)
+		check(length_of(view->args[i].name) + 1 && view->args[i].type < TRACE_TYPE_COUNT);
+}
+
+static void read_views(const uint8_t *data, size_t size)
+{
+	struct trace_process *process = trace_session_process(&session, 0);
+	struct trace_arena arena = {0};
+	struct trace_published read = {0};
+	void *to = trace_session_at(&session, 64, size);
+
+	if (!to)
+		return;
+	memcpy(to, data, size);
+	process->set = 64;
+	process->set_size = size;
+	/* A change may lie anywhere, in the block as well. */
+	process->changes = size ? 64 + (data[size - 1] * size / 256 & ~7ul) : 0;
+	if (trace_publish_read(&session, process, &arena, &read) == 0)
+		for (uint32_t i = 0; i < read.count; i++)
+			check_view(&read.views[i]);
+	trace_arena_deinit(&arena);
+}
+
+/* ---- rings --------------------------------------------------------------------------------- */
+
+/* No control characters but at their ends. */
+static void check_lines(const struct trace_text *text)
+{
+	for (size_t i = 0; i < text->used; i++)
+		check((unsigned char)text->buffer[i] >= ' ' || text->buffer[i] == '\n');
+	check(!text->used || text->buffer[text->used - 1] == '\n');
+}
+
+static void read_rings(const uint8_t *data, size_t size, enum trace_format format)
+{
+	static char buffer[256 << 10];
+	struct trace_text text = {buffer, sizeof(buffer), 0};
+	struct trace_arena arena = {0};
+	struct trace_reader reader;
+	const size_t head = sizeof(struct trace_ring);
+
+	memset(trace_session_ring(&session, 0), 0, RINGS * head);
+	for (uint32_t i = 0; i < RINGS && size > head; i++) {
+		size_t rest = size - head < RING_SIZE ? size - head : RING_SIZE;
+
+		memcpy(trace_session_ring(&session, i), data, head);
+		memcpy(trace_session_ring_data(&session, i), data + head, rest);
+		data += head + rest / 2;
+		size -= head + rest / 2;
+	}
+	atomic_store(&session.shared->ring_high, size); /* any number */
+	check(trace_reader_init(&reader, &session, format, &arena) == 0);
+	reader.processes[0] = (struct trace_reader_process){views, 2, 1, 8};
+	for (bool more = trace_reader_begin(&reader); more;) {
+		text.used = 0;
+		more = trace_reader_next(&reader, &text);
+		check_lines(&text);
+	}
+	trace_reader_dropped(&reader);
+	trace_arena_deinit(&arena);
+}
+
+/* ---- the file ------------------------------------------------------------------------------ */
+
+static void open_file(const uint8_t *data, size_t size)
+{
+	static int file = -1;
+	struct trace_session other;
+	char path[32];
+
+	if (file < 0)
+		file = memfd_create("fuzz", MFD_CLOEXEC);
+	check(file >= 0 && ftruncate(file, 0) == 0);
+	check(pwrite(file, data, size, 0) == (ssize_t)size);
+	/* A layout that is believed is one whose size is the file's. */
+	if (size >= sizeof(struct trace_shared))
+		check(ftruncate(file, (off_t)session.layout.size) == 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
+	if (trace_session_open(path, &other) == 0) {
+		trace_session_ring_count(&other);
+		trace_session_process_count(&other);
+		munmap(other.shared, other.layout.size);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	prepare();
+	if (size == 0)
+		return 0;
+	if (data[0] % 4 == 0)
+		read_views(data + 1, size - 1);
+	else if (data[0] % 4 == 1)
+		open_file(data + 1, size - 1);
+	else
+		read_rings(data + 1, size - 1,
+			   data[0] % 4 == 2 ? TRACE_FORMAT_TEXT : TRACE_FORMAT_JSON);
+	return 0;
+}
