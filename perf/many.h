@@ -5,6 +5,8 @@
 
 #define MANY	      100000
 #define MANY_DISTANCE 16
+#define MANY_INSNS    10		  /* of a function, at least: all begin places to probe */
+#define MOST	      (MANY * MANY_INSNS) /* places in all */
 
 #ifndef __ASSEMBLER__
 extern const char many_functions[];
