@@ -15,8 +15,8 @@
 #include "sys/process.h"
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
-#include "trace/language/parse.h"
 #include "trace/action/record.h"
+#include "trace/language/parse.h"
 #include "trace/session/counts.h"
 
 #define EXIT_EMUPROBE 125

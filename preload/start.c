@@ -14,9 +14,9 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
-#include "trace/base/text.h"
 #include "sys/files.h"
 #include "sys/process.h"
+#include "trace/base/text.h"
 #include "trace/clock/processor.h"
 
 static struct trace_arena arena;

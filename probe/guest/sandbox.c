@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "probe/thread/altstack.h"
 #include "sys/call.h"
 #include "sys/memory.h"
 #include "x86/regs.h"
@@ -163,6 +164,9 @@ EP_TRAP_PATH void sandbox_filter(uint64_t address)
 {
 	if (refuses(address, SYS_rt_sigreturn))
 		atomic_store_explicit(&is_forbidden, true, memory_order_relaxed);
+	if (refuses(address, SYS_sigaltstack) || refuses(address, SYS_mmap) ||
+	    refuses(address, SYS_mprotect))
+		altstack_stop();
 }
 
 void sandbox_forbids_return(void)

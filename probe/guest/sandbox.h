@@ -20,7 +20,8 @@
 
 /**
  * The program is about to put the filter at @address (a struct sock_fprog of its own) in force: if
- * it refuses the return from a signal handler, sandbox_return() does without from now on.
+ * it refuses the return from a signal handler, sandbox_return() does without from now on; threads get
+ * no stack of ours any more where it refuses that.
  *
  * Context:  TRAP_PATH; any thread. Nothing that is at @address can do harm.
  * Cost:     some nanoseconds for each instruction of the filter that runs.

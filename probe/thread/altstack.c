@@ -165,6 +165,11 @@ void altstack_enable(void)
 	altstack_install();
 }
 
+EP_TRAP_PATH void altstack_stop(void)
+{
+	enabled = false;
+}
+
 EP_TRAP_PATH void altstack_install(void)
 {
 	struct area *area;

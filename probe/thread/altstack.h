@@ -22,6 +22,9 @@ void altstack_enable(void);
  */
 EP_TRAP_PATH void altstack_install(void);
 
+/** No more threads get one: a sandbox forbids what that takes. Context: TRAP_PATH. */
+EP_TRAP_PATH void altstack_stop(void);
+
 /** Has it none, and could have one? Context: TRAP_PATH. */
 EP_TRAP_PATH bool altstack_is_missing(void);
 

@@ -5,11 +5,11 @@
  * execute a page which is being written, one that arrives at a boundary under a jump, and a look at
  * static TLS that is not there. All others are the program's.
  */
-#include "probe/thread/altstack.h"
 #include "probe/guest/sandbox.h"
 #include "probe/guest/signals.h"
 #include "probe/site/patch.h"
 #include "probe/site/registry.h"
+#include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
 #include "probe/trap/deliver.h"
 #include "probe/trap/trap.h"

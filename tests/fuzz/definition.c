@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "trace/language/parse.h"
 #include "tests/fuzz/harness.h"
+#include "trace/language/parse.h"
 #include "trace/language/source.h"
 
 static void check_all(const struct trace_definitions *all, size_t size)

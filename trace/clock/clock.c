@@ -23,8 +23,8 @@
 #include <time.h>
 
 #include "sys/call.h"
-#include "trace/clock/timens.h"
 #include "sys/files.h"
+#include "trace/clock/timens.h"
 #include "trace/clock/vdso.h"
 #include "x86/cpu.h"
 

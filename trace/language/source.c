@@ -13,8 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "trace/base/text.h"
 #include "sys/files.h"
+#include "trace/base/text.h"
 #include "trace/language/scanner.h"
 
 #define DEPTH_MAX 8

@@ -304,8 +304,8 @@ EP_TRAP_PATH static void give_back(const struct trace_reader *reader, uint32_t i
 
 	if (data && !reader->session.parts && process &&
 	    sys6(SYS_kill, process->pid, 0, 0, 0, 0, 0) == -ESRCH)
-		sys6(SYS_madvise, (long)data, (long)reader->session.layout.ring_size,
-			    MADV_REMOVE, 0, 0, 0);
+		sys6(SYS_madvise, (long)data, (long)reader->session.layout.ring_size, MADV_REMOVE,
+		     0, 0, 0);
 }
 
 EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)

@@ -28,7 +28,7 @@ struct trace_summary_process {
 	uint32_t count;
 	bool known;	   /* all this has been filled in */
 	uint32_t revision; /* of the set that the views were read from */
-	size_t longest; /* trace_reader_longest() of the views */
+	size_t longest;	   /* trace_reader_longest() of the views */
 };
 
 /**

@@ -3,8 +3,8 @@
  * What an object says of itself, true or not. Objects are made by hand, in memory of which the last
  * byte is followed by nothing: who reads further dies.
  */
-#include "probe/image/functions.h"
 #include "probe/image/objects.h"
+#include "probe/image/functions.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>

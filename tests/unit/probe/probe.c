@@ -11,8 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "include/emuprobe.h"
 #include "include/counting.h"
+#include "include/emuprobe.h"
 #include "probe/site/patch.h"
 #include "probe/trap/trap.h"
 #include "tests/unit/probe/functions.h"

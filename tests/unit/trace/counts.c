@@ -6,8 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "trace/session/counts.h"
 #include "include/counting.h"
+#include "trace/session/counts.h"
 
 TestSuite(trace_counts, .timeout = 400);
 
