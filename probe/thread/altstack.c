@@ -175,7 +175,7 @@ EP_TRAP_PATH void altstack_install(void)
 	struct area *area;
 	uint64_t self;
 
-	if (!enabled || !probe_thread_has_area() || mine.never)
+	if (!enabled || !probe_thread_has_area() || *(const volatile bool *)&mine.never)
 		return;
 	self = owner_self();
 	if (mine.own) {
@@ -197,12 +197,15 @@ EP_TRAP_PATH void altstack_install(void)
 
 EP_TRAP_PATH bool altstack_is_missing(void)
 {
-	return enabled && probe_thread_has_area() && !mine.own && !mine.never;
+	return enabled && probe_thread_has_area() && !*(const volatile uint64_t *)&mine.own &&
+	       !*(const volatile bool *)&mine.never;
 }
 
 EP_TRAP_PATH bool altstack_is_ours(void)
 {
-	return probe_thread_has_area() && mine.own;
+	if (!probe_thread_has_area())
+		return false;
+	return *(const volatile uint64_t *)&mine.own != 0; /* clang would load it before */
 }
 
 /* Not where a thread or a process was made that has its parent's static TLS. */

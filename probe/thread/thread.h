@@ -58,7 +58,10 @@ EP_TRAP_PATH struct probe_thread *probe_thread_find(void);
 /** The same as it is; NULL where there is no static TLS. Context: TRAP_PATH. */
 static inline __attribute__((always_inline)) struct probe_thread *probe_thread_if_known(void)
 {
-	return probe_thread_has_area() ? probe_thread_known : NULL;
+	if (!probe_thread_has_area())
+		return NULL;
+	/* Not loaded before that is known, as clang does with what cannot fault. */
+	return *(struct probe_thread *volatile *)&probe_thread_known;
 }
 
 /**
