@@ -4,11 +4,14 @@
  * program is noticed by a probe on _exit(), which every road out passes, destructors run or not;
  * execve() is probed to write what was recorded so far.
  */
-#include "preload/start.h"
+#include "preload/alone.h"
 
 #include <stdio.h>
 #include <string.h>
 
+#include "preload/executed.h"
+#include "preload/forks.h"
+#include "preload/say.h"
 #include "sys/files.h"
 #include "sys/process.h"
 #include "trace/action/follow.h"

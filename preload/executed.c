@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "preload/start.h"
+#include "preload/executed.h"
 #include "sys/files.h"
 #include "trace/execute/execute.h"
 

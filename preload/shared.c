@@ -4,7 +4,7 @@
  * counters and events. The first program that is executed must have the places that were asked for:
  * if not, it says so there and ends. Those executed later are probed where they have them.
  */
-#include "preload/start.h"
+#include "preload/shared.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -12,6 +12,9 @@
 #include <string.h>
 
 #include "include/counting.h"
+#include "preload/executed.h"
+#include "preload/forks.h"
+#include "preload/say.h"
 #include "sys/process.h"
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
@@ -20,7 +23,6 @@
 #include "trace/session/counts.h"
 
 #define EXIT_EMUPROBE 125
-#define ROOM_TO_COUNT (64ul << 10)
 
 struct start {
 	struct trace_session session;
@@ -30,51 +32,6 @@ struct start {
 	struct ep_counts *counts;
 	bool first;
 };
-
-/* ---- fork ---------------------------------------------------------------------------------- */
-
-static struct trace_session forked_session;
-static struct trace_probes *forked_probes;
-
-/* What the first thread will take when it is hit: it may have shut itself in by then. */
-static void make_room(void)
-{
-	const struct trace_shared *shared = forked_session.shared;
-	uint64_t ring = shared->mode == TRACE_MODE_COUNT ? 0 : forked_session.layout.ring_size;
-
-	trace_session_make_room(&forked_session, ring + ROOM_TO_COUNT);
-}
-
-/* Whatever is called here would be counted as the program's: so no function of libc, but in the
-   engine, which does not count itself. */
-static void after_fork_child(void)
-{
-	uint32_t index = trace_record_follow_fork();
-	struct trace_process *process = trace_session_process(&forked_session, index);
-	struct ep_counts *counts;
-	uint64_t size;
-
-	if (!forked_probes)
-		return;
-	size = forked_probes->room * sizeof(struct ep_counts);
-	counts = process ? trace_session_at(&forked_session, process->counts, size) : NULL;
-	for (size_t i = 0; counts && i < forked_probes->count; i++)
-		if (forked_probes->list[i].handle)
-			ep_probe_set_counts(forked_probes->list[i].handle, &counts[i]);
-	if (counts)
-		trace_follow_move_counts(counts);
-	if (process)
-		trace_counts_use(&forked_session, process);
-	make_room();
-}
-
-/* Registered behind the engine's own, so run behind it in the child. */
-void start_follow_forks(const struct trace_session *session, struct trace_probes *probes)
-{
-	forked_session = *session;
-	forked_probes = probes;
-	pthread_atfork(trace_record_before_fork, NULL, after_fork_child);
-}
 
 /* ---- start --------------------------------------------------------------------------------- */
 
@@ -157,17 +114,6 @@ static int arm(struct start *start, struct trace_probes *probes)
 	return error;
 }
 
-/* Of this process, or of the parent's that it was forked from. */
-static void publish_again(void *data)
-{
-	struct trace_process *process =
-		trace_session_process(&forked_session, trace_record_follow_fork());
-
-	(void)data;
-	if (process)
-		trace_publish_changes(&forked_session, process, forked_probes);
-}
-
 /* The definitions stay in the arena; the list of them is copied there. */
 static void follow_objects(const struct start *start, struct trace_probes *probes)
 {
@@ -180,7 +126,7 @@ static void follow_objects(const struct start *start, struct trace_probes *probe
 			   .handler = shared->mode == TRACE_MODE_COUNT ? NULL : trace_record},
 		.counts = start->counts,
 		.arena = start->arena,
-		.changed = publish_again,
+		.changed = start_publish_changes,
 	};
 
 	if (!kept)
@@ -219,7 +165,7 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	start_check_placed(probes);
 	start_follow_forks(&start->session, probes);
 	trace_counts_use(&start->session, start->process);
-	make_room();
+	start_make_room();
 	follow_objects(start, probes);
 	if (start->session.shared->follow)
 		start_follow_execute(settings, &start->session, envp, start->arena);

@@ -4,7 +4,6 @@
  * before any constructor of the program: probes stand in time for those. It is a guest: errno,
  * descriptors, signals, stdio and the allocator stay as the program would have found them.
  */
-#include "preload/start.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +13,10 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "preload/alone.h"
+#include "preload/say.h"
+#include "preload/settings.h"
+#include "preload/shared.h"
 #include "sys/files.h"
 #include "sys/process.h"
 #include "trace/base/text.h"
@@ -28,51 +31,6 @@ static void complain(const char *expected)
 		snprintf(text, sizeof(text), "emuprobe: %s; the program runs unprobed\n", expected);
 
 	trace_private_say(text, (size_t)size);
-}
-
-static int put_unprobed(char *text, size_t size, const char *why)
-{
-	char comm[16] = "?", plain[16];
-	struct trace_text name = {plain, sizeof(plain) - 1, 0};
-
-	sys_get_comm(comm);
-	trace_text_plain(&name, comm);
-	plain[name.used] = '\0';
-	return snprintf(text, size, "emuprobe: %s runs unprobed: %s\n", plain, why);
-}
-
-void start_say_no_session(void)
-{
-	char text[256];
-	int size = put_unprobed(text, sizeof(text), "the launcher's memory cannot be opened");
-
-	trace_private_say(text, (size_t)size);
-}
-
-void start_say_unprobed(int error)
-{
-	char text[256];
-	int size = put_unprobed(text, sizeof(text), ep_strerror(error));
-
-	if (error != -EP_SANDBOXED)
-		trace_private_say(text, (size_t)size);
-	else /* nobody may listen, but anything else may be forbidden */
-		sys_write(STDERR_FILENO, text, (size_t)size);
-}
-
-static bool is_about_process(int reason)
-{
-	return (reason && reason < EP_NOT_EXECUTABLE) || reason == EP_NOT_WRITABLE ||
-	       reason == EP_SIGNALS_BLOCKED || reason == EP_SIGNAL_TAKEN;
-}
-
-void start_check_placed(const struct trace_probes *probes)
-{
-	for (size_t i = 0; i < probes->count; i++)
-		if (probes->list[i].handle || !is_about_process(probes->list[i].view.reason))
-			return;
-	if (probes->count)
-		start_say_unprobed(probes->list[0].view.reason);
 }
 
 static long number_behind(const char *text, const char *key)

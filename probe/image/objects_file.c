@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "include/emuprobe.h"
 #include "probe/image/objects_piece.h"
+#include "sys/files.h"
 
 #define NOTE_MAX (1ul << 20) /* bytes of notes that are compared */
 
@@ -25,13 +25,13 @@ static int open_file(const struct objects_object *object, int *ret)
 	struct stat status;
 	int error;
 
-	*ret = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	*ret = sys_open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (*ret < 0)
-		return errno == EMFILE || errno == ENFILE || errno == ENOMEM ? -EP_NO_MEMORY : 0;
-	error = fstat(*ret, &status) ? -EP_IO : 0;
+		return *ret == -EMFILE || *ret == -ENFILE || *ret == -ENOMEM ? -EP_NO_MEMORY : 0;
+	error = sys_fstat(*ret, &status) ? -EP_IO : 0;
 	if (!error && S_ISREG(status.st_mode))
 		return 0;
-	close(*ret);
+	sys_close(*ret);
 	*ret = -1;
 	return error;
 }
@@ -222,6 +222,6 @@ int objects_read_file(struct objects_object *object)
 	error = is_same_file(object, fd, &same);
 	if (!error && same)
 		error = read_sections(object, fd);
-	close(fd);
+	sys_close(fd);
 	return error;
 }

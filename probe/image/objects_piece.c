@@ -9,10 +9,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "include/emuprobe.h"
 #include "sys/copy.h"
+#include "sys/files.h"
 
 #define PIECE_MAX (1ul << 30) /* bytes: a file may have holes and claim to be of any size */
 
@@ -34,7 +34,7 @@ static int left_in_file(int fd, uint64_t offset, uint64_t *ret)
 	struct stat status;
 
 	*ret = 0;
-	if (fstat(fd, &status))
+	if (sys_fstat(fd, &status))
 		return -EP_IO;
 	if (status.st_size > 0 && offset < (uint64_t)status.st_size)
 		*ret = (uint64_t)status.st_size - offset;
@@ -79,9 +79,9 @@ static int read_file(int fd, uint64_t offset, uint8_t *to, size_t size, size_t *
 {
 	*ret = 0;
 	while (*ret < size) {
-		ssize_t got = pread(fd, to + *ret, size - *ret, (off_t)(offset + *ret));
+		long got = sys_pread(fd, to + *ret, size - *ret, offset + *ret);
 
-		if (got < 0 && errno != EINTR)
+		if (got < 0 && got != -EINTR)
 			return -EP_IO;
 		if (got == 0)
 			break;

@@ -22,7 +22,7 @@ static const struct {
 	{"x86/", {"include/", "sys/", "x86/"}},
 	{"emu/", {"include/", "sys/", "x86/", "emu/"}},
 	{"fallback-xol/", {BELOW_PROBE}},
-	{"probe/thread/", {"include/", "sys/", "probe/thread/"}},
+	{"probe/thread/", {BELOW_PROBE, "probe/thread/"}},
 	{"probe/image/", {BELOW_PROBE, "probe/image/"}},
 	{"probe/guest/", {"include/", "sys/", "x86/", "probe/thread/", "probe/guest/"}},
 	{"probe/site/", {BELOW_PROBE, "emu/", "probe/thread/", "probe/image/", "probe/site/"}},

@@ -25,7 +25,7 @@
 
 #include "sys/files.h"
 #include "sys/mapping.h"
-#include "trace/session/session.h"
+#include "trace/session/shared.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Which parts of a session a probed process has in its memory: those that it uses. */
-#ifndef EMUPROBE_TRACE_PARTS_H
-#define EMUPROBE_TRACE_PARTS_H
+#ifndef EMUPROBE_TRACE_SESSION_PARTS_H
+#define EMUPROBE_TRACE_SESSION_PARTS_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A child of fork() has its parent's probes, and takes a process entry, rings and counters of its
+ * own, before anything of the program runs in it.
+ */
+#include "preload/forks.h"
+
+#include <pthread.h>
+
+#include "include/counting.h"
+#include "trace/action/follow.h"
+#include "trace/action/publish.h"
+#include "trace/action/record.h"
+#include "trace/session/counts.h"
+
+#define ROOM_TO_COUNT (64ul << 10)
+
+static struct trace_session forked_session;
+static struct trace_probes *forked_probes;
+
+/* What the first thread will take when it is hit: it may have shut itself in by then. */
+void start_make_room(void)
+{
+	const struct trace_shared *shared = forked_session.shared;
+	uint64_t ring = shared->mode == TRACE_MODE_COUNT ? 0 : forked_session.layout.ring_size;
+
+	trace_session_make_room(&forked_session, ring + ROOM_TO_COUNT);
+}
+
+/* Whatever is called here would be counted as the program's: so no function of libc, but in the
+   engine, which does not count itself. */
+static void after_fork_child(void)
+{
+	uint32_t index = trace_record_follow_fork();
+	struct trace_process *process = trace_session_process(&forked_session, index);
+	struct ep_counts *counts;
+	uint64_t size;
+
+	if (!forked_probes)
+		return;
+	size = forked_probes->room * sizeof(struct ep_counts);
+	counts = process ? trace_session_at(&forked_session, process->counts, size) : NULL;
+	for (size_t i = 0; counts && i < forked_probes->count; i++)
+		if (forked_probes->list[i].handle)
+			ep_probe_set_counts(forked_probes->list[i].handle, &counts[i]);
+	if (counts)
+		trace_follow_move_counts(counts);
+	if (process)
+		trace_counts_use(&forked_session, process);
+	start_make_room();
+}
+
+/* Registered behind the engine's own, so run behind it in the child. */
+void start_follow_forks(const struct trace_session *session, struct trace_probes *probes)
+{
+	forked_session = *session;
+	forked_probes = probes;
+	pthread_atfork(trace_record_before_fork, NULL, after_fork_child);
+}
+
+void start_publish_changes(void *data)
+{
+	struct trace_process *process =
+		trace_session_process(&forked_session, trace_record_follow_fork());
+
+	(void)data;
+	if (process)
+		trace_publish_changes(&forked_session, process, forked_probes);
+}

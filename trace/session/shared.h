@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the probed processes and the reader of their events share.
+ *
+ *	header | definitions | rings | processes | heap 0 | heap 1 | ...
+ *
+ * With the launcher it is a sparse memfd; without, memory of the one process. It outlives any death of
+ * a process. The launcher maps all of it, a probed process what it uses (parts.h): the tables, and one
+ * heap, which each program that is executed takes for itself and for the children that it forks; when
+ * there is none left, the last one is for all. The reader believes nothing that stands in it: the program
+ * may scribble.
+ */
+#ifndef EMUPROBE_TRACE_SESSION_SHARED_H
+#define EMUPROBE_TRACE_SESSION_SHARED_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "include/emuprobe.h"
+#include "trace/clock/timens.h"
+
+#define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
+#define TRACE_SESSION_VERSION 7
+#define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
+#define TRACE_UNPROBED_NAME   112
+#define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
+
+enum trace_mode {
+	TRACE_MODE_EVENTS, /* record events */
+	TRACE_MODE_COUNT,  /* only count */
+	TRACE_MODE_CHECK,  /* look at the places, arm nothing, end before the program starts */
+};
+
+/* Why the first process gave up. */
+struct trace_report {
+	_Atomic uint32_t ready;
+	uint32_t error;	 /* an EP_ code */
+	uint64_t column; /* in the definitions */
+	char message[192];
+};
+
+enum trace_process_state {
+	TRACE_PROCESS_FREE,
+	TRACE_PROCESS_STARTING,
+	TRACE_PROCESS_RUNNING,
+};
+
+struct trace_process {
+	_Atomic uint32_t state;
+	int32_t pid;
+	int32_t parent;
+	uint32_t probe_count;
+	uint64_t set; /* in the heap, see publish.h */
+	uint64_t set_size;
+	uint64_t counts;	 /* in the heap: struct ep_counts [probe_count] */
+	_Atomic uint64_t blocks; /* in the heap: threads' counters, see counts.c */
+	uint32_t foreign; /* of another PID namespace: its numbers mean nothing to the reader */
+	uint32_t room;	  /* of counts, in probes: more may come with objects that are loaded */
+	_Atomic uint32_t revision; /* changes with the set */
+	uint32_t reserved[1];
+	char comm[TRACE_COMM_SIZE];
+	_Atomic uint64_t changes; /* of the set since: the last of a list in the heap */
+	uint64_t unused[4];
+};
+
+enum trace_ring_state {
+	TRACE_RING_FREE,
+	TRACE_RING_OWNED,
+};
+
+/* One producer, the thread that owns it; one consumer. Positions count bytes, modulo 2^48. */
+struct trace_ring {
+	_Atomic uint32_t state;
+	int32_t tid;
+	uint32_t process;
+	uint32_t unused;
+	_Atomic uint64_t comm[TRACE_COMM_SIZE / 8];
+	_Atomic uint64_t data;		    /* in a heap; 0: none yet */
+	_Alignas(64) _Atomic uint64_t head; /* head.h */
+	_Atomic uint64_t dropped;
+	uint64_t tail_seen;  /* the producer's copy of tail */
+	uint64_t tail_stuck; /* the producer has waited in vain while tail was this; +1 */
+	_Alignas(64) _Atomic uint64_t tail;
+};
+
+struct trace_record {
+	uint32_t probe;
+	uint16_t words; /* of 8 bytes, all of it */
+	uint16_t cpu;
+	uint64_t time;
+	uint64_t values[];
+};
+
+#define TRACE_RECORD_MAX (sizeof(struct trace_record) + 8 * 32)
+
+/* A program that was executed, and not probed. */
+struct trace_unprobed_program {
+	_Atomic uint32_t state; /* 0: free, 1: being written, 2: there */
+	uint32_t why;		/* enum trace_unprobed */
+	_Atomic uint64_t count;
+	char name[TRACE_UNPROBED_NAME];
+};
+
+struct trace_shape {
+	uint64_t process_max, ring_max, ring_size, heap_size, heap_max;
+};
+
+struct trace_layout {
+	uint64_t definitions, definitions_size;
+	uint64_t rings, ring_max, ring_size;
+	uint64_t processes, process_max;
+	uint64_t heap, heap_size, heap_max;
+	uint64_t size;
+};
+
+struct trace_shared {
+	uint64_t magic;
+	uint32_t version;
+	uint32_t mode;	  /* enum trace_mode */
+	uint32_t plan;	  /* enum ep_plan */
+	uint32_t clock;	  /* enum trace_clock */
+	uint32_t follow;  /* probe what the program executes, too */
+	uint32_t drop;	  /* never wait for the reader */
+	uint32_t barrier; /* the reader has one for all threads that registered: snapshot.h */
+	int32_t first_pid;
+	uint64_t pid_namespace;
+	struct trace_timens time_namespace; /* the reader's */
+	struct trace_layout layout;
+	struct trace_report report;
+	_Alignas(64) _Atomic uint32_t wake; /* changes, by a futex call, when a ring fills up */
+	_Atomic uint32_t sleeping;	    /* the reader waits for that */
+	_Atomic uint32_t drained; /* changes, by a futex call, when the reader has made room */
+	_Atomic uint32_t waiting; /* how many threads wait for that */
+	_Atomic uint32_t process_count;
+	_Atomic uint32_t revision;   /* changes with the set of any process that is running */
+	_Atomic uint32_t ring_high;  /* rings that were ever used */
+	_Atomic uint32_t heap_count; /* heaps that are in use */
+	_Atomic uint64_t lost_processes;
+	_Atomic uint64_t lost_events; /* of threads that got no ring */
+	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
+	_Atomic uint64_t unprobed_others; /* for which there was no entry */
+};
+
+#endif
