@@ -13,6 +13,7 @@
 #include "fallback-xol/guarded.h"
 #include "probe/guard/entry.h"
 #include "probe/guest/signals.h"
+#include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
 
 #define OFFSET(field, number)                                                                      \
@@ -181,8 +182,12 @@ EP_TRAP_PATH bool guard_is_working(const struct ep_regs *regs, uint64_t mask)
 
 	if (is_in_entry(regs->rip))
 		return is_before_opening(regs);
-	/* One of our handlers; the next may come before the first has said what it blocks. */
-	if ((mask & held) == held && is_in_engine(regs->rip) && !waits)
+	/*
+	 * One of our handlers; the next may come before the first has said what it blocks. The program
+	 * may wait with just that mask, but then it is on its own stack.
+	 */
+	if ((mask & held) == held && is_in_engine(regs->rip) &&
+	    (!waits || altstack_is_used(regs->rsp)))
 		return true;
 	frame = frame_of_caller(regs);
 	/* While masks_wait() waits, the program's signals are open, and nothing is half done. */

@@ -379,3 +379,8 @@ EP_TRAP_PATH enum altstack_moved altstack_move(bool on_stack, const ucontext_t *
 	*ret_shift = shift;
 	return ALTSTACK_MOVED;
 }
+
+EP_TRAP_PATH bool altstack_is_used(uint64_t rsp)
+{
+	return altstack_is_ours() && is_on_own(rsp);
+}

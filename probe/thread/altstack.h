@@ -38,6 +38,9 @@ EP_TRAP_PATH bool altstack_is_ours(void);
  */
 EP_TRAP_PATH bool altstack_is_hidden(bool changes);
 
+/** Is @rsp on our stack: in a handler of ours whose frame has not been moved? Context: TRAP_PATH. */
+EP_TRAP_PATH bool altstack_is_used(uint64_t rsp);
+
 /** Is @rsp on the stack that the program has set in this thread? Context: TRAP_PATH. */
 EP_TRAP_PATH bool altstack_has(uint64_t rsp);
 
