@@ -26,7 +26,7 @@ static const uint16_t numbers[] = {
 	SYS_pselect6,	     SYS_epoll_pwait,	 SYS_epoll_pwait2,  SYS_rt_sigpending,
 	SYS_rt_sigtimedwait, SYS_execve,	 SYS_execveat,	    SYS_rt_sigreturn,
 	SYS_ptrace,	     SYS_clone3,	 SYS_membarrier,    SYS_sigaltstack,
-	SYS_prctl,	     SYS_seccomp,
+	SYS_prctl,	     SYS_seccomp,	 SYS_mlockall,
 };
 
 #define NUMBERS (sizeof(numbers) / sizeof(numbers[0]))

@@ -30,6 +30,7 @@
 #include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
+#include "sys/locked.h"
 #include "sys/memory.h"
 
 #define KERNEL_SIZE 8u
@@ -368,6 +369,9 @@ EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
 		return decide_membarrier(regs);
 	case SYS_sigaltstack:
 		return altstack_is_hidden(regs->rdi) ? GUARD_WORK : GUARD_PASS;
+	case SYS_mlockall:
+		sys_note_mlockall();
+		return GUARD_PASS;
 	case SYS_prctl:
 	case SYS_seccomp:
 		return decide_filter(regs);

@@ -164,7 +164,7 @@ EP_TRAP_PATH void sandbox_filter(uint64_t address)
 {
 	if (refuses(address, SYS_rt_sigreturn))
 		atomic_store_explicit(&is_forbidden, true, memory_order_relaxed);
-	if (refuses(address, SYS_sigaltstack) || refuses(address, SYS_mmap) ||
+	if (refuses(address, SYS_sigaltstack) || refuses(address, SYS_mremap) ||
 	    refuses(address, SYS_mprotect))
 		altstack_stop();
 }

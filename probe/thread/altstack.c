@@ -24,6 +24,7 @@
 
 #include "probe/thread/area.h"
 #include "sys/call.h"
+#include "sys/locked.h"
 #include "sys/memory.h"
 
 #define PAGE	  4096ul
@@ -51,6 +52,7 @@ struct area {
 static _Atomic(struct area *) areas;
 static _Atomic(struct area *) next_try;
 static bool enabled;
+static _Atomic uint64_t next_page; /* 0: a thread is using it */
 
 static __thread struct {
 	uint64_t own; /* 0: none */
@@ -102,20 +104,40 @@ EP_TRAP_PATH static struct area *take_over(uint64_t self)
 	return NULL;
 }
 
-/* Between two pages that nobody can touch. */
+/*
+ * After mlockall(MCL_FUTURE) what is mapped is filled and counts against the program's limit; what is
+ * moved and made larger stays as it was. So there is a page, mapped early, that becomes the next stack,
+ * and brings the page for the one after it.
+ *
+ *	| nobody can touch | stack | next |
+ */
+EP_TRAP_PATH static uint64_t find_room(void)
+{
+	uint64_t page = atomic_exchange(&next_page, 0);
+	long memory;
+
+	if (page) {
+		sys_unlock(page, PAGE);
+		memory = sys4(SYS_mremap, page, PAGE, ALTSTACK_SIZE + 2 * PAGE, MREMAP_MAYMOVE);
+		if (memory < 0)
+			atomic_store(&next_page, page);
+	} else { /* another thread has it just now */
+		memory = sys6(SYS_mmap, 0, ALTSTACK_SIZE + 2 * PAGE, PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	}
+	return memory < 0 ? 0 : (uint64_t)memory;
+}
+
 EP_TRAP_PATH static struct area *make(uint64_t self)
 {
-	long memory = sys6(SYS_mmap, 0, ALTSTACK_SIZE + 2 * PAGE, PROT_NONE,
-			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t memory = find_room();
 	struct area *area;
 
-	if (memory < 0)
+	if (!memory)
 		return NULL;
-	if (sys3(SYS_mprotect, memory + (long)PAGE, ALTSTACK_SIZE, PROT_READ | PROT_WRITE)) {
-		sys2(SYS_munmap, memory, ALTSTACK_SIZE + 2 * PAGE);
-		return NULL;
-	}
-	area = area_of((uint64_t)memory + PAGE);
+	sys3(SYS_mprotect, memory, PAGE, PROT_NONE);
+	atomic_store(&next_page, memory + PAGE + ALTSTACK_SIZE);
+	area = area_of(memory + PAGE);
 	area->owner = self;
 	area->next = areas;
 	while (!atomic_compare_exchange_weak(&areas, &area->next, area))
@@ -161,13 +183,19 @@ EP_TRAP_PATH static void set_up(struct area *area)
 
 void altstack_enable(void)
 {
+	long page = sys6(SYS_mmap, 0, PAGE, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (page < 0)
+		return;
+	next_page = (uint64_t)page;
 	enabled = true;
 	altstack_install();
 }
 
 EP_TRAP_PATH void altstack_stop(void)
 {
-	enabled = false;
+	enabled = true;
 }
 
 EP_TRAP_PATH void altstack_install(void)

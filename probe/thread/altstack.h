@@ -10,7 +10,7 @@
 #include "include/emuprobe.h"
 
 /* What our handlers and a probe's may use; what they touch is allocated. */
-#define ALTSTACK_SIZE 0x20000ul
+#define ALTSTACK_SIZE 0x10000ul
 
 /** From now on threads get stacks. Context: the program's signals are ours, its calls guarded. */
 void altstack_enable(void);

@@ -24,6 +24,7 @@
 #include <sys/mman.h>
 
 #include "sys/files.h"
+#include "sys/locked.h"
 #include "sys/mapping.h"
 #include "trace/session/shared.h"
 
@@ -38,12 +39,19 @@
  */
 #define FAR_FROM_CODE 0x200000000000ul
 #define BASE_STEP     (1ul << 40)
+/*
+ * ThreadSanitizer looks at all mappings when it starts, which is after us, and ends the program if one
+ * is outside of what it knows: this is inside for all its versions, and below what the kernel uses.
+ */
+#define FOR_TSAN 0x7e8800000000ul
 #define BASES	      8
 #define TABLE_STEP    PAGE
 #define HEAP_STEP     (64ul << 10)
 #define TRIES	      32
 #define KERNEL_SIZE   8 /* of a signal set */
 #define BIT(sig)      (1ul << ((sig)-1))
+
+extern void __tsan_init(void) __attribute__((weak));
 
 static bool map(uint64_t base, uint64_t offset, uint64_t size, int fd)
 {
@@ -95,7 +103,7 @@ void *trace_parts_map(int fd, const struct trace_layout *layout, struct trace_pa
 		.file = fd,
 	};
 	for (uint64_t i = 0; i < BASES; i++) {
-		uint64_t base = FAR_FROM_CODE - i * BASE_STEP;
+		uint64_t base = __tsan_init ? FOR_TSAN : FAR_FROM_CODE - i * BASE_STEP;
 
 		if (!map_tables(base, layout->rings, parts))
 			continue;
@@ -118,7 +126,10 @@ bool trace_parts_map_heap(void *base, struct trace_parts *parts, const struct tr
 
 EP_TRAP_PATH static long expand(uint64_t at, uint64_t old, uint64_t wanted)
 {
-	long ret = sys6(SYS_mremap, (long)at, (long)old, (long)wanted, 0, 0, 0);
+	long ret;
+
+	sys_unlock(at, old);
+	ret = sys6(SYS_mremap, (long)at, (long)old, (long)wanted, 0, 0, 0);
 
 	if (ret != -EAGAIN)
 		return ret;
