@@ -15,23 +15,40 @@
 
 #define RING_SIZE 4096u
 #define RINGS	  2
+#define SET_MAX	  (48u << 10)
 
 static const struct trace_shape shape = {
-	.process_max = 2, .ring_max = RINGS, .ring_size = RING_SIZE, .heap_size = 1 << 16};
+	.process_max = 2,
+	.ring_max = RINGS,
+	.ring_size = RING_SIZE,
+	.heap_size = 1 << 16,
+	.heap_max = 1,
+};
 static const struct trace_arg args[] = {{"a", 0, 8, TRACE_TYPE_u64}, {"b", 0, 1, TRACE_TYPE_char}};
 static const struct trace_view views[] = {
 	{.group = "g", .event = "none", .place = "p"},
 	{.group = "g", .event = "two", .place = "p", .args = args, .arg_count = 2},
 };
 static struct trace_session session;
+static uint64_t ring_data[RINGS], set; /* where they are in the heap */
 
 static void prepare(void)
 {
+	int fd;
+
 	if (session.shared)
 		return;
-	check(trace_session_create(&shape, "", 0, NULL, &session) == 0);
+	/* As the reader has it: all of it is mapped. */
+	check(trace_session_create(&shape, "", 0, &fd, &session) == 0);
+	close(fd);
 	session.shared->clock = TRACE_CLOCK_MONOTONIC;
 	check(trace_session_add_process(&session, 1, 0) == 0);
+	set = trace_session_alloc(&session, SET_MAX);
+	check(set);
+	for (uint32_t i = 0; i < RINGS; i++) {
+		check(trace_session_add_ring_data(&session, trace_session_ring(&session, i)));
+		ring_data[i] = trace_session_ring(&session, i)->data;
+	}
 }
 
 /* ---- what a process has published ---------------------------------------------------------- */
@@ -58,15 +75,15 @@ static void read_views(const uint8_t *data, size_t size)
 	struct trace_process *process = trace_session_process(&session, 0);
 	struct trace_arena arena = {0};
 	struct trace_published read = {0};
-	void *to = trace_session_at(&session, 64, size);
+	void *to = size <= SET_MAX ? trace_session_at(&session, set, size) : NULL;
 
 	if (!to)
 		return;
 	memcpy(to, data, size);
-	process->set = 64;
+	process->set = set;
 	process->set_size = size;
 	/* A change may lie anywhere, in the block as well. */
-	process->changes = size ? 64 + (data[size - 1] * size / 256 & ~7ul) : 0;
+	process->changes = size ? set + (data[size - 1] * size / 256 & ~7ul) : 0;
 	if (trace_publish_read(&session, process, &arena, &read) == 0)
 		for (uint32_t i = 0; i < read.count; i++)
 			check_view(&read.views[i]);
@@ -95,8 +112,10 @@ static void read_rings(const uint8_t *data, size_t size, enum trace_format forma
 	for (uint32_t i = 0; i < RINGS && size > head; i++) {
 		size_t rest = size - head < RING_SIZE ? size - head : RING_SIZE;
 
+		memcpy(trace_session_at(&session, ring_data[i], RING_SIZE), data + head, rest);
 		memcpy(trace_session_ring(&session, i), data, head);
-		memcpy(trace_session_ring_data(&session, i), data + head, rest);
+		if (data[head] % 4) /* else its data are anywhere */
+			trace_session_ring(&session, i)->data = ring_data[i];
 		data += head + rest / 2;
 		size -= head + rest / 2;
 	}
@@ -131,7 +150,9 @@ static void open_file(const uint8_t *data, size_t size)
 	if (trace_session_open(path, &other) == 0) {
 		trace_session_ring_count(&other);
 		trace_session_process_count(&other);
+		trace_session_started(&other);
 		munmap(other.shared, other.layout.size);
+		munmap(other.parts, 4096);
 	}
 }
 
