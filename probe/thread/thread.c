@@ -31,14 +31,14 @@
 
 /* One wiped mapping. */
 struct pool {
-	_Atomic int32_t pid;	/* whose memory this is; 0: forked, and not asked since */
-	_Atomic uint32_t count; /* records ever used: the first ones */
+	_Atomic int32_t pid;	   /* whose memory this is; 0: forked, and not asked since */
+	_Atomic uint32_t count;	   /* records ever used: the first ones */
+	_Atomic uint32_t nameless; /* threads without a record that are in a hit */
 	_Atomic uint32_t slots[POOL_SIZE];
 };
 
 static struct pool *pool;
 static _Atomic(struct probe_thread *) chunks[POOL_SIZE / CHUNK_RECORDS];
-static _Atomic uint32_t nameless; /* threads without a record that are in a hit */
 __thread struct probe_thread *probe_thread_known;
 static __thread uint64_t blocked_copy; /* of .blocked: the record is wiped on fork */
 
@@ -284,12 +284,12 @@ EP_TRAP_PATH bool probe_thread_retries(uint64_t address)
 
 EP_TRAP_PATH void probe_thread_begin_nameless(void)
 {
-	atomic_fetch_add(&nameless, 1);
+	atomic_fetch_add(&pool->nameless, 1);
 }
 
 EP_TRAP_PATH void probe_thread_end_nameless(void)
 {
-	atomic_fetch_sub(&nameless, 1);
+	atomic_fetch_sub(&pool->nameless, 1);
 }
 
 static void wait_for(struct probe_thread *record,
@@ -325,7 +325,7 @@ void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data
 	 */
 	if (!sys_barrier())
 		sys2(SYS_nanosleep, &long_enough, NULL);
-	while (nameless)
+	while (pool->nameless)
 		sys2(SYS_nanosleep, &moment, NULL);
 	count = record_count();
 	for (uint32_t i = 0; i < count; i++) {

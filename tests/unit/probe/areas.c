@@ -2,8 +2,11 @@
 /* A thread whose area is not libc's: what is counted and called under each plan. */
 #include <asm/prctl.h>
 #include <criterion/criterion.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "include/emuprobe.h"
 #include "tests/unit/probe/functions.h"
@@ -85,4 +88,54 @@ Test(areas, that_are_foreign_call_no_handler, .timeout = 400)
 {
 	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++)
 		check(plans[i], on_hit, 0, 1);
+}
+
+/* ---- a fork meanwhile ------------------------------------------------------------------------- */
+
+enum { PROBES = 2000, FORKS = 40 };
+
+static volatile bool ends;
+
+static int hits_without_end(void *area)
+{
+	arch_prctl(ARCH_SET_FS, (uint64_t)area);
+	while (!ends)
+		starts_with_push(1, 2);
+	return 0;
+}
+
+/* Takes a probe away, for which it has to wait until no thread counts it. */
+static int child_status(struct ep_probe *probe)
+{
+	int status = 0;
+	pid_t child = fork();
+
+	if (child == 0) {
+		alarm(20);
+		ep_probe_remove(probe);
+		_exit(0);
+	}
+	cr_assert_eq(waitpid(child, &status, 0), child);
+	return status;
+}
+
+/* With so many probes in one place it is nearly always at counting them. */
+Test(areas, that_are_foreign_are_not_waited_for_in_a_child, .timeout = 400)
+{
+	static struct ep_probe *probes[PROBES];
+	static char stack[64 * 1024];
+	pid_t thread;
+
+	for (int i = 0; i < PROBES; i++)
+		cr_assert_eq(ep_probe_create((const void *)starts_with_push, NULL, &probes[i]), 0);
+	thread = clone(hits_without_end, stack + sizeof(stack),
+		       CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+			       CLONE_SYSVSEM,
+		       make_area());
+	cr_assert_gt(thread, 0);
+	for (int i = 0; i < FORKS; i++)
+		cr_assert_eq(child_status(probes[i]), 0);
+	ends = true;
+	for (int i = 0; i < PROBES; i++)
+		ep_probe_remove(probes[i]);
 }
