@@ -295,7 +295,7 @@ Test(home_programs, under_valgrind_run_unprobed)
 	command_result_deinit(&result);
 }
 
-static void expect_sanitized(const char *sanitizer)
+static bool expect_sanitized(const char *sanitizer)
 {
 	char line[512];
 	struct command_result result =
@@ -307,20 +307,40 @@ static void expect_sanitized(const char *sanitizer)
 	command_result_deinit(&result);
 	if (!made) {
 		fprintf(stderr, "home_programs: skipped: no -fsanitize=%s\n", sanitizer);
-		return;
+		return false;
 	}
 	snprintf(line, sizeof(line), "$E " FOLDER "/%s", sanitizer);
 	expect_same_under(HOME_FEW, line);
 	snprintf(line, sizeof(line), "$E " FOLDER "/%s fault 2>&1 | grep -o 'SEGV on unknown'",
 		 sanitizer);
 	expect_same_under(HOME_FEW, line);
+	return true;
+}
+
+/* It is probed, both ways. */
+static void expect_probed(const char *sanitizer)
+{
+	struct command_result result;
+	char program[256];
+
+	snprintf(program, sizeof(program), FOLDER "/%s", sanitizer);
+	result = RUN(EMUPROBE, "-c", "-e", "p:ours main", "--", program);
+	expect_contains(result, error, "           1  ");
+	command_result_deinit(&result);
+	result = command_shell("EMUPROBE='p:ours main' EMUPROBE_COUNT=1 LD_PRELOAD=%s "
+			       "ASAN_OPTIONS=verify_asan_link_order=0 %s",
+			       PRELOAD, program);
+	expect_contains(result, error, "           1  ");
+	command_result_deinit(&result);
 }
 
 Test(home_programs, with_sanitizers)
 {
-	expect_sanitized("address");
-	expect_sanitized("thread");
-	expect_sanitized("undefined");
+	static const char *const sanitizers[] = {"address", "thread", "undefined"};
+
+	for (int i = 0; i < 3; i++)
+		if (expect_sanitized(sanitizers[i]))
+			expect_probed(sanitizers[i]);
 }
 
 /* ---- those who lack something -------------------------------------------------------------- */
