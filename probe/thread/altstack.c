@@ -195,7 +195,7 @@ void altstack_enable(void)
 
 EP_TRAP_PATH void altstack_stop(void)
 {
-	enabled = true;
+	enabled = false;
 }
 
 EP_TRAP_PATH void altstack_install(void)
