@@ -2,8 +2,8 @@
 /*
  * The loader tells debuggers what it does by calling a function that does nothing, whose address it
  * publishes (link.h, struct r_debug). A site of the engine's own stands there, and sends the thread
- * to changed() instead, as if that had been called: on the program's stack, with the loader's lock
- * held and no other. Objects that were loaded are mapped by then and not yet relocated, and no
+ * to changed() instead, as if that had been called: on the program's stack, of which it takes little
+ * (roomy.c), with the loader's lock held and no other. Objects that were loaded are mapped by then and not yet relocated, and no
  * code of theirs has run; those that were unloaded are gone.
  *
  *	dl_open_worker() -> _dl_debug_state: int3 -> trap_handler -> changed() -> watchers
@@ -15,6 +15,7 @@
 #include <stddef.h>
 
 #include "probe/engine/lock.h"
+#include "probe/engine/roomy.h"
 #include "probe/guard/scan.h"
 #include "probe/image/objects.h"
 #include "probe/site/sites.h"
@@ -52,12 +53,17 @@ static void on_change(struct objects_object *object, bool loaded)
 	tell(object, loaded);
 }
 
+static void look(void)
+{
+	objects_changes(on_change);
+}
+
 static void changed(void)
 {
 	int error = errno;
 
 	engine_lock();
-	objects_changes(on_change);
+	roomy_run(look);
 	engine_unlock();
 	errno = error;
 }

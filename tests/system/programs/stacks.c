@@ -87,6 +87,26 @@ static void thread(void)
 	CHECK(calls == 20);
 }
 
+/* In a process without the unwinder pthread_exit() loads it, on what is left of the stack. */
+static void *exit_thread(void *arg)
+{
+	target();
+	pthread_exit(arg);
+}
+
+static void of_a_thread_that_loads(void)
+{
+	const size_t size = (size_t)PTHREAD_STACK_MIN;
+	pthread_attr_t attr;
+	pthread_t id;
+
+	pthread_attr_init(&attr);
+	CHECK(pthread_attr_setstacksize(&attr, size) == 0);
+	CHECK(pthread_create(&id, &attr, exit_thread, NULL) == 0);
+	pthread_join(id, NULL);
+	CHECK(calls == 1);
+}
+
 /* ---- an alternate one ---------------------------------------------------------------------------- */
 
 /* @size bytes, with nothing below. */
@@ -437,6 +457,7 @@ static void is_each_threads_own(void)
 static const struct check_case cases[] = {
 	{"coroutine", coroutine},
 	{"thread", thread},
+	{"of_a_thread_that_loads", of_a_thread_that_loads},
 	{"nearly_full", nearly_full},
 	{"with_little_left", with_little_left},
 	{"is_what_was_set", is_what_was_set},
