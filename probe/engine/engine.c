@@ -113,7 +113,7 @@ int engine_start(void)
 	int error = engine_watches_forks() ? 0 : -EP_NO_MEMORY;
 
 	if (started)
-		return 0;
+		return guard_gap();
 	if (!error)
 		error = host_check();
 	if (!error)

@@ -22,7 +22,7 @@ void engine_stay(void);
  * Make this process ready for its first probe: signals, barriers, thread records, guards.
  *
  * @return   0, -EP_NO_MEMORY, -EP_NO_MEMBARRIER, -EP_NO_MEMFD, -EP_OTHER_ENGINE,
- *           -EP_SIGNALS_BLOCKED or -EP_UNSUPPORTED.
+ *           -EP_SIGNALS_BLOCKED or -EP_UNSUPPORTED; once it is ready, guard_gap().
  * Context:  lock held. Milliseconds the first time, nothing later.
  */
 int engine_start(void);

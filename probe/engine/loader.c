@@ -46,10 +46,12 @@ static void tell(const struct objects_object *object, bool loaded)
 
 static void on_change(struct objects_object *object, bool loaded)
 {
-	if (loaded)
+	if (loaded) {
 		guard_object(object);
-	else
+	} else {
+		guard_forget(object);
 		sites_forget(object->start, object->end);
+	}
 	tell(object, loaded);
 }
 

@@ -36,6 +36,10 @@ static struct probe_site **sites;
 static struct patch_byte *bytes; /* room for those of all sites */
 static size_t count, room, failed;
 
+/* Objects that were loaded later and could not be guarded, and why the last one could not. */
+static unsigned int gaps;
+static int gap_error;
+
 static bool make_room(void)
 {
 	size_t wanted = room ? 2 * room : 128;
@@ -215,17 +219,41 @@ static void take_away(void)
 	count = kept;
 }
 
+/* How traps that are there already fare is not in our hands; no more are written. */
+static void note_gap(struct objects_object *object, int error)
+{
+	if (!object->has_gap)
+		gaps++;
+	object->has_gap = true;
+	gap_error = error;
+}
+
 void guard_object(struct objects_object *object)
 {
 	size_t before = count;
+	int error;
 
 	count = 0;
-	scan_object(object, strcmp(object->name, "libc.so.6") == 0);
+	error = scan_object(object, strcmp(object->name, "libc.so.6") == 0);
 	promote_prepare(sites, count);
 	write_all();
 	if (failed)
 		take_away();
+	if (!error && failed)
+		error = -EP_NOT_WRITABLE;
+	if (error)
+		note_gap(object, error);
 	count += before;
+}
+
+void guard_forget(const struct objects_object *object)
+{
+	gaps -= object->has_gap;
+}
+
+int guard_gap(void)
+{
+	return gaps ? gap_error : 0;
 }
 
 int guard_arm(void)

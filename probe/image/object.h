@@ -42,6 +42,7 @@ struct objects_object {
 	bool is_foreign; /* in another link namespace (dlmopen) */
 	bool is_new;	 /* not yet told by objects_changes() */
 	bool is_there;	 /* used while the loader is asked */
+	bool has_gap;	 /* calls that are not guarded, and should be; see guard_gap() */
 	/* Sorted by start; made at first use. */
 	struct objects_function *functions;
 	size_t function_count;

@@ -3,11 +3,16 @@
  */
 #include <dlfcn.h>
 #include <emuprobe.h>
+#include <errno.h>
 #include <link.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 
 #include "check.h"
 
@@ -212,12 +217,78 @@ static void loading_and_probing_at_once(void)
 	CHECK(deaths > 0);
 }
 
+/* ---- guards that cannot be placed ---------------------------------------------------------------- */
+
+#define HIGH(argument) (offsetof(struct seccomp_data, args[argument]) + 4)
+#define LOAD(field)    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, field)
+#define IS(value, no)  BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, no)
+#define IS_HIGH(no)    BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x7000, 0, no)
+#define REFUSE	       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM)
+
+/* Text of libraries can be written no more; that of the executable, far below, can. */
+static bool protect_libraries(void)
+{
+	struct sock_filter filter[] = {
+		LOAD(offsetof(struct seccomp_data, nr)),
+		IS(SYS_pwrite64, 3),
+		LOAD(HIGH(3)),
+		IS_HIGH(1),
+		REFUSE,
+		LOAD(offsetof(struct seccomp_data, nr)),
+		IS(SYS_mprotect, 5),
+		LOAD(offsetof(struct seccomp_data, args[2])),
+		IS(PROT_READ | PROT_WRITE, 3),
+		LOAD(HIGH(0)),
+		IS_HIGH(1),
+		REFUSE,
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+	};
+	struct sock_fprog program = {sizeof(filter) / sizeof(filter[0]), filter};
+
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+	       prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+__attribute__((noinline)) static void here(void)
+{
+	__asm__ volatile("");
+}
+
+static int try(void)
+{
+	struct ep_probe *made;
+	int error = ep_probe_create((const void *)here, NULL, &made);
+
+	if (!error)
+		ep_probe_remove(made);
+	return error;
+}
+
+static void guards_that_cannot_be_placed_are_noticed(void)
+{
+	char path[4096];
+	void *handle;
+
+	snprintf(path, sizeof(path), "%.*scalls.so",
+		 (int)(strrchr(plugin_path, '/') - plugin_path + 1), plugin_path);
+	CHECK(try() == 0);
+	handle = dlopen(path, RTLD_NOW);
+	CHECK(handle && try() == 0);
+	dlclose(handle);
+	CHECK(protect_libraries());
+	handle = dlopen(path, RTLD_NOW);
+	CHECK(handle && try() == -EP_NOT_WRITABLE);
+	dlclose(handle);
+	CHECK(try() == 0);
+}
+
 static const struct check_case cases[] = {
 	{"constructors_are_probed", constructors_are_probed},
 	{"other_namespaces_are_watched", other_namespaces_are_watched},
 	{"probes_of_unloaded_objects_do_nothing", probes_of_unloaded_objects_do_nothing},
 	{"generated_code_comes_and_goes", generated_code_comes_and_goes},
 	{"loading_and_probing_at_once", loading_and_probing_at_once},
+	{"guards_that_cannot_be_placed_are_noticed", guards_that_cannot_be_placed_are_noticed},
 	{NULL, NULL},
 };
 
