@@ -156,6 +156,16 @@ EP_TRAP_PATH static void die_of_full_stack(void)
 	die(SIGSEGV, &info);
 }
 
+/* What the kernel does where it finds no room for the frame of another signal. */
+EP_TRAP_PATH static void deliver_full_stack(int sig, const struct signals_action *action,
+					    siginfo_t *info, ucontext_t *context)
+{
+	if (action->flags & SA_RESETHAND)
+		signals_reset(sig);
+	*info = (siginfo_t){.si_signo = SIGSEGV, .si_code = SI_KERNEL};
+	deliver_to_program(SIGSEGV, info, context);
+}
+
 EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 {
 	ucontext_t *context = ucontext;
@@ -174,7 +184,7 @@ EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 		__builtin_unreachable();
 	}
 	if (moved == ALTSTACK_FULL) {
-		die_of_full_stack();
+		deliver_full_stack(sig, &action, info, context);
 		return;
 	}
 	translate(info, x86_regs_of_frame(context->uc_mcontext.gregs), &shown);

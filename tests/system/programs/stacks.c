@@ -154,6 +154,34 @@ static void nearly_full(void)
 	CHECK(calls == 3);
 }
 
+static volatile int faults;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	CHECK(sig == SIGSEGV && info->si_code == SI_KERNEL && !info->si_addr);
+	faults++;
+	target();
+}
+
+/* The kernel finds no room for a frame, and says so: by a signal that has a stack. */
+static void unwritable(void)
+{
+	struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
+
+	used = 64;
+	made = make_stack(16384);
+	CHECK(sigaltstack(&made, NULL) == 0);
+	handle(SIGUSR1, on_signal, SA_ONSTACK);
+	CHECK(sigaction(SIGSEGV, &action, NULL) == 0);
+	CHECK(mprotect(made.ss_sp, made.ss_size, PROT_READ) == 0);
+	raise(SIGUSR1);
+	CHECK(faults == 1 && calls == 1);
+	CHECK(mprotect(made.ss_sp, made.ss_size, PROT_READ | PROT_WRITE) == 0);
+	raise(SIGUSR1);
+	CHECK(faults == 1 && calls == 2);
+}
+
 static void with_little_left(void)
 {
 	used = 64;
@@ -459,6 +487,7 @@ static const struct check_case cases[] = {
 	{"thread", thread},
 	{"of_a_thread_that_loads", of_a_thread_that_loads},
 	{"nearly_full", nearly_full},
+	{"unwritable", unwritable},
 	{"with_little_left", with_little_left},
 	{"is_what_was_set", is_what_was_set},
 	{"disarms_itself", disarms_itself},
