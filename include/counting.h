@@ -49,4 +49,12 @@ void ep_use_counter_memory(ep_counter_memory alloc, void *data);
  */
 uint32_t ep_probe_counter(const struct ep_probe *probe);
 
+/**
+ * Keep the engine's lock over many calls: each of them would block signals, and ask the loader what
+ * there is. Nothing that the caller does in between counts.
+ * Context:  any thread, not from handlers; in between no call may wait for another thread.
+ */
+void ep_hold(void);
+void ep_release(void);
+
 #endif

@@ -487,6 +487,16 @@ uint32_t ep_probe_counter(const struct ep_probe *probe)
 	return probe->counter;
 }
 
+void ep_hold(void)
+{
+	engine_lock();
+}
+
+void ep_release(void)
+{
+	engine_unlock();
+}
+
 void ep_use_counter_memory(ep_counter_memory alloc, void *data)
 {
 	engine_lock();

@@ -55,13 +55,14 @@ static void after_fork_child(void)
 uint64_t engine_pause(void)
 {
 	/* Who waits for the lock while its owner starts the engine must be found by park.c. */
-	uint64_t all = SIGNALS_HELD & ~SIGNALS_BIT(PARK_SIGNAL), old;
+	uint64_t all = SIGNALS_HELD & ~SIGNALS_BIT(PARK_SIGNAL), old = 0;
 
-	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, KERNEL_SIZE);
+	if (own_depth == 0)
+		sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, KERNEL_SIZE);
 	if (own_depth++ == 0)
 		counters_pause(true);
 	engine_tell_depth();
-	return old;
+	return old; /* of the outermost, the only one that sets it again */
 }
 
 void engine_resume(uint64_t paused)

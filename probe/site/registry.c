@@ -199,13 +199,15 @@ static void overlay_if_changed(uint8_t byte, uint64_t at, uint64_t address, uint
 /* Jumps that begin below @address reach into it. */
 static void overlay_from_below(uint64_t address, uint8_t *ret, size_t size)
 {
-	for (uint64_t k = XOL_JUMP_SIZE - 1; k > 0; k--) {
-		uint8_t byte = X86_INT3; /* on another page: not to be read, maybe */
+	enum { BELOW = XOL_JUMP_SIZE - 1 };
+	uint8_t bytes[BELOW] = {X86_INT3, X86_INT3, X86_INT3, X86_INT3};
 
-		if ((address & (PAGE_SIZE - 1)) < k ||
-		    sys_read_memory(&byte, address - k, sizeof(byte)))
-			overlay_if_changed(byte, address - k, address, ret, size);
-	}
+	/* On another page it may be that they cannot be read: then whatever is known is asked. */
+	if ((address & (PAGE_SIZE - 1)) >= BELOW &&
+	    !sys_read_memory(bytes, address - BELOW, sizeof(bytes)))
+		return;
+	for (uint64_t i = 0; i < BELOW; i++)
+		overlay_if_changed(bytes[i], address - BELOW + i, address, ret, size);
 }
 
 bool registry_read_original(uint64_t address, uint8_t *ret, size_t size)

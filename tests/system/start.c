@@ -31,3 +31,19 @@ Test(start, pages_hold_what_they_should)
 	cr_expect_str_eq(result.output, "42\n");
 	command_result_deinit(&result);
 }
+
+/* Some each, not one for each of 2,500 probes. */
+Test(start, signals_are_not_blocked_for_each_probe)
+{
+	struct command_result result =
+		RUN("strace", "-f", "-o", "|grep -c rt_sigprocmask", EMUPROBE, "-q", "-c", "-e",
+		    "p libc.so.6:*", "--", "true");
+
+	if (result.status == 127) {
+		command_result_deinit(&result);
+		cr_skip_test("strace is not installed");
+	}
+	cr_expect_lt(strtol(result.output, NULL, 10), 300, "%s", command_describe(&result));
+	cr_expect_gt(strtol(result.output, NULL, 10), 0, "%s", command_describe(&result));
+	command_result_deinit(&result);
+}

@@ -357,7 +357,9 @@ int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arm
 	}
 	if (requests && options) {
 		ep_probe_create_batch(requests, count);
+		ep_hold();
 		error = note_results(probes, requests, counts, arena);
+		ep_release();
 	}
 	trace_arena_deinit(&scratch);
 	return error;

@@ -270,6 +270,24 @@ Test(emu, copies_are_guarded)
 	cr_expect(!sys_write_memory((uint64_t)page + 0xffc, buffer, 7));
 }
 
+/* All of it, and nothing around it. */
+Test(emu, copies_have_any_size)
+{
+	for (size_t size = 0; size <= 32; size++) {
+		uint8_t buffer[48], wanted[48];
+
+		for (size_t i = 0; i < 32; i++)
+			page[i] = (uint8_t)(i + 1);
+		memset(buffer, 0xee, sizeof(buffer));
+		memset(wanted, 0xee, sizeof(wanted));
+		memcpy(wanted + 8, page, size);
+		cr_expect(sys_read_memory(buffer + 8, (uint64_t)page, size));
+		cr_expect_eq(memcmp(buffer, wanted, sizeof(buffer)), 0, "%zu bytes", size);
+		cr_expect(size == 0 ||
+			  !sys_read_memory(buffer, (uint64_t)page + 4097 - size, size));
+	}
+}
+
 Test(emu, fault_fixup_knows_only_its_own)
 {
 	cr_expect_eq(sys_fault_fixup(0), 0);
