@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The program must not wait for us, and its rings are small: so this looks often, writes in large
  * pieces, and sleeps on a futex that a thread changes when its ring gets half full. Output that

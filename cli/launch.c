@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The launcher is the program's parent and, for the shell, the program itself: terminal signals
  * reach both, and are the program's business; those sent to us are passed on. A pipe that execve()

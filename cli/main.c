@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * emuprobe: run a program with probes. Everything that can be found wrong without running it is
  * found first. What is wrong only inside of it (a symbol that does not exist) the first process

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Options end at the first word that is none: what follows is the program's own command line.
  * Definitions are read here, files included, so that nothing starts when one is malformed.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A process is probed as long as it has the session mapped: from its parent's fork() on, before it
  * has said a word, until it ends or executes something that is not probed. The session is a file

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Some programs cannot be probed, and would run unprobed, or break, without a word: better to find
  * out before, and say why (trace/execute/executable.c knows). What execve() itself would refuse is left to

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Some system calls must be seen by the engine, but one `syscall` instruction may serve all, as in
  * libc's syscall(), and most of them are none of our business. So the copy looks at the number

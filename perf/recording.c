@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A record is cheap only as long as somebody takes it away again, from another processor, since
  * then the ring's cache lines are elsewhere. So the reader of hit_cost.c is the real one, in a

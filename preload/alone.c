@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Without a launcher the process keeps its own session and writes it out itself. The end of the
  * program is noticed by a probe on _exit(), which every road out passes, destructors run or not;

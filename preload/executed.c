@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * What is to be probed as well, when the program executes it, needs what this process was started
  * with: the library, by a path that means the same in another folder, and our variables. They are

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * This library starts before libc has set environ, so getenv() finds nothing: the dynamic linker's
  * envp is read, and changed, directly.

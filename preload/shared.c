@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Under the launcher everything is in the session: definitions, settings, and room for probes,
  * counters and events. The first program that is executed must have the places that were asked for:

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The library is the first to be initialized (-z initfirst), before libc has set up environ and
  * before any constructor of the program: probes stand in time for those. It is a guest: errno,

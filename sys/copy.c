@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Segments of an object are a mapping of its file, and who shortens that file takes the pages away:
  * to read them is SIGBUS then, of which a program dies in which nothing is probed yet. So the kernel

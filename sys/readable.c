@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * May memory be read? The kernel is asked, page by page, since a fault in a handler would be ours:
  * rt_sigprocmask() copies a set before it finds that it is told to do nothing known with it, so it

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Names and texts of what can go wrong, and of the plans. They are asked for by handlers and by
  * signal handlers too, so they are tables of constants and take no lock.

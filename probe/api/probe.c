@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The public API: checks arguments, then works on sites under the engine's lock. Everything is a
  * batch; one probe is a batch of one.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Names to addresses. A pattern may name thousands of symbols, many of them aliases of one
  * address: each address is reported once, under its best name. An IFUNC symbol is the name of a

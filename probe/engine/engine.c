@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Nothing is done to a process until its first probe: linking the library is free. From then on
  * its signals are ours (signals.c), and the places where libc would block SIGTRAP are guarded

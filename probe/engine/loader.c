@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The loader tells debuggers what it does by calling a function that does nothing, whose address it
  * publishes (link.h, struct r_debug). A site of the engine's own stands there, and sends the thread

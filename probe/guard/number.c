@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Most system calls have their number in sight: `mov $14, %eax` shortly before, or in a register
  * that is copied to EAX. Some have it from their caller, in a register or on the stack. So a

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Wrapping sigprocmask() and friends does not help where libc blocks all signals by itself, with
  * raw system calls: while it starts and ends threads, forks, spawns, aborts. An int3 that is

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Which `syscall` instructions are guarded: those whose number may be one of ours (number.c). Most
  * have theirs in sight, as in `mov $14, %eax; ...; syscall`; where it comes from elsewhere, as in

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A signal that finds a thread in a guarded call shows the program the call itself: not yet made,
  * or just made. Which of both, and where the registers are, follows from the instruction alone, for

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The thread that made a guest stands still meanwhile, and lends it its record: what the guest does
  * to its own signals must not be taken for the doing of the thread. So it is kept apart, and begun

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Some hosts kill a process for what arming needs. A seccomp filter can answer a system call with
  * death, and there is no asking it: so a child tries, and if it dies, so would we. The child is a

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A thread that blocks SIGTRAP would die of the next int3, so in the kernel none does. That the
  * program wanted it so is remembered here, for each thread; a signal that was sent and should have

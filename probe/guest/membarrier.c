@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A process registers before it may use the fast barriers, which the engine does for its own sake.
  * From then on the kernel would let the program use them, too, where it would have said EPERM: a

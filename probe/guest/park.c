@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A thread that blocks SIGTRAP dies of the first int3 that it meets. Once libc's system calls are
  * guarded no thread can block it any more, but when the first probe is made in a program that runs

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A probe that traps ends with rt_sigreturn(2), and a program that never handles a signal need not
  * list that call in its seccomp filter: OpenSSH's does not, and its processes died of the first

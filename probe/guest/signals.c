@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * An int3 kills the process when SIGTRAP is blocked or ignored, and whatever signal finds a thread
  * in a slot must show the program the original address. So wherever the program sets a handler the

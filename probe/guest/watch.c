@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * An int3 kills when SIGTRAP is blocked or is not ours. Guards see to that, but not in code that is
  * made while the program runs, or where a number is computed. So before traps are written the kernel

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Every size and offset in an object file may be a lie, and a check that is written anew for each of
  * them is forgotten for one. So there is one place that knows where the bytes end. A failure moves

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Hand-written assembly keeps tables between functions, and a `ret` may be followed by data: bytes
  * that look like instructions need not be any. So extents are believed, not looks. Branches are

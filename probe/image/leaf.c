@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * All roads from the function's first instruction are followed, into calls too. A handler that is
  * found to use general registers only is called without saving the others, which is most of what a

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The loader knows what is loaded; asking it costs little, and it counts loads and unloads, so the
  * answer is kept until a count changes. After an unload everything read is forgotten: another

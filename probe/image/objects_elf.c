@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * What the loader itself works with: the dynamic section, and through it .dynsym. It is in the loaded
  * object's memory, and so is always the right one, but nothing that it says need be true: tables are

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Which file is the program? The loader does not tell, and /proc/self/exe is the loader itself
  * where that was started explicitly ("ld-linux-x86-64.so.2 ./program"). It is the file whose

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Debian's binaries are stripped, but unwind information cannot be: it names the start and the
  * extent of nearly every function. .eh_frame_hdr has a table of all FDEs (LSB Core, "Exception

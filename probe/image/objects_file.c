@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * .symtab and the section headers are only in the file, which may have been replaced since: it is
  * believed only if its headers and notes (the build ID among them) are those in memory. It may

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Whoever shortens the file of an object that is mapped, as strip(1) does, makes reading that mapping
  * fatal. So everything is copied once, by the kernel, and read there. What an object says of its own

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A byte may only be replaced if an instruction begins there. Nothing in the machine code says
  * where one begins, so the function is decoded from its start, which symbols and unwind

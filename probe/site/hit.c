@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The part of a hit that is the same under every plan: handlers in the order of registration,
  * recursion, counters. A thread publishes the site whose handlers it runs, with plain stores; who

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Program text is mapped readable and executable, and must never be writable and executable at
  * once (G6). The kernel lets a process write to its own text through /proc/self/mem: the page is

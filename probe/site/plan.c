@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Emulation first: it costs no copy and no jump, and control flow can only be emulated. What the
  * emulator has no rule for is boosted. Every site also gets a slot for the case that an emulated

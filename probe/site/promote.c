@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The order of writes is what makes a jump safe to put into running code (docs/guarantees.md).
  * The first byte is an int3 already; then, with a barrier behind each step:

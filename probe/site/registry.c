@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The table of sites is read in signal handlers of any thread, at any moment, so a reader may
  * neither lock nor wait. Open addressing with linear probing: entries are only ever added, an

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A site is made ready before its byte is written, and marked as armed before too: from the first
  * int3 on, a trap finds everything that it needs (G1). When it is disarmed the byte goes first; a

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A trap needs room for a signal frame: some kilobytes, which a coroutine, a thread with a small
  * stack, or the rest of an alternate stack may not have, and whose owner never expected a signal. So

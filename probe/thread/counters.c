@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A locked addition costs more than all else that a counted hit does, and does not scale. So each
  * thread has blocks of counters of its own, found through a small table in static TLS, and who

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Threads come and go without telling us, and we first meet them in a trap, where no allocator can
  * be called. So their records come from the kernel, a few at a time: a program that locks its memory,

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Signals on their way to the program. One that arrives while a thread is in a slot, a detour or a
  * guarded call shows the original address and registers; if the program's handler leaves them as

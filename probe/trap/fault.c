@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Faults. Four kinds are of our making and nobody else's business: an emulated access (the emulator
  * withdraws, and the real instruction faults by itself in its slot), a thread that wants to

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * SIGTRAP. An int3 of ours is looked up and serviced; all else is the program's.
  *

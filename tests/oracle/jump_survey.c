@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The part of jump-coverage that runs inside a process that has the object loaded: preloaded, it
  * does its work before the program begins, and ends it. The decisions are the engine's own: every

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Every instruction of every function that a workload enters, in real libraries, is probed: all at
  * once and, a sample, one at a time, under each plan. The result must be that of an unprobed run.

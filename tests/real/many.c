@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A hundred thousand probes in one process: armed as one batch, hit, and gone without a trace. */
 #include <criterion/criterion.h>
 #include <dlfcn.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The libraries are loaded by hand: none of them is a dependency. libcrypto chooses its code once,
  * by CPUID and the variable OPENSSL_ia32cap.

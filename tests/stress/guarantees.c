@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* What docs/guarantees.md promises, and what stress.c does not see. */
 #include <criterion/criterion.h>
 #include <pthread.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The order of writes and barriers, which no outcome on this processor may ever show: a child that
  * probes is watched by its system calls. Each write is noted as the offsets of its bytes from the

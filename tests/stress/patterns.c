@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "tests/stress/patterns.h"
 
 #define PATTERNS(X)                                                                                \

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Arm, promote, demote and remove at random, on every byte where an instruction begins, while
  * threads run through the very bytes and jump into the middle of them. What must hold: every

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A library to preload, which probes every function of some objects before the program begins:
  * those that symbols name, and those that only unwind information knows, which no definition can

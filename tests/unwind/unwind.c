@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Who looks at a probed thread from the side, in a signal handler or in a probe's handler, sees the
  * program: no address in code memory, and a stack that leads to the start of the thread. Both

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Probes are created disabled, all in one batch, and enabled when everything else has been done:
  * what the engine and this code call meanwhile is not the program's doing and must not count.

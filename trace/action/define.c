@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * ep_define(): the same definitions that the tools take, for programs that probe themselves. What
  * it returns belongs to the caller, so it comes from malloc().

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A definition may mean places in objects that come later, or come back. Probes are only added to
  * the table, never taken out: events and counts refer to them by their index. One whose object is

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * One block in the session's heap: probes, then arguments, then the strings of both. Offsets, not
  * pointers and not addresses: programs executed one after the other mostly have equal blocks, and

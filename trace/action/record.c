@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A hit costs what this does: two loads to find the thread's ring, one time stamp, a store for each
  * argument. The thread is its ring's only producer, and probes do not nest, so nothing is locked;

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Definitions, names and probes live as long as the program, and are made before its allocator has
  * had a chance to set itself up. So they come from the kernel directly, in chunks.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Without a launcher, events become text in the thread that hit the probe, in a trap: nothing of
  * libc may be called, since any of it may be probed. So: the few conversions that events need.

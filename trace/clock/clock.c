@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * rdtsc gives the time in 10 ns (AMD Zen 5), rdtscp in 17: it waits for what comes before it, which
  * an event does not need. Its rate is not asked of anyone: whoever reads the events notes both

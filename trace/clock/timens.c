@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The kernel says what a time namespace adds to the clock in /proc/self/timens_offsets. But that is
  * about the namespace of the process's children: after unshare(CLONE_NEWTIME) another one than the

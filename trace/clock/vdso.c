@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Where time may not be read from the time stamp counter, the kernel's own function knows how to
  * make it without a system call. It is called on a hit, with no vector register saved and on the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A program may be executed with an environment that its parent made up: an empty one, or one with
  * another LD_PRELOAD. What we need is put into a copy, as the caller's is not ours to change, and

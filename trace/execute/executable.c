@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The dynamic linker ignores LD_PRELOAD, is not there at all, or is one that our library breaks:
  * what such a program is can be read from its file before it runs. The launcher asks before it

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A program is probed because LD_PRELOAD is in its environment, and that is whatever its parent
  * gives it: an empty one, none at all, another LD_PRELOAD. And there are programs that must not get

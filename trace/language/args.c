@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * An argument is parsed once into an offset, a size and a type; in the trap it is one load and one
  * widening. What needs a look at memory (strings, dereferences) is recognized, and refused as not

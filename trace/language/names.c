@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The kernel calls an unnamed probe p_BASENAME_0xOFFSET; so do we, and p_BASENAME_SYMBOL where a
  * symbol was given. A pattern's matches are called by their symbols. Names must differ, and a

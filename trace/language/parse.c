@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The grammar of the kernel's uprobe_events, as a superset. Not all of it works yet, but all of it
  * is recognized: "not supported yet" and "wrong" are different messages. One recursive descent,

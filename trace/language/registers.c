@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Two worlds meet: kernel tracing says %ax for the whole register, the processor manual says %rax,
  * and means 16 bits by %ax. Definitions must work unchanged where they come from the kernel, so

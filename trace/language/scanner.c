@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Definitions come from files, from command lines and from the kernel's tools: newlines or ';'
  * between them, blanks or ',' between their words, '#' comments. A word may have parts in double

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Lists come from options, files, files that include files, and an environment variable, and errors
  * are noticed in this process or in the probed one. So everything becomes one text first; an error

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Two shapes of one event. Text is that of the kernel's trace file, which people and tools know:
  *

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * There is no one else to write the events, and no moment but a hit when we run: so the thread that
  * fills its ring writes out all rings, merged. It does so in a trap, with plain system calls. No

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Each ring is in order by itself; a heap over their oldest records merges them. A pass emits what is
  * older than its beginning: all of that is there (snapshot.c), so no later pass finds anything older.

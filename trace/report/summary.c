@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A pattern gives thousands of probes, most of them never hit, hundreds refused for a few reasons.
  * So rows are sorted by hits, the rest is counted, and refusals are one line for each reason. May

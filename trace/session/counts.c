@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Counts must outlive the process, whatever ends it: so the engine's blocks of threads' counters
  * lie in the session, where the reader adds them up when all is over. A process's blocks are a list

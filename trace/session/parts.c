@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Address space is not free: mlockall() counts, and fills, whatever is mapped, protected against any
  * access or not, and ulimit -v counts it. So a process maps what it uses of a session, and more when

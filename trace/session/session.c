@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The layout is computed once, by the creator; everyone else copies it when the session is opened
  * and checks it then. Memory of a heap is only ever taken, so that no process has to wait for, or

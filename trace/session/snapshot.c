@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A thread reads the clock before its record can be seen, and may be held up in between for as long
  * as the scheduler likes: whoever merges rings by time must know when nothing older can appear any

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 // Exceptions of several types, thrown through several frames, with destructors on the way.
 #include <cstdio>
 #include <memory>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Eight threads that use much of libc; prints the same in whatever order they run. */
 #include <pthread.h>
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Signals that the engine owns are never blocked in the kernel, so they come at every instruction,
  * also between what the engine does for a guarded call and the way back. One thread sends them to

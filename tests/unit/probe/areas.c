@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A thread whose area is not libc's: what is counted and called under each plan. */
 #include <asm/prctl.h>
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The program's handlers run as it asked for: stack, mask, flags, whenever and however they were
  * installed. Each setting is tried in a process of its own, without and with a probe.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * A fault must look as if nobody had been here: each function of faults.S runs without a probe,
  * and then with one on each of its instructions, under each plan. All that its SIGSEGV, SIGBUS,

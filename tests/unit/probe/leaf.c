@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Which handlers are seen to use general registers only: those here are assembly that says so. */
 #include "probe/image/leaf.h"
 

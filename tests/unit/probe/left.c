@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* A handler that is left by a jump: out of a signal handler that interrupted it. */
 #include <criterion/criterion.h>
 #include <setjmp.h>

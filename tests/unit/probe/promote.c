@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Which places are promoted under `auto`, which under `jump`, and what is said of the others. */
 #include <criterion/criterion.h>
 #include <signal.h>

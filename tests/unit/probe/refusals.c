@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Refusals that need a process of their own to be provoked in: without room, without the right to
  * write, with a thread that cannot be reached. (The others are in probe.c and promote.c.)

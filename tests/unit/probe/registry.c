@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 #include "probe/site/registry.h"
 
 #include <criterion/criterion.h>

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * What the guards do not see: system calls of generated code. It is found out before a trap is
  * written.
