@@ -25,6 +25,7 @@
 
 #include "fallback-xol/arena.h"
 #include "include/emuprobe.h"
+#include "sys/abi.h"
 #include "sys/mapping.h"
 
 #ifndef MAP_FIXED_NOREPLACE
@@ -34,7 +35,6 @@
 #define MFD_NOEXEC_SEAL 0x0008u /* Linux 6.3: the file itself is not to be executed */
 #endif
 
-#define PAGE	     ((size_t)4096)
 #define MIN_ADDR_MAX ((uint64_t)1 << 20) /* more than any vm.mmap_min_addr */
 #define CHUNK_ALIGN  ((size_t)64 << 10)
 #define CHUNK_MIN    ((size_t)64 << 10) /* but where that does not fit in */
@@ -61,11 +61,12 @@ static uint64_t generation;
 
 static struct owner *owner_create(void)
 {
-	long at = sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long at = sys_mmap(0, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
 
 	if (at < 0)
 		return NULL;
-	is_wiped = sys_madvise((uint64_t)at, PAGE, MADV_WIPEONFORK) == 0;
+	is_wiped = sys_madvise((uint64_t)at, SYS_PAGE_SIZE, MADV_WIPEONFORK) == 0;
 	return (struct owner *)at;
 }
 
@@ -236,7 +237,7 @@ static int chunk_create_for(struct sys_window window, uint64_t near, size_t size
 			    struct chunk **ret)
 {
 	static const size_t sizes[] = {(size_t)1 << 20, (size_t)256 << 10, CHUNK_MIN,
-				       (size_t)16 << 10, PAGE};
+				       (size_t)16 << 10, SYS_PAGE_SIZE};
 	size_t enough = usage.used > CHUNK_MIN ? usage.used : CHUNK_MIN;
 	int error = -EP_OUT_OF_REACH;
 
@@ -248,7 +249,8 @@ static int chunk_create_for(struct sys_window window, uint64_t near, size_t size
 			return 0;
 	}
 	if (size > sizes[0])
-		return chunk_create(window, near, (size + PAGE - 1) & ~(PAGE - 1), ret);
+		return chunk_create(window, near, (size + SYS_PAGE_SIZE - 1) & ~(SYS_PAGE_SIZE - 1),
+				    ret);
 	return error;
 }
 

@@ -15,8 +15,8 @@
 #include <stdatomic.h>
 
 #include "fallback-xol/arena.h"
+#include "sys/abi.h"
 
-#define PAGE	       ((uint64_t)4096)
 #define HALF	       ((uint64_t)1 << 31) /* reach of a rel32 to each side */
 #define CURSORS	       16
 #define SMALL_CHUNKS   8
@@ -28,17 +28,17 @@
 /* The smallest number >= @from that fits; above UINT32_MAX: none. */
 static uint64_t next_fit(struct xol_pattern pattern, uint32_t from)
 {
-	uint32_t mask = pattern.mask, fit = (from & ~mask) | pattern.value;
+	uint32_t mask = pattern.mask, fit = (from & ~mask) | pattern.value, top, below, above;
+	uint64_t next;
 
 	if (fit == from)
 		return fit;
-	uint32_t top = (uint32_t)1 << (31 - __builtin_clz(fit ^ from)), below = top - 1;
-
+	top = (uint32_t)1 << (31 - __builtin_clz(fit ^ from));
+	below = top - 1;
 	if (fit > from) /* larger already at the top difference: free bits below can be 0 */
 		return fit & ~(below & ~mask);
-	uint32_t above = ~mask & ~(below | top); /* count up in the free bits above it */
-	uint64_t next = (uint64_t)(fit | ~above) + 1;
-
+	above = ~mask & ~(below | top); /* count up in the free bits above it */
+	next = (uint64_t)(fit | ~above) + 1;
 	return next > UINT32_MAX ? next : (uint32_t)(next & above) | pattern.value;
 }
 
@@ -248,16 +248,16 @@ static const struct gap *best_gap(struct xol_pattern pattern, bool growth, uint6
 /* As large as possible, around @at, inside @gap; the first few small, since they may be all. */
 static int chunk_create_around(uint64_t at, struct sys_window gap, struct chunk **ret)
 {
-	static const uint64_t sizes[] = {(uint64_t)1 << 20, (uint64_t)64 << 10, PAGE};
+	static const uint64_t sizes[] = {(uint64_t)1 << 20, (uint64_t)64 << 10, SYS_PAGE_SIZE};
 	int error = -EP_OUT_OF_REACH;
 
 	for (size_t i = chunk_count < SMALL_CHUNKS; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint64_t lo = at & ~(sizes[i] - 1), hi = lo + sizes[i];
+		struct sys_window chunk;
 
 		if (at + XOL_HEAD_SIZE > hi)
-			hi += PAGE;
-		struct sys_window chunk = sys_intersect(gap, (struct sys_window){lo, hi});
-
+			hi += SYS_PAGE_SIZE;
+		chunk = sys_intersect(gap, (struct sys_window){lo, hi});
 		if (at + XOL_HEAD_SIZE > chunk.hi)
 			continue;
 		error = chunk_create(chunk.lo, chunk.hi - chunk.lo, ret);
@@ -274,11 +274,11 @@ static int alloc_in_new_chunk(struct xol_pattern pattern, bool growth, struct xo
 	struct chunk *chunk = NULL;
 	uint64_t at = 0;
 	const struct gap *gap = best_gap(pattern, growth, &at);
+	int error;
 
 	if (!gap)
 		return -EP_OUT_OF_REACH;
-	int error = chunk_create_around(at, gap->window, &chunk);
-
+	error = chunk_create_around(at, gap->window, &chunk);
 	gaps_generation = 0; /* they are not what they were */
 	if (error)
 		return error;

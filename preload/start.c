@@ -6,19 +6,14 @@
  */
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
-#include <unistd.h>
 
 #include "preload/alone.h"
 #include "preload/say.h"
 #include "preload/settings.h"
 #include "preload/shared.h"
-#include "sys/files.h"
-#include "sys/process.h"
+#include "sys/status.h"
 #include "trace/base/text.h"
 #include "trace/clock/processor.h"
 
@@ -33,27 +28,12 @@ static void complain(const char *expected)
 	trace_private_say(text, (size_t)size);
 }
 
-static long number_behind(const char *text, const char *key)
-{
-	const char *found = strstr(text, key);
-
-	return found ? strtol(found + strlen(key), NULL, 10) : 0;
-}
-
 /* A debugger counts the traps of what it starts: it would take ours for those of execve(). */
 static bool is_started_by_tracer(void)
 {
-	int fd = sys_open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	long size = 0;
-	char text[4096];
+	unsigned long tracer = sys_status("TracerPid");
 
-	if (fd >= 0) {
-		size = sys_read(fd, text, sizeof(text) - 1);
-		sys_close(fd);
-	}
-	text[size > 0 ? size : 0] = '\0';
-	return number_behind(text, "\nTracerPid:") &&
-	       number_behind(text, "\nTracerPid:") == number_behind(text, "\nPPid:");
+	return tracer && tracer == sys_status("PPid");
 }
 
 /* Only the names that are known are masked: said, since a test would not test what it means to. */

@@ -11,11 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/memory.h"
 #include "sys/readable.h"
 
-#define PAGE_SIZE 4096u
 #define FEW_BYTES 64u	      /* for which no file is opened */
 #define READ_MAX  0x40000000u /* bytes; read(2): less than 2 GiB at once */
 
@@ -56,7 +56,7 @@ static size_t copy_pages(uint64_t from, uint8_t *to, size_t size)
 	size_t done = 0;
 
 	while (done < size) {
-		uint64_t at = from + done, left = PAGE_SIZE - at % PAGE_SIZE;
+		uint64_t at = from + done, left = SYS_PAGE_SIZE - at % SYS_PAGE_SIZE;
 		size_t count = left < size - done ? left : size - done;
 
 		if (!sys_readable_page(at) || !sys_read_memory(to + done, at, count))

@@ -3,7 +3,10 @@
 #ifndef EMUPROBE_SYS_PROCESS_H
 #define EMUPROBE_SYS_PROCESS_H
 
+#include <errno.h>
 #include <linux/prctl.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 #include "sys/call.h"
 
@@ -25,6 +28,12 @@ _Noreturn SYS_PROCESS_CALL void sys_exit(int status)
 {
 	for (;;)
 		sys1(SYS_exit_group, status);
+}
+
+/* Has process @pid no thread @tid any more? No: also where a filter forbids to ask. */
+SYS_PROCESS_CALL bool sys_is_dead(int pid, uint32_t tid)
+{
+	return sys3(SYS_tgkill, pid, tid, 0) == -ESRCH;
 }
 
 /* Its name, of SYS_COMM_SIZE bytes. */

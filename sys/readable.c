@@ -14,12 +14,12 @@
 #include <signal.h>
 #include <stdint.h>
 
+#include "sys/abi.h"
 #include "sys/call.h"
 
-#define PAGE		4096ul
-#define STRING_MAX	(32 * PAGE) /* execve(2), "Limits on size of arguments and environment" */
-#define NOT_A_WAY	(-1)	    /* none of SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK */
-#define KERNEL_SET_SIZE 8
+/* execve(2), "Limits on size of arguments and environment" */
+#define STRING_MAX (32 * SYS_PAGE_SIZE)
+#define NOT_A_WAY  (-1) /* none of SIG_BLOCK, SIG_UNBLOCK, SIG_SETMASK */
 
 /* The page that was found readable last: strings lie behind each other, mostly. */
 struct known {
@@ -33,11 +33,11 @@ struct known {
 
 EP_TRAP_PATH static bool is_there(struct known *known, uint64_t address)
 {
-	uint64_t page = address & -PAGE;
+	uint64_t page = address & -SYS_PAGE_SIZE;
 
 	if (page == known->page)
 		return true;
-	if (sys6(SYS_rt_sigprocmask, NOT_A_WAY, (long)page, 0, KERNEL_SET_SIZE, 0, 0) != -EINVAL)
+	if (sys6(SYS_rt_sigprocmask, NOT_A_WAY, (long)page, 0, SYS_SIGSET_SIZE, 0, 0) != -EINVAL)
 		return false;
 	known->page = page;
 	return true;
@@ -55,7 +55,7 @@ EP_TRAP_PATH static bool is_string(struct known *known, const char *text)
 	for (uint64_t i = 0; i < STRING_MAX; i++) {
 		const char *at = text + i;
 
-		if ((i == 0 || (uint64_t)at % PAGE == 0) && !is_there(known, (uint64_t)at))
+		if ((i == 0 || (uint64_t)at % SYS_PAGE_SIZE == 0) && !is_there(known, (uint64_t)at))
 			return false;
 		if (!*at)
 			return true;

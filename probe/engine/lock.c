@@ -15,9 +15,8 @@
 #include "probe/image/objects.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
+#include "sys/abi.h"
 #include "sys/call.h"
-
-#define KERNEL_SIZE 8
 
 static pthread_mutex_t mutex = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 static __thread unsigned int own_depth; /* how often this thread has taken the lock */
@@ -58,7 +57,7 @@ uint64_t engine_pause(void)
 	uint64_t all = SIGNALS_HELD & ~SIGNALS_BIT(PARK_SIGNAL), old = 0;
 
 	if (own_depth == 0)
-		sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, KERNEL_SIZE);
+		sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, &old, SYS_SIGSET_SIZE);
 	if (own_depth++ == 0)
 		counters_pause(true);
 	engine_tell_depth();
@@ -75,7 +74,7 @@ void engine_resume(uint64_t paused)
 		return;
 	counters_pause(false);
 	/* Not SIG_SETMASK: signals_init() may have changed it in between. */
-	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &mask, NULL, SYS_SIGSET_SIZE);
 }
 
 void engine_lock(void)

@@ -29,11 +29,10 @@
 #include "probe/site/sites.h"
 #include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/locked.h"
 #include "sys/memory.h"
-
-#define KERNEL_SIZE 8u
 
 static _Atomic int32_t traced_guest; /* to be traced from its execve() on; 0: none */
 
@@ -70,7 +69,7 @@ EP_TRAP_PATH static uint64_t *mask_argument(struct guard_call *regs, uint64_t *r
 		*ret_size = regs->r8;
 		return &regs->r10;
 	case SYS_pselect6:
-		*ret_size = KERNEL_SIZE; /* of the mask: behind the pointer, see below */
+		*ret_size = SYS_SIGSET_SIZE; /* of the mask: behind the pointer, see below */
 		return &regs->r9;
 	case SYS_epoll_pwait:
 	case SYS_epoll_pwait2:
@@ -87,11 +86,11 @@ EP_TRAP_PATH static bool read_wanted(struct guard_frame *frame, uint64_t *argume
 
 	if (frame->call.rax == SYS_pselect6) {
 		if (!sys_read_memory(frame->pair, from, sizeof(frame->pair)) ||
-		    frame->pair[1] != KERNEL_SIZE)
+		    frame->pair[1] != SYS_SIGSET_SIZE)
 			return false;
 		from = frame->pair[0];
 	}
-	return from && sys_read_memory(&frame->wanted, from, KERNEL_SIZE);
+	return from && sys_read_memory(&frame->wanted, from, SYS_SIGSET_SIZE);
 }
 
 /* The kernel reads our copy of the mask, without the signals that we own. */
@@ -117,7 +116,7 @@ EP_TRAP_PATH static int decide_wait(struct guard_frame *frame)
 
 	set_call(frame);
 	argument = mask_argument(&frame->call, &size);
-	if (!argument || !*argument || size != KERNEL_SIZE || !read_wanted(frame, argument))
+	if (!argument || !*argument || size != SYS_SIGSET_SIZE || !read_wanted(frame, argument))
 		return GUARD_PASS;
 	put_waiting(frame, argument);
 	masks_set_waiting(~frame->wanted & SIGNALS_OWNED);
@@ -359,8 +358,9 @@ EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
 	case SYS_rt_sigtimedwait:
 		return decide_sigtimedwait(frame);
 	case SYS_rt_sigpending:
-		return regs->rsi == KERNEL_SIZE && (masks_pending() & masks_blocked()) ? GUARD_WORK
-										       : GUARD_PASS;
+		return regs->rsi == SYS_SIGSET_SIZE && (masks_pending() & masks_blocked())
+			       ? GUARD_WORK
+			       : GUARD_PASS;
 	case SYS_ptrace:
 		return regs->rdi == PTRACE_TRACEME ? GUARD_WORK : GUARD_PASS;
 	case SYS_clone3:

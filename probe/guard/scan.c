@@ -23,11 +23,10 @@
 #include "probe/site/promote.h"
 #include "probe/site/registry.h"
 #include "probe/site/sites.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/memory.h"
 #include "x86/encode.h"
-
-#define PAGE_SIZE 4096u
 
 static struct xol_guard calls; /* shown to entry.S, if they have one of our numbers */
 
@@ -117,7 +116,7 @@ static bool is_there(const uint8_t *page)
 static const uint8_t *end_of_run(const uint8_t *at, const uint8_t *end, bool readable)
 {
 	while (at < end && is_there(at) == readable)
-		at = (const uint8_t *)(((uint64_t)at | (PAGE_SIZE - 1)) + 1);
+		at = (const uint8_t *)(((uint64_t)at | (SYS_PAGE_SIZE - 1)) + 1);
 	return at < end ? at : end;
 }
 

@@ -10,10 +10,12 @@
  */
 #include "probe/guest/host.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/futex.h>
 #include <linux/membarrier.h>
 #include <linux/memfd.h>
+#include <linux/seccomp.h>
 #include <linux/wait.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -25,13 +27,11 @@
 
 #include "include/emuprobe.h"
 #include "probe/guest/sandbox.h"
+#include "sys/abi.h"
 #include "sys/call.h"
+#include "sys/status.h"
 #include "x86/cpu.h"
 
-#define PAGE_SIZE    4096
-#define KERNEL_SIZE  8
-#define SA_RESTORER_ 0x04000000u
-#define STATUS	     "/proc/self/status"
 #define ON_VALGRIND_ 0x1001 /* valgrind.h: VG_USERREQ__RUNNING_ON_VALGRIND */
 
 /* As the kernel's rt_sigaction() wants it. */
@@ -63,37 +63,21 @@ static bool is_valgrind(void)
 
 /* ---- seccomp ------------------------------------------------------------------------------- */
 
-/* What the kernel says of us behind @key: its first character. Unreadable: "0", nothing special. */
-static char status_of(const char *key)
-{
-	long fd = sys4(SYS_openat, AT_FDCWD, STATUS, O_RDONLY | O_CLOEXEC, 0), size;
-	const char *found;
-	char text[4096];
-
-	if (fd < 0)
-		return '0';
-	size = sys3(SYS_read, fd, text, sizeof(text) - 1);
-	sys1(SYS_close, fd);
-	text[size > 0 ? size : 0] = '\0';
-	found = strstr(text, key);
-	return found ? found[strlen(key)] : '0';
-}
-
 static void try_memory(void)
 {
 	const struct rlimit *none = NULL;
 	struct rlimit limit;
 	long fd = sys2(SYS_memfd_create, "emuprobe", MFD_CLOEXEC);
-	long at = sys6(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-		       -1, 0);
+	long at = sys6(SYS_mmap, 0, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, none, &limit);
 	sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, &limit, none);
-	sys2(SYS_ftruncate, fd, PAGE_SIZE);
-	sys6(SYS_mmap, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
-	sys3(SYS_madvise, at, PAGE_SIZE, MADV_WIPEONFORK);
+	sys2(SYS_ftruncate, fd, SYS_PAGE_SIZE);
+	sys6(SYS_mmap, 0, SYS_PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_SHARED, fd, 0);
+	sys3(SYS_madvise, at, SYS_PAGE_SIZE, MADV_WIPEONFORK);
 	sys1(SYS_close, fd);
-	sys2(SYS_munmap, at, PAGE_SIZE);
+	sys2(SYS_munmap, at, SYS_PAGE_SIZE);
 }
 
 /* As the launcher's session and text are opened, and text is written. */
@@ -116,9 +100,9 @@ static void try_signals(void)
 	uint64_t none = 0;
 	long pid = sys0(SYS_getpid), tid = sys0(SYS_gettid);
 
-	sys4(SYS_rt_sigaction, SIGTRAP, NULL, &action, KERNEL_SIZE);
-	sys4(SYS_rt_sigaction, SIGTRAP, &action, NULL, KERNEL_SIZE);
-	sys2(SYS_rt_sigpending, &none, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, SIGTRAP, NULL, &action, SYS_SIGSET_SIZE);
+	sys4(SYS_rt_sigaction, SIGTRAP, &action, NULL, SYS_SIGSET_SIZE);
+	sys2(SYS_rt_sigpending, &none, SYS_SIGSET_SIZE);
 	sys3(SYS_tgkill, pid, tid, 0);
 	sys3(SYS_futex, &none, FUTEX_WAKE, 0);
 }
@@ -131,12 +115,12 @@ static void do_nothing(int sig)
 /* As a trap is left, unless it does without (sandbox.h). */
 static void try_return(void)
 {
-	struct host_action action = {do_nothing, SA_RESTORER_, signals_restorer, ~0ul};
+	struct host_action action = {do_nothing, SYS_SA_RESTORER, signals_restorer, ~0ul};
 	uint64_t usr1 = 1ul << (SIGUSR1 - 1);
 
-	sys4(SYS_rt_sigaction, SIGUSR1, &action, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, SIGUSR1, &action, NULL, SYS_SIGSET_SIZE);
 	sys3(SYS_tgkill, sys0(SYS_getpid), sys0(SYS_gettid), SIGUSR1);
-	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &usr1, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &usr1, NULL, SYS_SIGSET_SIZE);
 }
 
 /* A handler of the program's for SIGSYS must not run: blocked, it kills. */
@@ -144,7 +128,7 @@ _Noreturn static void try_all(bool returns)
 {
 	uint64_t all = ~0ul;
 
-	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &all, NULL, SYS_SIGSET_SIZE);
 	try_memory();
 	try_text();
 	try_signals();
@@ -166,7 +150,7 @@ static bool kills(bool returns)
 		return false; /* nobody can tell */
 	do
 		ended = sys4(SYS_wait4, pid, &status, __WCLONE, NULL);
-	while (ended == -4 /* EINTR */);
+	while (ended == -EINTR);
 	return ended == pid && status != 0;
 }
 
@@ -194,14 +178,14 @@ static void on_trap(int sig)
 /* Does a tracer keep the program's SIGTRAP for itself, as debuggers do until they are told? */
 static bool is_taken(void)
 {
-	struct host_action ours = {on_trap, SA_RESTORER_, signals_restorer, ~0ul}, old;
+	struct host_action ours = {on_trap, SYS_SA_RESTORER, signals_restorer, ~0ul}, old;
 	uint64_t trap = 1ul << (SIGTRAP - 1), mask = 0;
 
-	sys4(SYS_rt_sigaction, SIGTRAP, &ours, &old, KERNEL_SIZE);
-	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &trap, &mask, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, SIGTRAP, &ours, &old, SYS_SIGSET_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &trap, &mask, SYS_SIGSET_SIZE);
 	__asm__ volatile("int3" ::: "memory");
-	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIZE);
-	sys4(SYS_rt_sigaction, SIGTRAP, &old, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, SYS_SIGSET_SIZE);
+	sys4(SYS_rt_sigaction, SIGTRAP, &old, NULL, SYS_SIGSET_SIZE);
 	return !has_arrived;
 }
 
@@ -209,14 +193,14 @@ static bool is_taken(void)
 
 static int ask(void)
 {
-	bool traced = status_of("\nTracerPid:\t") != '0';
+	bool traced = sys_status("TracerPid") != 0;
 	int ret = 0;
 
 	if (is_valgrind())
 		return -EP_VALGRIND;
 	if (!x86_cpu_has(X86_CPU_LAHF))
 		return -EP_UNSUPPORTED;
-	if (status_of("\nSeccomp:\t") == '2')
+	if (sys_status("Seccomp") == SECCOMP_MODE_FILTER)
 		ret = ask_filter(traced);
 	return ret == 0 && traced && is_taken() ? -EP_TRACED : ret;
 }

@@ -12,18 +12,17 @@
  */
 #include "probe/guest/masks.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <time.h>
 
 #include "probe/guest/guest.h"
 #include "probe/thread/thread.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 
-#define KERNEL_SIZE 8u
-#define EAGAIN_	    (-11L)
-#define EINTR_	    (-4L)
-#define SECOND	    1000000000l
-#define FOREVER	    (1l << 32) /* seconds */
+#define SECOND	1000000000l
+#define FOREVER (1l << 32) /* seconds */
 
 static _Atomic uint64_t process_pending;
 static siginfo_t process_info[SIGNALS_OWNED_COUNT];
@@ -231,7 +230,7 @@ EP_TRAP_PATH static void send(int sig, siginfo_t *info)
 
 EP_TRAP_PATH static void block(uint64_t set)
 {
-	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &set, NULL, SYS_SIGSET_SIZE);
 }
 
 EP_TRAP_PATH void masks_send(uint64_t set)
@@ -309,9 +308,9 @@ EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, si
 	atomic_signal_fence(memory_order_seq_cst);
 	ret = masks_take(set & SIGNALS_OWNED, info);
 	if (!ret)
-		ret = sys4(SYS_rt_sigtimedwait, &set, info, left, KERNEL_SIZE);
+		ret = sys4(SYS_rt_sigtimedwait, &set, info, left, SYS_SIGSET_SIZE);
 	if (ret > 0 && masks_is_hint(info))
-		return EINTR_;
+		return -EINTR;
 	return ret;
 }
 
@@ -338,16 +337,16 @@ EP_TRAP_PATH static long wait_until(struct probe_thread *thread, uint64_t set, s
 		int64_t left = deadline - now();
 		long ret = wait_once(thread, set, info, left > 0 ? left : 0);
 
-		if (ret != EINTR_ && ret != EAGAIN_) {
+		if (ret != -EINTR && ret != -EAGAIN) {
 			pass_on();
 			return ret;
 		}
 		if (masks_pending() & set & SIGNALS_OWNED)
 			continue;
-		if (ret == EINTR_ && thread->delivered != delivered)
-			return EINTR_;
+		if (ret == -EINTR && thread->delivered != delivered)
+			return -EINTR;
 		if (left <= 0)
-			return EAGAIN_;
+			return -EAGAIN;
 	}
 }
 
@@ -367,13 +366,13 @@ EP_TRAP_PATH long masks_wait(uint64_t set, uint64_t mask, siginfo_t *info,
 	long ret;
 
 	if (!thread)
-		return EAGAIN_;
+		return -EAGAIN;
 	/* While signals are open: one of ours that comes is dealt with, not put off. */
 	thread->waiting = set & SIGNALS_OWNED;
 	thread->wait_timeout = &left;
-	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, &old, SYS_SIGSET_SIZE);
 	ret = wait_until(thread, set, info, deadline_of(timeout));
-	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, NULL, SYS_SIGSET_SIZE);
 	thread->wait_timeout = NULL;
 	thread->waiting = 0;
 	return ret;

@@ -22,10 +22,10 @@
 
 #include "probe/guest/masks.h"
 #include "probe/guest/signals.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
 
-#define KERNEL_SIZE 8u
 #define THREADS_MAX 65536u
 #define ROUNDS_MAX  2000 /* of 500 us */
 
@@ -166,21 +166,21 @@ static void release(int error)
 
 static int hold(long fd, void (*action)(void))
 {
-	struct signals_action old, park = {
-					   .handler = on_park,
-					   .flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART |
-						    0x04000000u /* SA_RESTORER */,
-					   .restorer = signals_restorer,
-					   .mask = ~SIGNALS_OWNED,
-				   };
+	struct signals_action old,
+		park = {
+			.handler = on_park,
+			.flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | SYS_SA_RESTORER,
+			.restorer = signals_restorer,
+			.mask = ~SIGNALS_OWNED,
+		};
 	int error;
 
-	sys4(SYS_rt_sigaction, PARK_SIGNAL, &park, &old, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, PARK_SIGNAL, &park, &old, SYS_SIGSET_SIZE);
 	error = gather(fd);
 	if (!error)
 		action();
 	release(error);
-	sys4(SYS_rt_sigaction, PARK_SIGNAL, &old, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, PARK_SIGNAL, &old, NULL, SYS_SIGSET_SIZE);
 	return error;
 }
 

@@ -9,6 +9,7 @@
  */
 #include "probe/guest/signals.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -16,16 +17,12 @@
 #include "probe/guest/guest.h"
 #include "probe/guest/masks.h"
 #include "probe/thread/thread.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/copy.h"
 #include "sys/memory.h"
 
-#define SIGNALS	     64
-#define KERNEL_SIZE  8u
-#define SA_RESTORER_ 0x04000000u
-#define EFAULT_	     (-14L)
-#define EINVAL_	     (-22L)
-#define ENOSYS_	     (-38L)
+#define SIGNALS 64
 /* What the kernel keeps of sa_flags: UAPI_SA_FLAGS (linux/signal_types.h), since 5.11. */
 #define KEPT_FLAGS 0xdc000807u
 
@@ -40,7 +37,7 @@ EP_TRAP_PATH static bool is_owned(int sig)
 
 EP_TRAP_PATH static long kernel_set(int sig, const struct signals_action *action)
 {
-	return sys4(SYS_rt_sigaction, sig, action, NULL, KERNEL_SIZE);
+	return sys4(SYS_rt_sigaction, sig, action, NULL, SYS_SIGSET_SIZE);
 }
 
 /* What the kernel gets for SIGTRAP and the faults, given what the program wants. */
@@ -49,7 +46,7 @@ EP_TRAP_PATH static void owned_action(int sig, const struct signals_action *want
 {
 	*ret = (struct signals_action){
 		.handler = sig == SIGTRAP ? ours.trap : ours.fault,
-		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART | SA_RESTORER_,
+		.flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART | SYS_SA_RESTORER,
 		.restorer = signals_restorer,
 		.mask = SIGNALS_HELD,
 	};
@@ -68,7 +65,7 @@ EP_TRAP_PATH static void other_action(const struct signals_action *wanted,
 		return;
 	ret->handler = ours.asynchronous;
 	ret->mask = SIGNALS_HELD;
-	ret->flags |= SA_SIGINFO | SA_RESTORER_;
+	ret->flags |= SA_SIGINFO | SYS_SA_RESTORER;
 	ret->restorer = signals_restorer; /* libc's could be probed */
 }
 
@@ -177,7 +174,7 @@ EP_TRAP_PATH void signals_return(void)
 EP_TRAP_PATH static long get(int sig, struct signals_action *ret)
 {
 	struct signals_action kernel = {.flags = 0};
-	long error = sys4(SYS_rt_sigaction, sig, NULL, &kernel, KERNEL_SIZE);
+	long error = sys4(SYS_rt_sigaction, sig, NULL, &kernel, SYS_SIGSET_SIZE);
 
 	signals_get_own(sig, ret);
 	if (!error && !is_owned(sig) && kernel.handler != ours.asynchronous &&
@@ -191,17 +188,17 @@ EP_TRAP_PATH long signals_sigaction(int sig, uint64_t act, uint64_t old, uint64_
 	struct signals_action wanted = {.flags = 0}, previous = {.flags = 0};
 	long error;
 
-	if (size != KERNEL_SIZE || sig < 1 || sig > SIGNALS)
-		return EINVAL_;
+	if (size != SYS_SIGSET_SIZE || sig < 1 || sig > SIGNALS)
+		return -EINVAL;
 	if (act && !sys_read_memory(&wanted, act, sizeof(wanted)))
-		return EFAULT_;
+		return -EFAULT;
 	wanted.mask &= ~(SIGNALS_BIT(SIGKILL) | SIGNALS_BIT(SIGSTOP));
 	wanted.flags &= KEPT_FLAGS;
 	error = get(sig, &previous);
 	if (!error && act)
 		error = change(sig, &wanted);
 	if (!error && old && !sys_write_memory(old, &previous, sizeof(previous)))
-		error = EFAULT_;
+		error = -EFAULT;
 	return error;
 }
 
@@ -218,7 +215,7 @@ EP_TRAP_PATH static long new_mask(int how, uint64_t mask, uint64_t set, uint64_t
 		*ret = set;
 		return 0;
 	}
-	return EINVAL_;
+	return -EINVAL;
 }
 
 EP_TRAP_PATH long signals_sigprocmask(uint64_t *mask, int how, uint64_t set, uint64_t old,
@@ -227,10 +224,10 @@ EP_TRAP_PATH long signals_sigprocmask(uint64_t *mask, int how, uint64_t set, uin
 	uint64_t seen = *mask | masks_blocked(), wanted = 0, changed = seen;
 	long error = 0;
 
-	if (size != KERNEL_SIZE)
-		return EINVAL_;
-	if (set && !sys_read_memory(&wanted, set, KERNEL_SIZE))
-		return EFAULT_;
+	if (size != SYS_SIGSET_SIZE)
+		return -EINVAL;
+	if (set && !sys_read_memory(&wanted, set, SYS_SIGSET_SIZE))
+		return -EFAULT;
 	if (set)
 		error = new_mask(how, seen, wanted, &changed);
 	if (error)
@@ -239,8 +236,8 @@ EP_TRAP_PATH long signals_sigprocmask(uint64_t *mask, int how, uint64_t set, uin
 	*mask = changed & ~SIGNALS_OWNED;
 	if (set)
 		masks_set_blocked(changed);
-	if (old && !sys_write_memory(old, &seen, KERNEL_SIZE))
-		return EFAULT_;
+	if (old && !sys_write_memory(old, &seen, SYS_SIGSET_SIZE))
+		return -EFAULT;
 	return 0;
 }
 
@@ -254,9 +251,9 @@ static bool is_handler_of_ours(const struct signals_action *action)
 static long adopt(int sig)
 {
 	struct signals_action action = {.flags = 0};
-	long error = sys4(SYS_rt_sigaction, sig, NULL, &action, KERNEL_SIZE);
+	long error = sys4(SYS_rt_sigaction, sig, NULL, &action, SYS_SIGSET_SIZE);
 
-	if (error == EINVAL_ || (!error && is_handler_of_ours(&action)))
+	if (error == -EINVAL || (!error && is_handler_of_ours(&action)))
 		return 0; /* not a signal of this kernel; left from an attempt that failed */
 	if (error)
 		return error;
@@ -269,9 +266,9 @@ static void adopt_mask(void)
 {
 	uint64_t owned = SIGNALS_OWNED, old = 0;
 
-	sys4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &old, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, NULL, &old, SYS_SIGSET_SIZE);
 	masks_adopt(old);
-	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &owned, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &owned, NULL, SYS_SIGSET_SIZE);
 }
 
 /*
@@ -280,9 +277,9 @@ static void adopt_mask(void)
  */
 static long ask_kernel(int sig, struct signals_action *ret)
 {
-	long error = sys4(SYS_rt_sigaction | 1l << 32, sig, NULL, ret, KERNEL_SIZE);
+	long error = sys4(SYS_rt_sigaction | 1l << 32, sig, NULL, ret, SYS_SIGSET_SIZE);
 
-	return error == ENOSYS_ ? sys4(SYS_rt_sigaction, sig, NULL, ret, KERNEL_SIZE) : error;
+	return error == -ENOSYS ? sys4(SYS_rt_sigaction, sig, NULL, ret, SYS_SIGSET_SIZE) : error;
 }
 
 bool signals_are_taken(void)
@@ -316,7 +313,7 @@ bool signals_have_trap(void)
 {
 	struct signals_action action = {.flags = 0};
 
-	return sys4(SYS_rt_sigaction, SIGTRAP, NULL, &action, KERNEL_SIZE) ||
+	return sys4(SYS_rt_sigaction, SIGTRAP, NULL, &action, SYS_SIGSET_SIZE) ||
 	       action.handler == ours.trap;
 }
 
@@ -328,11 +325,11 @@ void signals_deinit(void)
 	for (int sig = 1; sig <= SIGNALS; sig++) {
 		struct signals_action action = {.flags = 0};
 
-		if (sys4(SYS_rt_sigaction, sig, NULL, &action, KERNEL_SIZE) ||
+		if (sys4(SYS_rt_sigaction, sig, NULL, &action, SYS_SIGSET_SIZE) ||
 		    !is_handler_of_ours(&action))
 			continue;
 		actions_get(sig, &action);
 		kernel_set(sig, &action);
 	}
-	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &blocked, NULL, SYS_SIGSET_SIZE);
 }

@@ -13,10 +13,10 @@
 #include "probe/image/functions.h"
 #include "probe/image/objects.h"
 #include "probe/image/original.h"
+#include "sys/abi.h"
 #include "sys/maps.h"
 
 #define VSYSCALL_PAGE 0xffffffffff600000u
-#define PAGE_SIZE     4096u
 
 extern const char __start_ep_trap_path[] __attribute__((visibility("hidden")));
 extern const char __stop_ep_trap_path[] __attribute__((visibility("hidden")));
@@ -143,7 +143,7 @@ int place_check(uint64_t address, struct x86_insn *ret)
 	uint8_t first;
 	int error;
 
-	if ((address & -(uint64_t)PAGE_SIZE) == VSYSCALL_PAGE)
+	if ((address & -SYS_PAGE_SIZE) == VSYSCALL_PAGE)
 		return -EP_VDSO;
 	if (is_engine(object, address))
 		return -EP_FORBIDDEN;

@@ -17,13 +17,14 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "sys/abi.h"
 #include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/maps.h"
 #include "sys/memory.h"
+#include "sys/status.h"
 #include "x86/encode.h"
 
-#define PAGE_SIZE 4096u
 #define RUN_MAX	  8u  /* bytes written by one system call */
 #define MANY	  64u /* bytes: it pays to look whether there are other threads */
 #define TRIES_MAX 100 /* to make a page executable again: there is no way back */
@@ -41,7 +42,7 @@ EP_TRAP_PATH bool patch_is_busy(uint64_t address)
 {
 	uint64_t busy = atomic_load_explicit(&busy_page, memory_order_acquire);
 
-	return busy && address - busy < PAGE_SIZE;
+	return busy && address - busy < SYS_PAGE_SIZE;
 }
 
 EP_TRAP_PATH bool patch_was_busy(void)
@@ -54,14 +55,14 @@ EP_TRAP_PATH bool patch_was_busy(void)
 static bool can_come_back(void)
 {
 	__attribute__((section(".text.patch_trial"),
-		       aligned(4096))) static const uint8_t trial[PAGE_SIZE] = {X86_INT3};
+		       aligned(4096))) static const uint8_t trial[SYS_PAGE_SIZE] = {X86_INT3};
 	static enum { UNKNOWN, YES, NO } can;
 
 	if (can == UNKNOWN) {
-		if (sys3(SYS_mprotect, trial, PAGE_SIZE, PROT_READ | PROT_WRITE))
+		if (sys3(SYS_mprotect, trial, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE))
 			return false;
 		*(volatile uint8_t *)(uint64_t)trial = trial[0]; /* a copy of ours, as it will be */
-		can = sys3(SYS_mprotect, trial, PAGE_SIZE, PROT_READ | PROT_EXEC) ? NO : YES;
+		can = sys3(SYS_mprotect, trial, SYS_PAGE_SIZE, PROT_READ | PROT_EXEC) ? NO : YES;
 	}
 	return can == YES;
 }
@@ -93,19 +94,19 @@ static bool write_in_writable_page(const struct patch_byte *byte, uint64_t page,
 {
 	bool done;
 
-	if (sys3(SYS_mprotect, page, PAGE_SIZE, PROT_READ | PROT_WRITE))
+	if (sys3(SYS_mprotect, page, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE))
 		return false;
 	/* The file may have been shortened. */
 	done = sys_write_memory(byte->address, &byte->byte, sizeof(byte->byte));
 	for (int tries = 0; tries < TRIES_MAX; tries++)
-		if (!sys3(SYS_mprotect, page, PAGE_SIZE, protection))
+		if (!sys3(SYS_mprotect, page, SYS_PAGE_SIZE, protection))
 			break;
 	return done;
 }
 
 static bool write_by_mprotect(const struct patch_byte *byte)
 {
-	uint64_t page = byte->address & -(uint64_t)PAGE_SIZE;
+	uint64_t page = byte->address & -SYS_PAGE_SIZE;
 	int protection = protection_of(byte->address);
 	bool done;
 
@@ -163,25 +164,16 @@ static bool write_run(long fd, const struct patch_byte *bytes, size_t count)
 /* One thread, which is here: nobody executes, or changes, what stands between the bytes. */
 static bool is_alone(void)
 {
-	static const char key[] = "\nThreads:\t1\n";
-	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/status", O_RDONLY | O_CLOEXEC, 0), size;
-	char text[4096];
-
-	if (fd < 0)
-		return false;
-	size = sys3(SYS_read, fd, text, sizeof(text) - 1);
-	sys1(SYS_close, fd);
-	text[size > 0 ? size : 0] = '\0';
-	return strstr(text, key);
+	return sys_status("Threads") == 1;
 }
 
 /* How many of the @count bytes ascend within one page. */
 static size_t page_length(const struct patch_byte *bytes, size_t count)
 {
-	uint64_t page = bytes[0].address / PAGE_SIZE;
+	uint64_t page = bytes[0].address / SYS_PAGE_SIZE;
 	size_t length = 1;
 
-	while (length < count && bytes[length].address / PAGE_SIZE == page &&
+	while (length < count && bytes[length].address / SYS_PAGE_SIZE == page &&
 	       bytes[length].address > bytes[length - 1].address)
 		length++;
 	return length;
@@ -192,7 +184,7 @@ static bool write_page(long fd, const struct patch_byte *bytes, size_t count)
 {
 	uint64_t first = bytes[0].address;
 	size_t size = bytes[count - 1].address + 1 - first;
-	uint8_t page[PAGE_SIZE];
+	uint8_t page[SYS_PAGE_SIZE];
 
 	if (fd < 0 || !sys_read_memory(page, first, size))
 		return false;
@@ -218,14 +210,14 @@ size_t patch_write(struct patch_byte *bytes, size_t count)
 	bool by_page = fd >= 0 && count >= MANY && is_alone();
 
 	for (size_t i = 0; i < count; i += length) {
-		length = by_page ? write_first_page(fd, &bytes[i], count - i) : 0;
-		bool written = length;
+		bool written;
 
+		length = by_page ? write_first_page(fd, &bytes[i], count - i) : 0;
+		written = length;
 		if (!length) {
 			length = run_length(&bytes[i], count - i);
 			written = write_run(fd, &bytes[i], length);
 		}
-
 		for (size_t j = i; j < i + length; j++) {
 			bool good = written || write_by_mprotect(&bytes[j]);
 

@@ -12,11 +12,10 @@
 #include <string.h>
 
 #include "probe/image/original.h"
+#include "sys/abi.h"
 #include "sys/copy.h"
 #include "sys/memory.h"
 #include "x86/encode.h"
-
-#define PAGE_SIZE 4096u
 
 struct entry {
 	_Atomic uint64_t address; /* 0: free, and the end of a search */
@@ -203,7 +202,7 @@ static void overlay_from_below(uint64_t address, uint8_t *ret, size_t size)
 	uint8_t bytes[BELOW] = {X86_INT3, X86_INT3, X86_INT3, X86_INT3};
 
 	/* On another page it may be that they cannot be read: then whatever is known is asked. */
-	if ((address & (PAGE_SIZE - 1)) >= BELOW &&
+	if ((address & (SYS_PAGE_SIZE - 1)) >= BELOW &&
 	    !sys_read_memory(bytes, address - BELOW, sizeof(bytes)))
 		return;
 	for (uint64_t i = 0; i < BELOW; i++)

@@ -17,22 +17,21 @@
  */
 #include "probe/thread/altstack.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 #include <sys/mman.h>
 
 #include "probe/thread/area.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/locked.h"
 #include "sys/memory.h"
+#include "sys/process.h"
 
-#define PAGE	  4096ul
 #define TRIES_MAX 8u /* stacks of others that are looked at before a new one is made */
 #define RED_ZONE  128u
-#define EFAULT_	  (-14L)
-#define EPERM_	  (-1L)
-#define ESRCH_	  (-3L)
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1u << 31)
 #endif
@@ -77,8 +76,7 @@ EP_TRAP_PATH static bool is_left(uint64_t owner, uint64_t self)
 {
 	if (!owner)
 		return true;
-	return owner >> 32 == self >> 32 &&
-	       sys3(SYS_tgkill, (long)(owner >> 32), (long)(uint32_t)owner, 0) == ESRCH_;
+	return owner >> 32 == self >> 32 && sys_is_dead((int)(owner >> 32), (uint32_t)owner);
 }
 
 EP_TRAP_PATH static struct area *take_over(uint64_t self)
@@ -117,12 +115,12 @@ EP_TRAP_PATH static uint64_t find_room(void)
 	long memory;
 
 	if (page) {
-		sys_unlock(page, PAGE);
-		memory = sys4(SYS_mremap, page, PAGE, ALTSTACK_SIZE + 2 * PAGE, MREMAP_MAYMOVE);
+		sys_unlock(page, SYS_PAGE_SIZE);
+		memory = sys4(SYS_mremap, page, SYS_PAGE_SIZE, ALTSTACK_SIZE + 2 * SYS_PAGE_SIZE, MREMAP_MAYMOVE);
 		if (memory < 0)
 			atomic_store(&next_page, page);
 	} else { /* another thread has it just now */
-		memory = sys6(SYS_mmap, 0, ALTSTACK_SIZE + 2 * PAGE, PROT_READ | PROT_WRITE,
+		memory = sys6(SYS_mmap, 0, ALTSTACK_SIZE + 2 * SYS_PAGE_SIZE, PROT_READ | PROT_WRITE,
 			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	}
 	return memory < 0 ? 0 : (uint64_t)memory;
@@ -135,9 +133,9 @@ EP_TRAP_PATH static struct area *make(uint64_t self)
 
 	if (!memory)
 		return NULL;
-	sys3(SYS_mprotect, memory, PAGE, PROT_NONE);
-	atomic_store(&next_page, memory + PAGE + ALTSTACK_SIZE);
-	area = area_of(memory + PAGE);
+	sys3(SYS_mprotect, memory, SYS_PAGE_SIZE, PROT_NONE);
+	atomic_store(&next_page, memory + SYS_PAGE_SIZE + ALTSTACK_SIZE);
+	area = area_of(memory + SYS_PAGE_SIZE);
 	area->owner = self;
 	area->next = areas;
 	while (!atomic_compare_exchange_weak(&areas, &area->next, area))
@@ -183,7 +181,7 @@ EP_TRAP_PATH static void set_up(struct area *area)
 
 void altstack_enable(void)
 {
-	long page = sys6(SYS_mmap, 0, PAGE, PROT_READ | PROT_WRITE,
+	long page = sys6(SYS_mmap, 0, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (page < 0)
@@ -287,7 +285,7 @@ EP_TRAP_PATH static long set(const stack_t *wanted, uint64_t rsp)
 	long error;
 
 	if (is_on(&mine.seen, rsp))
-		return EPERM_;
+		return -EPERM;
 	error = sys2(SYS_sigaltstack, wanted, NULL);
 	if (error)
 		return error;
@@ -302,11 +300,11 @@ EP_TRAP_PATH long altstack_sigaltstack(uint64_t wanted, uint64_t old, uint64_t r
 	long error = 0;
 
 	if (wanted && !sys_read_memory(&stack, wanted, sizeof(stack)))
-		return EFAULT_;
+		return -EFAULT;
 	if (wanted)
 		error = set(&stack, rsp);
 	if (!error && old && !sys_write_memory(old, &before, sizeof(before)))
-		error = EFAULT_;
+		error = -EFAULT;
 	return error;
 }
 

@@ -20,6 +20,7 @@
 #include "probe/thread/thread.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
+#include "sys/process.h"
 
 #define NOBODY	  UINT32_MAX /* no thread has this ID, and so none is dead */
 #define TRIES_MAX 8u	     /* other threads' blocks that are looked at before a new one is made */
@@ -112,11 +113,6 @@ uint64_t counters_sum(uint32_t counter)
 
 /* ---- blocks -------------------------------------------------------------------------------- */
 
-EP_TRAP_PATH static bool is_dead(uint32_t tid)
-{
-	return sys3(SYS_tgkill, sys0(SYS_getpid), tid, 0) == -3; /* ESRCH */
-}
-
 /* A block of a thread that is no more, or had our ID. */
 EP_TRAP_PATH static struct counters_block *take_over(uint32_t group, uint32_t tid)
 {
@@ -128,7 +124,7 @@ EP_TRAP_PATH static struct counters_block *take_over(uint32_t group, uint32_t ti
 		if (block->group != group)
 			continue;
 		tries++;
-		if ((owner == tid || is_dead(owner)) &&
+		if ((owner == tid || sys_is_dead(sys_getpid(), owner)) &&
 		    atomic_compare_exchange_strong(&block->owner, &owner, tid))
 			return block;
 	}

@@ -22,6 +22,7 @@
 #include "probe/thread/altstack.h"
 #include "sys/barrier.h"
 #include "sys/call.h"
+#include "sys/process.h"
 
 #define POOL_SIZE     65536u
 #define CHUNK_RECORDS 32u
@@ -116,11 +117,6 @@ EP_TRAP_PATH bool probe_thread_is_guest(void)
 	return pool->pid != pid;
 }
 
-EP_TRAP_PATH static bool is_dead(uint32_t tid)
-{
-	return sys3(SYS_tgkill, sys0(SYS_getpid), tid, 0) == -3; /* ESRCH */
-}
-
 EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, uint32_t tid)
 {
 	if (!atomic_compare_exchange_strong(&record->tid, &expected, tid))
@@ -187,7 +183,8 @@ EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 		struct probe_thread *record = index ? record_at(index - 1) : NULL;
 		uint32_t owner = record ? atomic_load(&record->tid) : 0;
 
-		if (owner && !is_guest && is_dead(owner) && claim(record, owner, tid))
+		if (owner && !is_guest && sys_is_dead(sys_getpid(), owner) &&
+		    claim(record, owner, tid))
 			return record;
 	}
 	return NULL;
@@ -258,7 +255,7 @@ EP_TRAP_PATH void probe_thread_each(bool (*visit)(struct probe_thread *thread, v
 
 EP_TRAP_PATH static bool is_alive(struct probe_thread *thread, void *data)
 {
-	*(bool *)data = thread->tid && !is_dead(thread->tid);
+	*(bool *)data = thread->tid && !sys_is_dead(sys_getpid(), thread->tid);
 	return *(bool *)data;
 }
 

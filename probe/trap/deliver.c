@@ -21,10 +21,9 @@
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
 #include "probe/thread/altstack.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "x86/regs.h"
-
-#define KERNEL_SIZE 8u
 
 /* What the program sees of the place where a thread is, and where it really goes on. */
 struct shown {
@@ -66,7 +65,7 @@ EP_TRAP_PATH static void translate(siginfo_t *info, struct ep_regs *regs, struct
 
 EP_TRAP_PATH static void set_mask(uint64_t mask)
 {
-	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_SETMASK, &mask, NULL, SYS_SIGSET_SIZE);
 }
 
 /* The mask in force where the thread is; and in the frame, as the program should find it there. */
@@ -134,8 +133,8 @@ EP_TRAP_PATH static void die(int sig, siginfo_t *info)
 	long pid = sys0(SYS_getpid), tid = sys0(SYS_gettid);
 
 	sites_restore_text();
-	sys4(SYS_rt_sigaction, sig, &action, NULL, KERNEL_SIZE);
-	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, KERNEL_SIZE);
+	sys4(SYS_rt_sigaction, sig, &action, NULL, SYS_SIGSET_SIZE);
+	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, SYS_SIGSET_SIZE);
 	sys4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info);
 }
 

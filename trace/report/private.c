@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/files.h"
 #include "sys/process.h"
@@ -28,7 +29,6 @@
 #define BUFFER_SIZE	(128ul << 10)
 #define HIGH_DESCRIPTOR 1000 /* out of the program's way */
 #define PATIENCE	1000 /* milliseconds that a full pipe may take */
-#define KERNEL_SIZE	8    /* of a signal set */
 #define BIT(sig)	(1ul << ((sig)-1))
 /* A FIFO without a reader, or one that does not read, must not hold the program up. */
 #define OUTPUT_FLAGS (O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK)
@@ -101,11 +101,11 @@ EP_TRAP_PATH static bool write_without_signal(int fd, const char *text, size_t s
 	uint64_t raised = BIT(SIGPIPE) | BIT(SIGXFSZ), pending = 0;
 	bool ret;
 
-	sys6(SYS_rt_sigpending, (long)&pending, KERNEL_SIZE, 0, 0, 0, 0);
+	sys6(SYS_rt_sigpending, (long)&pending, SYS_SIGSET_SIZE, 0, 0, 0, 0);
 	ret = write_all(fd, text, size);
 	raised &= ~pending;
 	if (!ret && raised)
-		sys6(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&now, KERNEL_SIZE, 0, 0);
+		sys6(SYS_rt_sigtimedwait, (long)&raised, 0, (long)&now, SYS_SIGSET_SIZE, 0, 0);
 	return ret;
 }
 
@@ -163,7 +163,7 @@ EP_TRAP_PATH static uint64_t lock(void)
 	uint64_t all = ~(BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE));
 	uint64_t old = 0;
 
-	sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, KERNEL_SIZE, 0, 0);
+	sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, SYS_SIGSET_SIZE, 0, 0);
 	while (atomic_exchange_explicit(&own.busy, 1, memory_order_acquire))
 		sys6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 	return old;
@@ -172,7 +172,7 @@ EP_TRAP_PATH static uint64_t lock(void)
 EP_TRAP_PATH static void unlock(uint64_t old)
 {
 	atomic_store_explicit(&own.busy, 0, memory_order_release);
-	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, KERNEL_SIZE, 0, 0);
+	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, SYS_SIGSET_SIZE, 0, 0);
 }
 
 EP_TRAP_PATH static void write_events(void)

@@ -14,6 +14,7 @@
 
 #include "sys/barrier.h"
 #include "sys/call.h"
+#include "sys/process.h"
 #include "trace/session/head.h"
 
 #define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
@@ -291,7 +292,7 @@ EP_TRAP_PATH static bool is_gone(const struct trace_reader *reader, const struct
 
 	if (!process || process->foreign)
 		return false;
-	return sys6(SYS_tgkill, process->pid, ring->tid, 0, 0, 0, 0) == -ESRCH;
+	return sys_is_dead(process->pid, ring->tid);
 }
 
 /* Only programs of its own heap can use its memory again: if that one is gone, the kernel may. */

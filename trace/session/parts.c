@@ -23,6 +23,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 
+#include "sys/abi.h"
 #include "sys/files.h"
 #include "sys/locked.h"
 #include "sys/mapping.h"
@@ -32,7 +33,6 @@
 #define MAP_FIXED_NOREPLACE 0x100000
 #endif
 
-#define PAGE 4096ul
 /*
  * Far from all code: the kernel would put mappings right below the libraries, into the 2 GiB where the
  * engine needs room for code.
@@ -45,10 +45,9 @@
  */
 #define FOR_TSAN 0x7e8800000000ul
 #define BASES	      8
-#define TABLE_STEP    PAGE
+#define TABLE_STEP    SYS_PAGE_SIZE
 #define HEAP_STEP     (64ul << 10)
 #define TRIES	      32
-#define KERNEL_SIZE   8 /* of a signal set */
 #define BIT(sig)      (1ul << ((sig)-1))
 
 extern void __tsan_init(void) __attribute__((weak));
@@ -92,7 +91,8 @@ static bool map_tables(uint64_t base, uint64_t header, struct trace_parts *parts
 
 void *trace_parts_map(int fd, const struct trace_layout *layout, struct trace_parts **ret)
 {
-	long at = sys_mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long at = sys_mmap(0, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			   -1, 0);
 	struct trace_parts *parts = (struct trace_parts *)at;
 
 	if (sys_failed(at))
@@ -110,7 +110,7 @@ void *trace_parts_map(int fd, const struct trace_layout *layout, struct trace_pa
 		*ret = parts;
 		return (void *)base;
 	}
-	sys_munmap((uint64_t)parts, PAGE);
+	sys_munmap((uint64_t)parts, SYS_PAGE_SIZE);
 	return NULL;
 }
 
@@ -169,8 +169,8 @@ EP_TRAP_PATH bool trace_parts_reach(const void *base, struct trace_part *part, u
 		return true;
 	if (end > part->size)
 		return false;
-	sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, KERNEL_SIZE, 0, 0);
+	sys6(SYS_rt_sigprocmask, SIG_BLOCK, (long)&all, (long)&old, SYS_SIGSET_SIZE, 0, 0);
 	grow((uint64_t)base + part->start, part, end);
-	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, KERNEL_SIZE, 0, 0);
+	sys6(SYS_rt_sigprocmask, SIG_SETMASK, (long)&old, 0, SYS_SIGSET_SIZE, 0, 0);
 	return end <= atomic_load(&part->mapped);
 }

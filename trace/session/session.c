@@ -10,13 +10,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "sys/abi.h"
 #include "sys/barrier.h"
 #include "sys/files.h"
 #include "sys/mapping.h"
 #include "trace/base/text.h"
 #include "trace/clock/clock.h"
 
-#define PAGE	4096ul
 #define NS_PATH "/proc/self/ns/pid"
 /* Asked for, not insisted on: away from the 2 GiB around all code, where the engine needs room. */
 #define FAR_FROM_CODE 0x200000000000ul
@@ -62,7 +62,7 @@ static uint64_t place(uint64_t *end, uint64_t size)
 {
 	uint64_t ret = *end;
 
-	*end += (size + PAGE - 1) / PAGE * PAGE;
+	*end += (size + SYS_PAGE_SIZE - 1) / SYS_PAGE_SIZE * SYS_PAGE_SIZE;
 	return ret;
 }
 
@@ -98,9 +98,10 @@ static bool is_sound(const struct trace_layout *layout, uint64_t file_size)
 	    layout->heap_size > 1ul << 40 || layout->heap_max > 1ul << 16 ||
 	    layout->definitions_size > 1ul << 30)
 		return false;
-	if (!layout->heap_max || layout->heap_size < PAGE || layout->heap_size % PAGE)
+	if (!layout->heap_max || layout->heap_size < SYS_PAGE_SIZE ||
+	    layout->heap_size % SYS_PAGE_SIZE)
 		return false;
-	if (layout->ring_size < PAGE || (layout->ring_size & (layout->ring_size - 1)))
+	if (layout->ring_size < SYS_PAGE_SIZE || (layout->ring_size & (layout->ring_size - 1)))
 		return false;
 	lay_out(&shape, layout->definitions_size, &again);
 	return memcmp(&again, layout, sizeof(again)) == 0;
