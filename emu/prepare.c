@@ -219,15 +219,14 @@ static bool is_nested_enter(const struct emu_rule *rule, const struct emu_op *op
 int emu_prepare(const struct x86_insn *insn, struct emu_op *ret)
 {
 	const struct emu_rule *rule = emu_find_rule(insn);
+	struct emu_op op = {.next = x86_insn_end(insn)};
+	int column;
 
 	if (!rule)
 		return -EP_NOT_EMULATED;
-	int column = column_of(rule, insn);
-
+	column = column_of(rule, insn);
 	if (column < 0)
 		return -EP_NOT_EMULATED;
-	struct emu_op op = {.next = x86_insn_end(insn)};
-
 	op.condition = insn->opcode & 0xf;
 	op.unused_address_bits = insn->prefixes & X86_PREFIX_67 ? 32 : 0;
 	op.run = rule->variants->run[set_operands(rule, insn, &op)][column];

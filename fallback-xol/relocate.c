@@ -118,10 +118,10 @@ static unsigned int prefix_offset(const struct x86_insn *insn)
 
 static unsigned int vvvv(const struct x86_insn *insn)
 {
-	if (insn->encoding == X86_LEGACY)
-		return 0;
 	unsigned int at = insn->encoding == X86_VEX && !is_vex3(insn) ? 1 : 2;
 
+	if (insn->encoding == X86_LEGACY)
+		return 0;
 	return ~(unsigned int)(insn->bytes[prefix_offset(insn) + at] >> 3) & 15;
 }
 

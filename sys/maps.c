@@ -90,12 +90,13 @@ int sys_maps_each(void (*visit)(const struct sys_mapping *mapping, void *data), 
 		return -EP_UNSUPPORTED;
 	while ((size = sys6(SYS_read, fd, (long)buf, sizeof(buf), 0, 0, 0)) > 0) {
 		for (long i = 0; i < size; i++) {
+			struct sys_mapping mapping;
+
 			if (buf[i] != '\n') {
 				line_add(&line, buf[i]);
 				continue;
 			}
-			struct sys_mapping mapping = line_mapping(&line);
-
+			mapping = line_mapping(&line);
 			visit(&mapping, data);
 			line = (struct line){0};
 		}
@@ -165,14 +166,14 @@ static uint64_t distance(uint64_t a, uint64_t b)
 static void consider(struct sys_window gap, bool growth, void *data)
 {
 	struct search *search = data;
-	uint64_t mask = search->align - 1, *best = &search->best[growth];
+	uint64_t mask = search->align - 1, *best = &search->best[growth], last, at;
 
 	gap = sys_intersect(search->window, gap);
 	gap.lo = (gap.lo + mask) & ~mask;
 	if (gap.lo >= gap.hi || gap.hi - gap.lo < search->size)
 		return;
-	uint64_t last = (gap.hi - search->size) & ~mask, at = search->near & ~mask;
-
+	last = (gap.hi - search->size) & ~mask;
+	at = search->near & ~mask;
 	at = at < gap.lo ? gap.lo : at > last ? last : at;
 	if (!*best || distance(at, search->near) < distance(*best, search->near))
 		*best = at;
@@ -181,15 +182,15 @@ static void consider(struct sys_window gap, bool growth, void *data)
 int sys_maps_find_gap(struct sys_window window, uint64_t near, size_t size, size_t align,
 		      uint64_t *ret)
 {
-	struct search search = {.near = near, .size = size, .align = align};
-
-	search.window = sys_intersect(window, SYS_ANYWHERE);
+	struct search search = {.window = sys_intersect(window, SYS_ANYWHERE),
+				.near = near,
+				.size = size,
+				.align = align};
 	int error = sys_maps_each_gap(consider, &search);
+	uint64_t best = search.best[0] ? search.best[0] : search.best[1];
 
 	if (error)
 		return error;
-	uint64_t best = search.best[0] ? search.best[0] : search.best[1];
-
 	if (!best)
 		return -EP_OUT_OF_REACH;
 	*ret = best;

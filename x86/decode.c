@@ -34,9 +34,10 @@ static uint8_t peek(const struct cursor *in)
 
 static uint8_t take(struct cursor *in)
 {
+	uint8_t byte = peek(in);
+
 	if (in->at >= in->size)
 		in->overrun = true;
-	uint8_t byte = peek(in);
 	in->at++;
 	return byte;
 }
@@ -44,13 +45,13 @@ static uint8_t take(struct cursor *in)
 /* Little-endian and sign-extended. */
 static int64_t take_signed(struct cursor *in, unsigned int size)
 {
+	unsigned int unused = 64 - 8 * size;
 	uint64_t value = 0;
 
 	if (!size)
 		return 0;
 	for (unsigned int i = 0; i < size; i++)
 		value |= (uint64_t)take(in) << (8 * i);
-	unsigned int unused = 64 - 8 * size;
 	return (int64_t)(value << unused) >> unused;
 }
 
@@ -128,6 +129,7 @@ static bool split_vex(struct cursor *in, struct x86_insn *insn, struct vex *vex)
 {
 	const unsigned int forbidden =
 		X86_PREFIX_66 | X86_PREFIX_F0 | X86_PREFIX_F2 | X86_PREFIX_F3;
+	uint8_t second;
 
 	if ((insn->prefixes & forbidden) || insn->rex)
 		return false;
@@ -145,7 +147,7 @@ static bool split_vex(struct cursor *in, struct x86_insn *insn, struct vex *vex)
 	default: /* 62 */
 		insn->encoding = X86_EVEX;
 		vex->map = take(in) & 0xf; /* bit 3 must be zero: no such map then */
-		uint8_t second = take(in);
+		second = take(in);
 		take(in);
 		vex->pp = second & 3;
 		return second & 4;
@@ -192,10 +194,12 @@ static bool split_opcode(struct cursor *in, struct x86_insn *insn, struct vex *v
 
 static void split_modrm(struct cursor *in, struct x86_insn *insn)
 {
+	unsigned int mod, rm;
+
 	insn->modrm_offset = (uint8_t)in->at;
 	insn->modrm = take(in);
-	unsigned int mod = insn->modrm >> 6, rm = insn->modrm & 7;
-
+	mod = insn->modrm >> 6;
+	rm = insn->modrm & 7;
 	if (mod == 3)
 		return;
 	if (rm == 4) {
@@ -266,12 +270,12 @@ static uint16_t split(const uint8_t *code, size_t size, struct x86_insn *insn)
 {
 	struct cursor in = {.code = code, .size = size};
 	struct vex vex = {0};
+	uint16_t form;
 
 	split_prefixes(&in, insn);
 	if (!split_opcode(&in, insn, &vex))
 		return X86_NONE;
-	uint16_t form = form_of(insn, &vex);
-
+	form = form_of(insn, &vex);
 	if (differs_by_vendor(insn, form))
 		return X86_NONE;
 	if (form & X86_REGISTERS) {

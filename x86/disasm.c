@@ -98,11 +98,12 @@ size_t x86_disasm(const uint8_t *code, size_t size, uint64_t address, char *text
 {
 	csh handle = borrow_handle();
 	cs_insn insn; /* written in full; no detail: it is not asked for */
+	bool known;
 
 	if (!handle)
 		return 0;
 	insn.detail = NULL;
-	bool known = cs_disasm_iter(handle, &code, &size, &address, &insn);
+	known = cs_disasm_iter(handle, &code, &size, &address, &insn);
 	return_handle(handle);
 	if (known && text)
 		snprintf(text, text_size, "%s%s%s", insn.mnemonic, insn.op_str[0] ? " " : "",

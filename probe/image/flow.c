@@ -181,11 +181,10 @@ static bool may_have_branch(const struct objects_function *function, struct rang
 
 	for (uint64_t at = function->start; at < function->end; at += CHUNK) {
 		uint64_t left = function->end - at;
+		size_t size = left < sizeof(code) ? left : sizeof(code);
 
 		if (at - function->start >= FUNCTION_MAX)
 			break;
-		size_t size = left < sizeof(code) ? left : sizeof(code);
-
 		memset(code, 0, sizeof(code));
 		if (!original_read(at, code, size))
 			break;
