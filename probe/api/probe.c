@@ -140,7 +140,7 @@ static void borrow_counter(struct ep_probe *probe, bool own_counts)
 	probe->counter = COUNTERS_NONE;
 	if (!own_counts)
 		return;
-	if (site->counter_lent) {
+	if (site->flags & SITE_COUNTER_LENT) {
 		probe->counter = counters_alloc();
 		return;
 	}
@@ -149,7 +149,8 @@ static void borrow_counter(struct ep_probe *probe, bool own_counts)
 	else /* not cleared: a thread may be in the middle of adding to it */
 		probe->skipped = probe->frozen = counters_sum(site->counter);
 	probe->counter = site->counter;
-	site->counter_lent = site->counter != COUNTERS_NONE;
+	if (site->counter != COUNTERS_NONE)
+		site->flags |= SITE_COUNTER_LENT;
 }
 
 static void return_counter(const struct ep_probe *probe)
@@ -159,7 +160,7 @@ static void return_counter(const struct ep_probe *probe)
 	if (probe->counter == COUNTERS_NONE)
 		return;
 	if (probe->counter == site->counter)
-		site->counter_lent = false;
+		site->flags &= (uint8_t)~SITE_COUNTER_LENT;
 	else
 		counters_free(probe->counter);
 }
@@ -287,7 +288,7 @@ static void arm(struct batch *batch)
 	for (size_t i = 0; i < batch->count; i++) {
 		struct ep_request *request = batch->order[i];
 
-		if (!request->probe || (!error && atomic_load(&request->probe->site->armed)))
+		if (!request->probe || (!error && site_is_armed(request->probe->site)))
 			continue;
 		detach(request->probe);
 		request->probe = NULL;

@@ -66,8 +66,10 @@ static int prepare(uint64_t address, bool is_known, bool returns)
 	error = sites_get_guarded(address, is_known, &calls, &site);
 	if (error)
 		return error;
-	site->guard_returns = returns;
-	atomic_store(&site->armed, true);
+	site->flags &= (uint8_t)~SITE_RETURNS;
+	if (returns)
+		site->flags |= SITE_RETURNS;
+	atomic_store(&site->state, SITE_ARMED);
 	sites[count++] = site;
 	return 0;
 }
@@ -213,7 +215,7 @@ static void take_away(void)
 			continue;
 		}
 		atomic_store(&sites[i]->jump, NULL);
-		atomic_store(&sites[i]->armed, false);
+		atomic_store(&sites[i]->state, SITE_DISARMED);
 	}
 	count = kept;
 }

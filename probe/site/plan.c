@@ -69,11 +69,8 @@ static int prepare_slot(struct probe_site *site)
 
 	if (site->slot)
 		return 0;
-	if (can_boost(&site->insn)) {
-		error = xol_boost_guarded(&site->insn, site->guard, &site->slot);
-		site->boosted = !error;
-		return error;
-	}
+	if (can_boost(&site->insn))
+		return xol_boost_guarded(&site->insn, site->guard, &site->slot);
 	error = xol_provoke(&site->insn, &site->slot);
 	return error == -EP_NOT_EMULATED ? 0 : error; /* accesses no memory: cannot fault */
 }
@@ -84,8 +81,8 @@ int plan_prepare(struct probe_site *site, const struct plan_choice *choice)
 
 	if (error)
 		return error;
-	if (!site->emulated)
-		site->emulated = emu_prepare(&site->insn, &site->op) == 0;
+	if (!(site->flags & SITE_HAS_OP) && emu_prepare(&site->insn, &site->op) == 0)
+		site->flags |= SITE_HAS_OP;
 	site->plan = (uint8_t)choice->plan;
 	site->reason = (uint8_t)choice->reason;
 	atomic_store_explicit(&site->resume,

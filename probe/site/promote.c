@@ -35,7 +35,7 @@ static bool has_probe(uint64_t address)
 {
 	struct probe_site *site = registry_find(address);
 
-	return site && atomic_load(&site->armed);
+	return site && site_is_armed(site);
 }
 
 static bool is_call(const struct x86_insn *insn)
@@ -92,8 +92,8 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 
 	if (site->guard && (!list || !list->count))
 		return PROBE_JUMP_SILENT;
-	if (list && list->count == 1 && !list->probes[0]->handler && site->counter_lent &&
-	    list->probes[0]->counter == site->counter)
+	if (list && list->count == 1 && !list->probes[0]->handler &&
+	    (site->flags & SITE_COUNTER_LENT) && list->probes[0]->counter == site->counter)
 		return PROBE_JUMP_COUNT;
 	for (uint32_t i = 0; list && i < list->count; i++)
 		if (list->probes[i]->handler && !list->probes[i]->general_only)
@@ -142,7 +142,7 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	enum probe_jump_kind kind;
 	struct xol_detour detour;
 	struct probe_jump *jump;
-	int error = find_region(&site->insn, asked_for(site), site->guard_returns, &region);
+	int error = find_region(&site->insn, asked_for(site), site->flags & SITE_RETURNS, &region);
 
 	if (error)
 		return error;
@@ -168,7 +168,7 @@ static bool is_wanted(const struct probe_site *site)
 {
 	enum ep_plan asked = asked_for(site);
 
-	return !site->intercept && atomic_load(&site->armed) &&
+	return !site->intercept && site_is_armed(site) &&
 	       (asked == EP_PLAN_AUTO || asked == EP_PLAN_JUMP);
 }
 

@@ -138,7 +138,7 @@ EP_TRAP_PATH bool registry_stands(const struct probe_site *site)
 	const struct probe_jump *jump = atomic_load_explicit(&site->jump, memory_order_acquire);
 	uint8_t bytes[XOL_JUMP_SIZE];
 
-	if (!atomic_load_explicit(&site->armed, memory_order_acquire) ||
+	if (!site_is_armed(site) ||
 	    !sys_read_memory(bytes, site->address, jump ? sizeof(bytes) : 1))
 		return false;
 	if (bytes[0] == X86_INT3)

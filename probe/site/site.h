@@ -52,6 +52,34 @@ enum probe_jump_kind {
 };
 
 /*
+ * The life of a site, as far as its first byte goes; whether a jump is made of it is .jump.
+ *
+ *	                  sites_arm(), a guard: before the int3 is written
+ *	    .-------------------------------------------------------.
+ *	    |                                                       v
+ *	SITE_DISARMED <---- the byte is put back, or ---------- SITE_ARMED
+ *	    ^               the code is gone                        |  ^
+ *	    |                         sites_disarm(): our int3 or   |  |  the next look says ours,
+ *	    |                         theirs? the byte is left      v  |  or it is armed again
+ *	    `------------------------------------------------- SITE_UNCLEAR
+ *
+ * Changed under the engine's lock only, and read by any trap, which services both armed states: the
+ * store that arms comes after all else that a trap reads of the site (G1).
+ */
+enum site_state {
+	SITE_DISARMED, /* a late trap goes back to the instruction (G3) */
+	SITE_ARMED,    /* the first byte is our int3, or is about to be, or was just now */
+	SITE_UNCLEAR,  /* armed, in generated code that may have been replaced: never written to */
+};
+
+/* What there is of a site, beyond its state. Read and changed under the engine's lock only. */
+enum site_flag {
+	SITE_HAS_OP = 1 << 0,	    /* .op is valid */
+	SITE_COUNTER_LENT = 1 << 1, /* .counter counts for one of its probes */
+	SITE_RETURNS = 1 << 2, /* of a guard: what stands behind it is executed next, so is code */
+};
+
+/*
  * Sites are never freed, only disarmed: a thread may have taken the trap and not yet looked the
  * address up (G3). Memory is bounded by the number of distinct addresses ever probed (G4).
  */
@@ -66,25 +94,27 @@ struct probe_site {
 	 */
 	bool (*intercept)(const struct probe_site *site, struct ep_regs *regs, void *ucontext);
 	const struct xol_guard *guard; /* the engine's own, of a syscall; NULL: none */
-	bool guard_returns;	       /* what stands behind it is executed next, and so is code */
-	uint64_t slot;	     /* boosted copy, or what makes a fault happen again; 0: none */
-	struct emu_op op;    /* valid if emulated */
-	uint8_t plan;	     /* enum ep_plan, of resume */
-	uint8_t reason;	     /* enum ep_error: why no better plan, 0: none */
-	bool emulated;	     /* op is valid */
-	bool boosted;	     /* slot is a copy to run */
-	uint32_t waiters;    /* calls that wait until its handlers have returned */
-	bool is_unclear;     /* whether our int3 still stands there; see sites_disarm() */
-	uint8_t behind;	     /* generated code: the byte behind an instruction of one byte */
-	atomic_bool armed;   /* the first byte is our int3, or is about to be, or was just now */
-	uint8_t asked;	     /* enum ep_plan */
-	uint8_t jump_reason; /* enum ep_error: why not a jump, 0: not tried, or it is one */
+	uint64_t slot;	       /* boosted copy, or what makes a fault happen again; 0: none */
+	struct emu_op op;      /* valid with SITE_HAS_OP */
+	uint8_t plan;	       /* enum ep_plan, of resume */
+	uint8_t reason;	       /* enum ep_error: why no better plan, 0: none */
+	uint8_t flags;	       /* enum site_flag */
+	uint32_t waiters;      /* calls that wait until its handlers have returned */
+	uint8_t behind;	       /* generated code: the byte behind an instruction of one byte */
+	_Atomic uint8_t state; /* enum site_state */
+	uint8_t asked;	       /* enum ep_plan */
+	uint8_t jump_reason;   /* enum ep_error: why not a jump, 0: not tried, or it is one */
 	/* In the text, partly at least: its boundaries may be reached. NULL: not promoted. */
 	_Atomic(const struct probe_jump *) jump;
 	struct probe_jump *jumps[PROBE_JUMP_KINDS]; /* ready */
 	uint32_t counter;     /* for the detour that only counts; COUNTERS_NONE: not yet */
-	bool counter_lent;    /* to one of its probes */
 	struct x86_insn insn; /* with the original bytes (G7) */
 };
+
+/** May our int3 stand at @site? Acquires what was made ready for it. TRAP_PATH; any thread. */
+EP_TRAP_PATH static inline bool site_is_armed(const struct probe_site *site)
+{
+	return atomic_load(&site->state) != SITE_DISARMED;
+}
 
 #endif

@@ -20,11 +20,11 @@
 #include "sys/memory.h"
 #include "x86/encode.h"
 
-/* The code is gone, and what we wrote with it. */
+/* What we wrote is not there: the code is gone, or it could not be written. */
 static void forget(struct probe_site *site)
 {
 	atomic_store(&site->jump, NULL);
-	atomic_store(&site->armed, false);
+	atomic_store(&site->state, SITE_DISARMED);
 }
 
 /*
@@ -56,7 +56,7 @@ static enum standing standing_of(const struct probe_site *site)
 {
 	uint8_t first;
 
-	if (!atomic_load(&site->armed))
+	if (!site_is_armed(site))
 		return GONE;
 	if (registry_stands(site))
 		return atomic_load(&site->jump) ? OURS : look_behind(site);
@@ -177,10 +177,8 @@ static void write_int3s(struct patch_byte *bytes, size_t count)
 	for (size_t i = 0; i < count; i++) {
 		struct probe_site *site = registry_find(bytes[i].address);
 
-		if (!bytes[i].error)
-			continue;
-		atomic_store(&site->jump, NULL);
-		atomic_store(&site->armed, false);
+		if (bytes[i].error)
+			forget(site);
 	}
 }
 
@@ -189,7 +187,7 @@ static void arm(struct probe_site *const *sites, size_t count, struct patch_byte
 	size_t wanted = 0;
 
 	for (size_t i = 0; i < count; i++)
-		if (!atomic_exchange(&sites[i]->armed, true))
+		if (atomic_exchange(&sites[i]->state, SITE_ARMED) == SITE_DISARMED)
 			bytes[wanted++] = (struct patch_byte){sites[i]->address, X86_INT3, 0};
 	promote_prepare(sites, count);
 	write_int3s(bytes, wanted);
@@ -221,7 +219,9 @@ static void forget_gone(struct probe_site *const *sites, size_t count)
 
 		if (standing == GONE)
 			forget(sites[i]);
-		sites[i]->is_unclear = standing == UNCLEAR;
+		else
+			atomic_store(&sites[i]->state,
+				     standing == UNCLEAR ? SITE_UNCLEAR : SITE_ARMED);
 	}
 }
 
@@ -265,8 +265,8 @@ static void restore_first(struct probe_site *const *sites, size_t count)
 		size_t wanted = 0, end = from + CHUNK < count ? from + CHUNK : count;
 
 		for (size_t i = from; i < end; i++) {
-			if (!atomic_load(&sites[i]->armed) || atomic_load(&sites[i]->jump) ||
-			    sites[i]->is_unclear)
+			if (atomic_load(&sites[i]->state) != SITE_ARMED ||
+			    atomic_load(&sites[i]->jump))
 				continue;
 			written[wanted] = sites[i];
 			bytes[wanted++] =
@@ -275,7 +275,7 @@ static void restore_first(struct probe_site *const *sites, size_t count)
 		patch_write(bytes, wanted);
 		for (size_t i = 0; i < wanted; i++)
 			if (!bytes[i].error)
-				atomic_store_explicit(&written[i]->armed, false,
+				atomic_store_explicit(&written[i]->state, SITE_DISARMED,
 						      memory_order_release);
 	}
 }

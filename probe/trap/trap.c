@@ -48,7 +48,7 @@ EP_TRAP_PATH static bool is_serviced(uint64_t address, struct ep_regs *regs, voi
 	uint64_t entry;
 	bool late;
 
-	if (site && atomic_load_explicit(&site->armed, memory_order_acquire)) {
+	if (site && site_is_armed(site)) {
 		service(site, regs, ucontext);
 		return true;
 	}
@@ -79,8 +79,8 @@ EP_TRAP_PATH static bool has_taken_the_place(const struct ep_regs *regs)
 	struct probe_site *site = registry_find(address);
 	bool late;
 
-	if (site && atomic_load_explicit(&site->armed, memory_order_acquire) &&
-	    registry_stands(site) && !atomic_load_explicit(&site->jump, memory_order_acquire))
+	if (site && site_is_armed(site) && registry_stands(site) &&
+	    !atomic_load_explicit(&site->jump, memory_order_acquire))
 		return site->insn.length > 1 || !was_sent_to(regs->rip);
 	return registry_find_boundary(address, &late) && !registry_find_boundary(regs->rip, &late);
 }

@@ -39,11 +39,11 @@ Test(registry, shows_the_original_bytes_of_armed_sites)
 	struct probe_site site = {.address = (uint64_t)&code[1], .insn.bytes = {0x55}};
 
 	cr_assert_eq(registry_insert(&site), 0);
-	atomic_store(&site.armed, true);
+	atomic_store(&site.state, SITE_ARMED);
 	registry_read_original((uint64_t)code, original, sizeof(original));
 	cr_assert_eq(original[1], 0x55);
 	cr_assert_eq(original[3], 0xcc, "an int3 of the program's own stays");
-	atomic_store(&site.armed, false);
+	atomic_store(&site.state, SITE_DISARMED);
 	registry_read_original((uint64_t)code, original, sizeof(original));
 	cr_assert_eq(original[1], 0xcc);
 }
