@@ -16,9 +16,9 @@
 #include "fallback-xol/detour.h"
 #include "x86/regs.h"
 
-#define P_FROM_B    280 /* EP_REGS_SIZE + return address + red zone */
 #define RETURN	    EP_REGS_SIZE
 #define RED_ZONE    128
+#define P_FROM_B    (RETURN + 8 + RED_ZONE) /* registers, return address, red zone */
 #define DIRECTION   0x400
 #define NOT_STATUS  0x247500 /* ID, AC, NT, IOPL, DF, TF: what sahf and add cannot restore */
 #define ZMM	    64

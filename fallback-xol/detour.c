@@ -38,6 +38,20 @@ static void build_quad(struct xol_builder *to, uint64_t value)
 	xol_build_bytes(to, &value, sizeof(value));
 }
 
+/* What xol_build_add_rsp() and xol_build_call_mem() append. */
+enum { ADD_RSP_SIZE = 8, CALL_MEM_SIZE = 6 };
+
+#define CODE_SIZE (DATA_SIZE + ADD_RSP_SIZE + CALL_MEM_SIZE)
+
+/* As build_call() appends them. */
+#define OFFSET(quad, number) _Static_assert((number) == 8 * (quad)-CODE_SIZE, "see detour.S")
+
+OFFSET(0, DETOUR_ADDRESS);
+OFFSET(1, DETOUR_SITE);
+OFFSET(2, DETOUR_PLACE);
+OFFSET(3, DETOUR_HIT);
+_Static_assert(DETOUR_DISPLACED == ADD_RSP_SIZE, "see detour.S");
+
 /* Keep off the red zone; @called: and forget the return address on top of the stack. */
 static void build_begin(struct xol_builder *to, uint64_t address, bool called)
 {

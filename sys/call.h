@@ -8,11 +8,7 @@
 
 #include <sys/syscall.h>
 
-/*
- * Stands in front of each `syscall` of the engine's own, wherever that is linked in, so that it
- * can be told from the program's. A segment prefix (DS), which means nothing there.
- */
-#define SYSCALL_MARK 0x3e
+#include "sys/abi.h"
 
 /** Returns what the kernel does: a negative errno on failure. Leaves errno alone. */
 static inline __attribute__((always_inline)) long sys6(long nr, long a, long b, long c, long d,

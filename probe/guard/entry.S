@@ -19,13 +19,15 @@
  * in the frame, to which RBX points. To an unwinder this is a signal frame whose caller is the
  * program at the call.
  */
+#include <asm/unistd.h>
+
 #include "fallback-xol/detour.h"
 #include "fallback-xol/guarded.h"
 #include "probe/guard/frame.h"
+#include "sys/abi.h"
 
-#define SETMASK	     2
-#define SIGPROCMASK  14
-#define MARK	     .byte 0x3e /* SYSCALL_MARK */
+#define SETMASK	2 /* SIG_SETMASK; view.c compares */
+#define MARK	.byte SYSCALL_MARK
 
 	.macro	label name:req
 	.globl	\name
@@ -198,11 +200,11 @@
 
 	# Open the program's signals; what is pending arrives right behind the call.
 	label	guard_leave
-	movl	$SIGPROCMASK, %eax
+	movl	$__NR_rt_sigprocmask, %eax
 	movl	$SETMASK, %edi
 	leaq	GUARD_MASK(%rbx), %rsi
 	xorl	%edx, %edx
-	movl	$8, %r10d
+	movl	$SYS_SIGSET_SIZE, %r10d
 	MARK
 	syscall
 	label	guard_left

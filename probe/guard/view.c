@@ -26,6 +26,15 @@ OFFSET(state, GUARD_STATE);
 OFFSET(mask, GUARD_MASK);
 OFFSET(child, GUARD_CHILD);
 OFFSET(call, GUARD_CALL);
+_Static_assert(offsetof(struct guard_frame, regs) == 0, "see entry.S");
+_Static_assert(offsetof(struct guard_call, rax) == 0 && offsetof(struct guard_call, rdi) == 8 &&
+		       offsetof(struct guard_call, rsi) == 16 &&
+		       offsetof(struct guard_call, rdx) == 24 &&
+		       offsetof(struct guard_call, r10) == 32 &&
+		       offsetof(struct guard_call, r8) == 40 &&
+		       offsetof(struct guard_call, r9) == 48,
+	       "see entry.S");
+_Static_assert(GUARD_BEFORE == 0 && SIG_SETMASK == 2, "see entry.S");
 _Static_assert(sizeof(struct guard_frame) == GUARD_SIZE, "see entry.S");
 _Static_assert(offsetof(struct probe_thread, guarding) == GUARD_OF_THREAD, "see entry.S");
 

@@ -9,15 +9,14 @@
  *		rip rflags csgsfs err trapno		which become
  *		rip cs rflags rsp ss
  */
+#include <asm/unistd.h>
+
 #include "probe/guest/sandbox.h"
+#include "sys/abi.h"
 #include "x86/regs.h"
 
-#define SIGPROCMASK  14
-#define SETMASK	     2
-#define SOFTWARE     464 /* in FXSAVE's area, what Linux adds: magic, size, features of XSAVE */
-#define MAGIC	     0x46505853
-#define FEATURES     (SOFTWARE + 8)
-#define MARK	     .byte 0x3e /* SYSCALL_MARK */
+#define SETMASK	     2 /* SIG_SETMASK; sandbox.c compares */
+#define FEATURES     (SYS_XSAVE_SOFTWARE + 8)
 
 	.macro	label name:req
 	.globl	\name
@@ -53,7 +52,7 @@
 	movq	SANDBOX_FPREGS(%rdi), %rsi
 	testq	%rsi, %rsi
 	jz	2f
-	cmpl	$MAGIC, SOFTWARE(%rsi)
+	cmpl	$SYS_XSAVE_MAGIC, SYS_XSAVE_SOFTWARE(%rsi)
 	jne	1f
 	movl	FEATURES(%rsi), %eax
 	movl	FEATURES + 4(%rsi), %edx
@@ -68,12 +67,12 @@
 	movq	%rax, SANDBOX_IRET + 16(%rsp)
 	movq	%rcx, SANDBOX_IRET + 24(%rsp)
 	movq	%rsi, SANDBOX_IRET + 32(%rsp)
-	movl	$SIGPROCMASK, %eax
+	movl	$__NR_rt_sigprocmask, %eax
 	movl	$SETMASK, %edi
 	leaq	SANDBOX_SIGMASK - SANDBOX_GREGS(%rsp), %rsi
 	xorl	%edx, %edx
-	movl	$8, %r10d
-	MARK
+	movl	$SYS_SIGSET_SIZE, %r10d
+	.byte	SYSCALL_MARK
 	syscall
 	label	sandbox_opened
 	movq	EP_REGS_R8(%rsp), %r8

@@ -12,10 +12,12 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
 
 #include "probe/thread/altstack.h"
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/memory.h"
 #include "x86/regs.h"
@@ -26,6 +28,13 @@ OFFSET(uc_mcontext.gregs, SANDBOX_GREGS);
 OFFSET(uc_mcontext.fpregs, SANDBOX_FPREGS);
 OFFSET(uc_sigmask, SANDBOX_SIGMASK);
 _Static_assert(SANDBOX_IRET == EP_REGS_RIP, "see leave.S");
+_Static_assert(SIG_SETMASK == 2, "see leave.S");
+_Static_assert(sizeof(struct _fpstate) == SYS_XSAVE_LEGACY &&
+		       sizeof(struct _fpstate) - sizeof(struct _fpx_sw_bytes) ==
+			       SYS_XSAVE_SOFTWARE &&
+		       offsetof(struct _fpx_sw_bytes, xstate_bv) == 8 &&
+		       FP_XSTATE_MAGIC1 == SYS_XSAVE_MAGIC,
+	       "see leave.S");
 
 #define AUTODISARM 0x80000000u /* of sigaltstack(2): undone by rt_sigreturn(2) alone */
 

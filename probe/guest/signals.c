@@ -35,6 +35,14 @@ EP_TRAP_PATH static bool is_owned(int sig)
 	return sig > 0 && sig <= SIGNALS && (SIGNALS_OWNED & SIGNALS_BIT(sig));
 }
 
+/* How restorer.S tells unwinders where a frame has the registers, and that RSP is at rsp + 160. */
+_Static_assert(offsetof(ucontext_t, uc_mcontext.gregs) == 40 && 40 + 8 * REG_RSP == 160 &&
+		       REG_R8 == 0 && REG_R15 == 7 && REG_RDI == 8 && REG_RSI == 9 &&
+		       REG_RBP == 10 && REG_RBX == 11 && REG_RDX == 12 && REG_RAX == 13 &&
+		       REG_RCX == 14 && REG_RIP == 16,
+	       "see restorer.S");
+_Static_assert(SYS_rt_sigreturn == 15, "see restorer.S");
+
 EP_TRAP_PATH static long kernel_set(int sig, const struct signals_action *action)
 {
 	return sys4(SYS_rt_sigaction, sig, action, NULL, SYS_SIGSET_SIZE);

@@ -35,10 +35,6 @@
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1u << 31)
 #endif
-/* Where the kernel says how large its XSAVE area is (asm/sigcontext.h, struct _fpx_sw_bytes). */
-#define SW_BYTES    464
-#define SW_MAGIC    0x46505853u
-#define LEGACY_SIZE 512u
 
 /* At the top of the stack itself. */
 struct area {
@@ -360,11 +356,11 @@ EP_TRAP_PATH void altstack_leave(ucontext_t *context)
 EP_TRAP_PATH static uint64_t end_of(const ucontext_t *context)
 {
 	const uint8_t *state = (const uint8_t *)context->uc_mcontext.fpregs;
-	const uint32_t *said = (const uint32_t *)(const void *)(state + SW_BYTES);
+	const uint32_t *said = (const uint32_t *)(const void *)(state + SYS_XSAVE_SOFTWARE);
 
 	if (!state)
 		return (uint64_t)context + sizeof(*context) + sizeof(siginfo_t);
-	return (uint64_t)state + (said[0] == SW_MAGIC ? said[1] : LEGACY_SIZE);
+	return (uint64_t)state + (said[0] == SYS_XSAVE_MAGIC ? said[1] : SYS_XSAVE_LEGACY);
 }
 
 /* Where the kernel would have begun; @ret_low: what it may not go below. */
