@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The loader tells us on whatever stack the program has called dlopen(), and pthread_exit(), which loads
  * the unwinder, runs on the last bytes of a thread's 16 KiB. What is done then takes more than that:
@@ -9,17 +9,17 @@
 
 #include <sys/mman.h>
 
+#include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
 
-#define PAGE	   4096ul
 #define STACK_SIZE (256ul << 10)
 
 void roomy_run(void (*run)(void))
 {
-	long at = sys_mmap(0, PAGE + STACK_SIZE, PROT_NONE,
+	long at = sys_mmap(0, SYS_PAGE_SIZE + STACK_SIZE, PROT_NONE,
 			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint64_t start = (uint64_t)at + PAGE;
+	uint64_t start = (uint64_t)at + SYS_PAGE_SIZE;
 
 	if (sys_failed(at)) {
 		run();
@@ -29,5 +29,5 @@ void roomy_run(void (*run)(void))
 		run();
 	else
 		roomy_call(run, (void *)(start + STACK_SIZE));
-	sys_munmap((uint64_t)at, PAGE + STACK_SIZE);
+	sys_munmap((uint64_t)at, SYS_PAGE_SIZE + STACK_SIZE);
 }

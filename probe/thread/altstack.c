@@ -112,12 +112,14 @@ EP_TRAP_PATH static uint64_t find_room(void)
 
 	if (page) {
 		sys_unlock(page, SYS_PAGE_SIZE);
-		memory = sys4(SYS_mremap, page, SYS_PAGE_SIZE, ALTSTACK_SIZE + 2 * SYS_PAGE_SIZE, MREMAP_MAYMOVE);
+		memory = sys4(SYS_mremap, page, SYS_PAGE_SIZE, ALTSTACK_SIZE + 2 * SYS_PAGE_SIZE,
+			      MREMAP_MAYMOVE);
 		if (memory < 0)
 			atomic_store(&next_page, page);
 	} else { /* another thread has it just now */
-		memory = sys6(SYS_mmap, 0, ALTSTACK_SIZE + 2 * SYS_PAGE_SIZE, PROT_READ | PROT_WRITE,
-			      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		memory =
+			sys6(SYS_mmap, 0, ALTSTACK_SIZE + 2 * SYS_PAGE_SIZE, PROT_READ | PROT_WRITE,
+			     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	}
 	return memory < 0 ? 0 : (uint64_t)memory;
 }

@@ -43,12 +43,12 @@
  * ThreadSanitizer looks at all mappings when it starts, which is after us, and ends the program if one
  * is outside of what it knows: this is inside for all its versions, and below what the kernel uses.
  */
-#define FOR_TSAN 0x7e8800000000ul
-#define BASES	      8
-#define TABLE_STEP    SYS_PAGE_SIZE
-#define HEAP_STEP     (64ul << 10)
-#define TRIES	      32
-#define BIT(sig)      (1ul << ((sig)-1))
+#define FOR_TSAN   0x7e8800000000ul
+#define BASES	   8
+#define TABLE_STEP SYS_PAGE_SIZE
+#define HEAP_STEP  (64ul << 10)
+#define TRIES	   32
+#define BIT(sig)   (1ul << ((sig)-1))
 
 extern void __tsan_init(void) __attribute__((weak));
 
