@@ -134,6 +134,11 @@ struct ep_regs {
 
 /* ---- probes -------------------------------------------------------------------------------- */
 
+/*
+ * A handle: it points to nothing that could be read. The functions below know one whose probe is
+ * removed, and whatever else is no handle, and refuse it with -EP_INVALID or do nothing; in that they
+ * rely on 2^32 probes not having been created in its place meanwhile.
+ */
 struct ep_probe;
 
 /**
@@ -179,8 +184,8 @@ enum ep_flags {
 };
 
 struct ep_options {
-	size_t size;		  /* sizeof(struct ep_options); what the library does not know
-				     must be zero */
+	size_t size;		  /* sizeof(struct ep_options), at most 4096; what the library
+				     does not know must be zero */
 	ep_handler handler;	  /* NULL: only count */
 	void *cookie;		  /* passed to the handler */
 	uint32_t flags;		  /* of enum ep_flags */
@@ -216,7 +221,8 @@ struct ep_request {
 /**
  * Create many probes at once: cheaper than one by one, since they share every barrier.
  *
- * @return   How many of them failed: their .error says why. The others are armed.
+ * @return   How many of them failed: their .error says why. The others are armed. @count, if
+ *           @requests is NULL.
  * Context:  as ep_probe_create().
  */
 EP_API size_t ep_probe_create_batch(struct ep_request *requests, size_t count);
@@ -226,18 +232,27 @@ EP_API size_t ep_probe_create_batch(struct ep_request *requests, size_t count);
  * thread; called from that handler, it will not run again once this call has returned.
  * The original bytes are restored with the last probe of an address.
  *
- * @return   0, or -EP_INVALID for NULL.
- * Context:  any thread, probe handlers included; not signal handlers. Waits for handlers of this
- *           probe that are running.
+ * @return   0, or -EP_INVALID for NULL and for what is no probe, or none any more: nothing is done.
+ * Context:  any thread, probe handlers included, but for those that are reached inside the
+ *           allocator, which it calls; not signal handlers. Waits for handlers of this probe that
+ *           are running.
  */
 EP_API int ep_probe_remove(struct ep_probe *probe);
 
-/** Remove many probes at once; NULL entries are skipped. Otherwise as ep_probe_remove(). */
+/**
+ * Remove many probes at once; NULL entries are skipped. Otherwise as ep_probe_remove().
+ *
+ * @return   0, or -EP_INVALID: an entry is no probe, or the same as one before it. All others are
+ *           removed.
+ */
 EP_API int ep_probe_remove_batch(struct ep_probe *const *probes, size_t count);
 
 /**
- * Call the handler again, or not: the probe stays armed. Hits of a disabled probe are not counted.
- * Context:  any, handlers and signal handlers included. One store.
+ * Call the handler again, or not: the probe stays armed. Hits of a disabled probe are not counted;
+ * of many threads that enable and disable it at once, each call takes effect, one after the other.
+ * What is no probe is left alone.
+ * Context:  any, handlers and signal handlers included. Takes no lock: an atomic operation, and for
+ *           a probe without a handler a sum over all threads.
  */
 EP_API void ep_probe_enable(struct ep_probe *probe);
 EP_API void ep_probe_disable(struct ep_probe *probe);
@@ -257,8 +272,8 @@ struct ep_info {
 /**
  * What is known of a probe.
  *
- * @return   0, or -EP_INVALID (ret->size).
- * Context:  any thread.
+ * @return   0, -EP_INVALID (ret->size, or no probe), or -EP_IN_HANDLER.
+ * Context:  any thread; takes the registry lock.
  */
 EP_API int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret);
 
@@ -305,7 +320,7 @@ struct ep_match {
  *
  * @return   What @found returned last, or -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH (of a glob),
  *           -EP_NO_SYMBOLS (the executable has none), -EP_BAD_OFFSET, -EP_INVALID, -EP_NO_MEMORY,
- *           -EP_IO.
+ *           -EP_IO, -EP_IN_HANDLER.
  * Context:  any thread. The strings live until @found returns.
  */
 EP_API int ep_resolve(const struct ep_place *place,

@@ -27,7 +27,7 @@ static const struct error_row *find(int error)
 	if (error == 0)
 		return &success;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		if (rows[i].value == error || rows[i].value == -error)
+		if (rows[i].value == error || -rows[i].value == error)
 			return &rows[i];
 	return &unknown;
 }

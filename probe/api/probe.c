@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "include/counting.h"
+#include "probe/api/enable.h"
+#include "probe/api/handles.h"
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
 #include "probe/guest/host.h"
@@ -22,6 +24,8 @@
 #include "probe/site/sites.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
+
+#define OPTIONS_MAX 4096 /* bytes, of callers to come */
 
 static struct ep_probe *removed_probes;
 static struct probe_list *replaced_lists;
@@ -45,7 +49,9 @@ static int read_options(const struct ep_options *options, struct ep_options *ret
 	*ret = (struct ep_options){.size = sizeof(*ret)};
 	if (!options)
 		return 0;
-	if (options->size < offsetof(struct ep_options, handler) ||
+	/* Of whole fields: half a pointer is none. */
+	if (options->size < offsetof(struct ep_options, handler) || options->size % 8 ||
+	    options->size > OPTIONS_MAX ||
 	    (options->size > sizeof(*ret) && !is_zero(bytes + sizeof(*ret), bytes + options->size)))
 		return -EP_INVALID;
 	memcpy(ret, options, options->size < sizeof(*ret) ? options->size : sizeof(*ret));
@@ -144,10 +150,9 @@ static void borrow_counter(struct ep_probe *probe, bool own_counts)
 		probe->counter = counters_alloc();
 		return;
 	}
+	/* Else it is not cleared: a thread may be in the middle of adding to it. */
 	if (site->counter == COUNTERS_NONE)
 		site->counter = counters_alloc();
-	else /* not cleared: a thread may be in the middle of adding to it */
-		probe->skipped = probe->frozen = counters_sum(site->counter);
 	probe->counter = site->counter;
 	if (site->counter != COUNTERS_NONE)
 		site->flags |= SITE_COUNTER_LENT;
@@ -172,6 +177,7 @@ static bool detach(struct ep_probe *probe)
 	struct probe_list *old = atomic_load(&site->probes), *list = NULL;
 	size_t kept = others(old, probe, NULL);
 
+	handles_revoke(probe);
 	probe->next_removed = removed_probes;
 	removed_probes = probe;
 	if (kept)
@@ -190,7 +196,7 @@ static bool detach(struct ep_probe *probe)
 
 static struct ep_probe *probe_create(struct probe_site *site, const struct ep_options *options)
 {
-	struct ep_probe *probe = calloc(1, sizeof(*probe));
+	struct ep_probe *probe = handles_take();
 
 	if (!probe)
 		return NULL;
@@ -200,15 +206,15 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 	probe->general_only = options->flags & EP_GENERAL_REGS_ONLY ||
 			      (options->handler && leaf_is_general((uint64_t)options->handler));
 	atomic_init(&probe->counts, options->counts ? options->counts : &probe->own_counts);
-	atomic_init(&probe->enabled, !(options->flags & EP_DISABLED));
 	borrow_counter(probe, !options->counts);
+	enable_init(probe, !(options->flags & EP_DISABLED));
 	return probe;
 }
 
 static void probe_destroy(struct ep_probe *probe)
 {
 	return_counter(probe);
-	free(probe);
+	handles_give_back(probe);
 }
 
 static int create_one(struct ep_request *request)
@@ -296,6 +302,14 @@ static void arm(struct batch *batch)
 	}
 }
 
+/* So far requests had the probes themselves. */
+static void give_handles(struct ep_request *requests, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (requests[i].probe)
+			requests[i].probe = requests[i].probe->handle;
+}
+
 struct creation {
 	struct ep_request *requests;
 	size_t count;
@@ -319,6 +333,7 @@ static void create_all(void *data)
 	}
 	if (!error)
 		arm(&batch);
+	give_handles(requests, count);
 	batch_deinit(&batch);
 }
 
@@ -335,6 +350,8 @@ size_t ep_probe_create_batch(struct ep_request *requests, size_t count)
 	struct creation creation = {requests, count};
 	size_t failed = 0;
 
+	if (!requests || count > PTRDIFF_MAX / sizeof(*requests))
+		return count;
 	if (probe_thread_in_handler()) {
 		refuse_all(requests, count, -EP_IN_HANDLER);
 		return count;
@@ -411,32 +428,40 @@ static void bury(void)
 }
 
 struct removal {
-	struct ep_probe *const *probes;
+	struct ep_probe *const *handles;
 	size_t count;
+	int error;
 };
 
+/* The site is to be disarmed, if it is returned. */
+static struct probe_site *remove_one(struct ep_probe *probe)
+{
+	struct probe_site *site = probe->site;
+
+	if (!detach(probe) || site->intercept)
+		return NULL;
+	if (!site->guard)
+		return site;
+	sites_arm(&site, 1); /* it stays, and needs less of its jump now */
+	return NULL;
+}
+
+/* A probe that is named twice is none any more the second time. */
 static void remove_all(void *data)
 {
-	const struct removal *removal = data;
-	struct ep_probe *const *probes = removal->probes;
-	size_t count = removal->count, unused = 0;
-	struct probe_site **sites = calloc(count + 1, sizeof(*sites));
+	struct removal *removal = data;
+	struct probe_site **sites = calloc(removal->count + 1, sizeof(*sites));
+	size_t unused = 0;
 
-	for (size_t i = 0; i < count; i++) {
-		struct probe_site *site;
+	for (size_t i = 0; i < removal->count; i++) {
+		struct ep_probe *handle = removal->handles[i], *probe = handles_find(handle);
+		struct probe_site *site = probe ? remove_one(probe) : NULL;
 
-		if (!probes[i])
-			continue;
-		site = probes[i]->site;
-		if (!detach(probes[i]) || site->intercept)
-			continue;
-		if (site->guard) { /* it stays, and needs less of its jump now */
-			sites_arm(&site, 1);
-			continue;
-		}
-		if (sites)
+		if (handle && !probe)
+			removal->error = -EP_INVALID;
+		if (site && sites)
 			sites[unused++] = site;
-		else
+		else if (site)
 			sites_disarm(&site, 1);
 	}
 	sites_disarm(sites, unused);
@@ -445,16 +470,16 @@ static void remove_all(void *data)
 
 int ep_probe_remove_batch(struct ep_probe *const *probes, size_t count)
 {
-	struct removal removal = {probes, count};
+	struct removal removal = {probes, count, 0};
 
-	if (!probes && count)
+	if ((!probes && count) || count > PTRDIFF_MAX / sizeof(struct ep_probe *))
 		return -EP_INVALID;
 	engine_lock();
 	engine_hold_objects(remove_all, &removal);
 	engine_unlock();
 	if (!probe_thread_in_handler())
 		bury();
-	return 0;
+	return removal.error;
 }
 
 int ep_probe_remove(struct ep_probe *probe)
@@ -464,28 +489,19 @@ int ep_probe_remove(struct ep_probe *probe)
 
 /* ---- use ----------------------------------------------------------------------------------- */
 
-void ep_probe_enable(struct ep_probe *probe)
-{
-	/* A detour that only counts does not ask; who calls a handler does. */
-	if (atomic_exchange(&probe->enabled, true) || probe->handler)
-		return;
-	probe->skipped += counters_sum(probe->counter) - probe->frozen;
-}
-
-void ep_probe_disable(struct ep_probe *probe)
-{
-	if (atomic_exchange(&probe->enabled, false) && !probe->handler)
-		probe->frozen = counters_sum(probe->counter);
-}
-
 void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts)
 {
-	atomic_store(&probe->counts, counts ? counts : &probe->own_counts);
+	struct ep_probe *found = handles_find(probe);
+
+	if (found)
+		atomic_store(&found->counts, counts ? counts : &found->own_counts);
 }
 
 uint32_t ep_probe_counter(const struct ep_probe *probe)
 {
-	return probe->counter;
+	const struct ep_probe *found = handles_find(probe);
+
+	return found ? found->counter : COUNTERS_NONE;
 }
 
 void ep_hold(void)
@@ -505,25 +521,18 @@ void ep_use_counter_memory(ep_counter_memory alloc, void *data)
 	engine_unlock();
 }
 
-static uint64_t hits_of(const struct ep_probe *probe)
-{
-	const struct ep_counts *counts = atomic_load(&((struct ep_probe *)probe)->counts);
-	bool frozen = !probe->handler && !atomic_load(&((struct ep_probe *)probe)->enabled);
-	uint64_t counted = frozen ? probe->frozen : counters_sum(probe->counter);
-
-	return __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + counted - probe->skipped;
-}
-
 /* ---- info ---------------------------------------------------------------------------------- */
 
 static int give_info(struct ep_info *info, struct ep_info *ret)
 {
 	size_t size = ret->size;
 
-	if (size < offsetof(struct ep_info, hits))
+	if (size < offsetof(struct ep_info, hits) || size % 8)
 		return -EP_INVALID;
 	info->size = size;
 	memcpy(ret, info, size < sizeof(*info) ? size : sizeof(*info));
+	if (size > offsetof(struct ep_info, object) && size < sizeof(*info))
+		((char *)ret)[size - 1] = '\0'; /* a name may be cut off */
 	return 0;
 }
 
@@ -541,27 +550,37 @@ static void describe(void *data)
 	x86_insn_text(&probe->site->insn, description->info->insn, sizeof(description->info->insn));
 }
 
+static void read_probe(struct ep_probe *probe, struct ep_info *ret)
+{
+	const struct ep_counts *counts = atomic_load(&probe->counts);
+	struct description description = {probe, ret};
+	struct plan_choice choice;
+
+	ret->address = probe->site->address;
+	plan_of(probe->site, &choice);
+	ret->plan = choice.plan;
+	ret->reason = choice.reason;
+	ret->hits = __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + enable_counted(probe);
+	ret->missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
+	ret->trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
+	engine_hold_objects(describe, &description);
+}
+
 int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret)
 {
-	const struct ep_counts *counts;
-	struct plan_choice choice;
 	struct ep_info info = {0};
-	struct description description = {probe, &info};
+	struct ep_probe *found;
 
 	if (!probe || !ret)
 		return -EP_INVALID;
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
 	engine_lock();
-	counts = atomic_load(&((struct ep_probe *)probe)->counts);
-	info.address = probe->site->address;
-	plan_of(probe->site, &choice);
-	info.plan = choice.plan;
-	info.reason = choice.reason;
-	info.hits = hits_of(probe);
-	info.missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
-	info.trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
-	engine_hold_objects(describe, &description);
+	found = handles_find(probe);
+	if (found)
+		read_probe(found, &info);
 	engine_unlock();
-	return give_info(&info, ret);
+	return found ? give_info(&info, ret) : -EP_INVALID;
 }
 
 static int check(uint64_t address, const struct ep_options *asked, struct ep_info *info)

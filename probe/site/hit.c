@@ -63,11 +63,11 @@ EP_TRAP_PATH static void call_all(const struct probe_list *list, struct ep_regs 
 	for (uint32_t i = 0; i < list->count; i++) {
 		struct ep_probe *probe = list->probes[i];
 
-		if (!atomic_load_explicit(&probe->enabled, memory_order_relaxed))
+		if (!probe_state_enabled(&probe->state))
 			continue;
 		count_hit(probe, trapped);
 		if (probe->handler)
-			probe->handler(probe, regs, probe->cookie);
+			probe->handler(probe->handle, regs, probe->cookie);
 	}
 }
 
@@ -115,7 +115,7 @@ EP_TRAP_PATH static void pass(struct probe_site *site, struct probe_thread *thre
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct ep_probe *probe = list->probes[i];
 
-		if (!atomic_load_explicit(&probe->enabled, memory_order_relaxed))
+		if (!probe_state_enabled(&probe->state))
 			continue;
 		if (probe->handler)
 			add_locked(&counts_of(probe)->missed);
@@ -138,7 +138,7 @@ EP_TRAP_PATH static void pass_nameless(struct probe_site *site, bool trapped)
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct ep_probe *probe = list->probes[i];
 
-		if (!atomic_load_explicit(&probe->enabled, memory_order_relaxed))
+		if (!probe_state_enabled(&probe->state))
 			continue;
 		add_locked(probe->handler ? &counts_of(probe)->missed : &counts_of(probe)->hits);
 		if (trapped && !probe->handler)
@@ -191,13 +191,13 @@ EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t pla
 	}
 	error = begin(thread, site, regs);
 	probe = atomic_load_explicit(&site->only, memory_order_acquire);
-	if (!probe || !atomic_load_explicit(&probe->enabled, memory_order_relaxed)) {
+	if (!probe || !probe_state_enabled(&probe->state)) {
 		atomic_store_explicit(&thread->running, NULL, memory_order_release);
 		hit_handlers(site, regs, false);
 		return;
 	}
 	__asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
-	probe->handler(probe, regs, probe->cookie);
+	probe->handler(probe->handle, regs, probe->cookie);
 	end(thread, error);
 }
 

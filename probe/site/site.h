@@ -10,20 +10,23 @@
 #include "emu/emu.h"
 #include "fallback-xol/jump.h"
 #include "include/emuprobe.h"
+#include "probe/site/state.h"
 #include "x86/insn.h"
 
 struct probe_site;
 
+/* Users have its handle, never its address: see probe/api/handles.c. */
 struct ep_probe {
+	struct probe_state state;
+	struct ep_probe *handle;
+	uint32_t number;
+	uint32_t counter; /* of hits; COUNTERS_NONE: all are in counts */
 	struct probe_site *site;
 	struct ep_probe *next_removed;
 	ep_handler handler;
 	void *cookie;
 	_Atomic(struct ep_counts *) counts;
 	struct ep_counts own_counts;
-	uint32_t counter;	  /* of hits; COUNTERS_NONE: all are in counts */
-	uint64_t frozen, skipped; /* the counter when it was disabled; counted while it was */
-	atomic_bool enabled;
 	bool general_only; /* the handler uses no vector registers */
 };
 

@@ -234,6 +234,16 @@ static bool is_in(const struct range *range, uint64_t address)
 	return address >= range->start && address < range->end;
 }
 
+static void never_enable(struct probe_state *state)
+{
+	struct probe_state_value old, new;
+
+	do {
+		old = new = probe_state_read(state);
+		new.word = probe_state_next(old.word, (old.word & PROBE_LIVE) | PROBE_NEVER);
+	} while (!probe_state_replace(state, old, new));
+}
+
 /* Handlers that are gone with their library must not be called: better late than never. */
 static void forget_in(struct probe_site *site, void *data)
 {
@@ -242,7 +252,7 @@ static void forget_in(struct probe_site *site, void *data)
 
 	for (uint32_t i = 0; list && i < list->count; i++)
 		if (is_in(range, (uint64_t)list->probes[i]->handler))
-			atomic_store(&list->probes[i]->enabled, false);
+			never_enable(&list->probes[i]->state);
 	if (is_in(range, site->address))
 		forget(site);
 }

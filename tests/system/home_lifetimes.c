@@ -42,3 +42,12 @@ Test(home_lifetimes, code_goes_away_and_comes_back)
 {
 	run(EP_PROGRAMS "/self_lifetimes");
 }
+
+Test(home_lifetimes, used_from_constructors_to_destructors)
+{
+	struct command_result result = RUN(EP_PROGRAMS "/self_misuse");
+
+	expect_status(result, 0);
+	cr_expect_str_eq(result.output, "well used\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
