@@ -84,18 +84,20 @@ static bool is_blocked(void)
 	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		       0);
 
+	bool is_whole = true; /* threads that cannot be listed are not none */
+
 	blocking = 0;
 	for (int round = 0; fd >= 0 && round < ROUNDS_MAX; round++) {
 		if (round)
 			sys2(SYS_nanosleep, &pause, NULL);
 		blocking = 0;
-		park_each_task(fd, look_at);
-		if (!blocking)
+		is_whole = park_each_task(fd, look_at);
+		if (!blocking || !is_whole)
 			break;
 	}
 	if (fd >= 0)
 		sys1(SYS_close, fd);
-	return blocking != 0;
+	return blocking || !is_whole;
 }
 
 static int64_t now(void)

@@ -8,7 +8,7 @@
  * generated code say, may have changed either. What was found holds for some milliseconds, so that
  * many probes made one by one do not look at all threads each time.
  *
- * @return   0; -EP_SIGNAL_TAKEN; -EP_SIGNALS_BLOCKED. 0 as well where one cannot look.
+ * @return   0; -EP_SIGNAL_TAKEN; -EP_SIGNALS_BLOCKED. 0 as well without /proc.
  * Context:  engine lock held, engine started. A few microseconds for each thread.
  */
 int watch_traps(void);
