@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * The public API: enabling and disabling. A detour that only counts does not ask whether its probe
  * is enabled, so the counter goes on while it is not. What was a hit is known by one number, .base:

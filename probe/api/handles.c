@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /*
  * Callers remove probes twice, use them afterwards, hand in what is none; and some of them are
  * signal handlers, which may wait for no lock. So what users hold is no pointer, though it has the

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: MIT
+/* SPDX-License-Identifier: MIT */
 /* Callers that are careless: nothing crashes, hangs, or counts what it should not. */
 #include <criterion/criterion.h>
 #include <limits.h>
