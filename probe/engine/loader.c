@@ -2,8 +2,9 @@
 /*
  * The loader tells debuggers what it does by calling a function that does nothing, whose address it
  * publishes (link.h, struct r_debug). A site of the engine's own stands there, and sends the thread
- * to changed() instead, as if that had been called: on the program's stack, of which it takes little
- * (roomy.c), with the loader's lock held and no other. Objects that were loaded are mapped by then and not yet relocated, and no
+ * to changed() instead, as if that had been called: on the program's stack, of which it takes
+ * little (roomy.c), with the loader's lock held and no other. Objects that were loaded are mapped
+ * by then and not yet relocated, and no
  * code of theirs has run; those that were unloaded are gone.
  *
  *	dl_open_worker() -> _dl_debug_state: int3 -> trap_handler -> changed() -> watchers

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loader tells us on whatever stack the program has called dlopen(), and pthread_exit(), which loads
- * the unwinder, runs on the last bytes of a thread's 16 KiB. What is done then takes more than that:
- * paths, functions, probes. So it gets a stack, mapped for this once, since a process that locks its
- * memory would pay for it all the time. Below is a page that nobody can touch.
+ * The loader tells us on whatever stack the program has called dlopen(), and pthread_exit(), which
+ * loads the unwinder, runs on the last bytes of a thread's 16 KiB. What is done then takes more than
+ * that: paths, functions, probes. So it gets a stack, mapped for this once, since a process that
+ * locks its memory would pay for it all the time. Below is a page that nobody can touch.
  */
 #include "probe/engine/roomy.h"
 
