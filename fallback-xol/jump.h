@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Trap-guarded jumps: five bytes that nobody who enters them in the middle survives unnoticed. */
+/* Jumps of five bytes: a thread that jumps into the middle of one gets a trap, and is sent on. */
 #ifndef EMUPROBE_FALLBACK_XOL_JUMP_H
 #define EMUPROBE_FALLBACK_XOL_JUMP_H
 

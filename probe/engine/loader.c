@@ -71,7 +71,11 @@ static void changed(void)
 	errno = error;
 }
 
-/* Where it is; the trap path only passes this on, and a compiler that knew would refer to it. */
+/*
+ * The address of changed(), which may not run in a trap: the trap path only makes the thread go there.
+ * Not constant: a compiler would put the name of the function into intercept(), which looks as if the
+ * trap path called it.
+ */
 static _Atomic uint64_t to_changed;
 
 EP_TRAP_PATH static bool intercept(const struct probe_site *site, struct ep_regs *regs,

@@ -3,12 +3,14 @@
  * The order of writes is what makes a jump safe to put into running code (docs/guarantees.md).
  * The first byte is an int3 already; then, with a barrier behind each step:
  *
- *	          push %rbp	mov %rsp, %rbp	  |	promote			undo
- *	          55		48 89 e5	  |
- *	armed     CC		48 89 e5 ..	  |
- *	1         CC		CC 89 e5 ..	  |  boundaries trap		boundaries are
- *original 2         CC		CC d1 d2 CC	  |  what is between is new	and what is between
- *	3         E9		CC d1 d2 CC	  |  it is a jump		it is an int3
+ *	           push %rbp    mov %rsp, %rbp
+ *	original   55           48 89 e5 ..
+ *	armed      CC           48 89 e5 ..     an int3
+ *	1          CC           CC 89 e5 ..     boundaries trap
+ *	2          CC           CC d1 d2 ..     what is between them is the jump's
+ *	3          E9           CC d1 d2 ..     a jump
+ *
+ * Promoting goes down the list to 3, undoing goes up to "armed".
  *
  * Nobody can execute a byte between boundaries without having come through a boundary, and each
  * of these traps for as long as the bytes behind it are not whole (G1).
@@ -235,7 +237,8 @@ static void write_all(struct probe_site *const *sites, size_t count, struct writ
 	    write_step(sites, count, BETWEEN, false, writes) &&
 	    write_step(sites, count, FIRST, false, writes))
 		return;
-	undo_all(sites, count, writes); /* what was written, and what was not: the same (G7) */
+	undo_all(sites, count,
+		 writes); /* where a byte was not yet written, this changes nothing (G7) */
 	for (size_t i = 0; i < count; i++)
 		sites[i]->jump_reason = EP_NOT_WRITABLE;
 }
