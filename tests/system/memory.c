@@ -44,6 +44,9 @@ Test(memory, can_be_locked_under_the_launcher)
 		struct command_result bare = RUN(LOCKS, ways[i]), counted, recorded;
 
 		cr_assert_eq(bare.status, 0, "%s", command_describe(&bare));
+		/* Everything is locked at once then, stacks of ours for all threads included. */
+		if (strcmp(ways[i], "after") == 0 && !may_lock_rings(ways[i]))
+			continue;
 		counted = RUN(EMUPROBE, "-c", "-e", "p:probed probed", "--", LOCKS, ways[i]);
 		cr_expect_str_eq(counted.output, bare.output, "%s", ways[i]);
 		check_hits(&counted);
