@@ -1,8 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* What a program pays before it runs. */
+#include <unistd.h>
+
 #include "tests/system/cli.h"
 
-TestSuite(start, .timeout = 400);
+static void need_strace(void)
+{
+	if (access("/usr/bin/strace", X_OK))
+		cr_skip_test("strace is not installed");
+}
+
+TestSuite(start, .init = need_strace, .timeout = 400);
 
 /* Each of some 2,500 probes takes three steps, of one or more bytes; there are 350 pages of text. */
 Test(start, text_is_written_by_the_page)
