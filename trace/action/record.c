@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <time.h>
 
+#include "sys/abi.h"
 #include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
@@ -51,13 +52,14 @@ static __thread struct {
 
 int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full)
 {
-	long page = sys_mmap(0, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long page = sys_mmap(0, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			     -1, 0);
 
 	if (sys_failed(page))
 		return -EP_NO_MEMORY;
 	/* Before Linux 4.14 there is no such advice: then only fork() itself is followed. */
+	sys_madvise((uint64_t)page, SYS_PAGE_SIZE, MADV_WIPEONFORK);
 	trace_clock_init(&session->shared->time_namespace);
-	sys_madvise((uint64_t)page, 4096, MADV_WIPEONFORK);
 	local.session = *session;
 	local.clock = session->shared->clock;
 	local.full = full;
