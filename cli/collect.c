@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -23,6 +24,7 @@
 #define BUFFER_SIZE   (1ul << 20)
 #define REAP_INTERVAL 64 /* passes */
 #define NAMES_AT_ONCE 8
+#define VIEWS_MAX     (32ul << 20) /* bytes */
 
 /* ---- output -------------------------------------------------------------------------------- */
 
@@ -94,22 +96,26 @@ static int open_output(struct collector *collector)
 }
 
 int collect_init(struct collector *collector, const struct options *options,
-		 const struct trace_session *session, struct trace_arena *arena)
+		 const struct trace_session *session, int session_fd, struct trace_arena *arena)
 {
+	const uint64_t processes = session->layout.process_max;
 	int error;
 
 	*collector = (struct collector){
 		.options = options,
 		.session = *session,
+		.session_fd = session_fd,
 		.arena = arena,
 		.text = {trace_arena_alloc(arena, BUFFER_SIZE), BUFFER_SIZE, 0},
-		.processes = trace_arena_alloc(arena, session->layout.process_max *
-							      sizeof(*collector->processes)),
-		.published = trace_arena_alloc(arena, session->layout.process_max *
-							      sizeof(*collector->published)),
+		.processes = trace_arena_alloc(arena, processes * sizeof(*collector->processes)),
+		.published = trace_arena_alloc(arena, processes * sizeof(*collector->published)),
+		.sources = trace_arena_alloc(arena, processes * sizeof(*collector->sources)),
+		.is_source = trace_arena_alloc(arena, processes * sizeof(*collector->is_source)),
+		.unreadable = trace_arena_alloc(arena, processes * sizeof(*collector->unreadable)),
 	};
 	error = trace_reader_init(&collector->reader, session, options->format, arena);
-	if (error || !collector->text.buffer || !collector->processes || !collector->published) {
+	if (error || !collector->text.buffer || !collector->processes || !collector->published ||
+	    !collector->sources || !collector->is_source || !collector->unreadable) {
 		complain("%s", ep_strerror(EP_NO_MEMORY));
 		return EXIT_OURS;
 	}
@@ -134,8 +140,8 @@ static bool share_published(struct collector *collector, const struct trace_proc
 {
 	uint64_t changes = atomic_load(&process->changes);
 
-	for (uint64_t i = trace_session_process_count(&collector->session); i-- > 0;) {
-		struct trace_published *other = &collector->published[i];
+	for (uint64_t i = collector->source_count; i-- > 0;) {
+		struct trace_published *other = &collector->published[collector->sources[i]];
 
 		if (!other->set || other->set != process->set || other->changes != changes)
 			continue;
@@ -146,6 +152,36 @@ static bool share_published(struct collector *collector, const struct trace_proc
 	return false;
 }
 
+/*
+ * What a program publishes is in its memory of the session, and we need some times that for a copy. One
+ * that says that there is more than it has ever written is a liar.
+ */
+static void set_limit(struct collector *collector)
+{
+	struct stat status;
+
+	if (fstat(collector->session_fd, &status) == 0)
+		collector->views.limit = VIEWS_MAX + 4 * 512 * (size_t)status.st_blocks;
+}
+
+static void read_published(struct collector *collector, uint64_t index)
+{
+	const struct trace_process *process = trace_session_process(&collector->session, index);
+	struct trace_published *published = &collector->published[index];
+
+	if (published->set && published->set != process->set) /* it never changes */
+		collector->unreadable[index] = true;
+	set_limit(collector);
+	if (!collector->unreadable[index])
+		collector->unreadable[index] = trace_publish_read(&collector->session, process,
+								  &collector->views, published);
+	collector->unreadable_count += collector->unreadable[index];
+	if (published->set && !published->is_shared && !collector->is_source[index]) {
+		collector->is_source[index] = true;
+		collector->sources[collector->source_count++] = (uint32_t)index;
+	}
+}
+
 static void learn(struct collector *collector, uint64_t index)
 {
 	const struct trace_process *process = trace_session_process(&collector->session, index);
@@ -153,12 +189,14 @@ static void learn(struct collector *collector, uint64_t index)
 	struct trace_published *published = &collector->published[index];
 	bool is_new = !known->known && !share_published(collector, process, published);
 	uint32_t before = known->count;
+	uint64_t counts;
 	size_t longest;
 
 	known->revision = atomic_load(&process->revision);
 	known->known = true;
 	known->pid = process->pid;
-	trace_publish_read(&collector->session, process, collector->arena, published);
+	if (!collector->unreadable[index])
+		read_published(collector, index);
 	known->views = published->views;
 	known->count = published->count;
 	longest = trace_reader_longest(known->views + before, known->count - before);
@@ -166,8 +204,9 @@ static void learn(struct collector *collector, uint64_t index)
 		known->longest = longest;
 	known->session = &collector->session;
 	known->process = process;
-	if (process->counts)
-		known->counts = trace_session_at(&collector->session, process->counts,
+	counts = process->counts;
+	if (counts)
+		known->counts = trace_session_at(&collector->session, counts,
 						 known->count * sizeof(*known->counts));
 	collector->reader.processes[index] = (struct trace_reader_process){
 		known->views, known->count, known->pid, known->longest};
@@ -318,6 +357,10 @@ static void complain_of_losses(struct collector *collector)
 	if (collector->reader.nonsense)
 		complain("%lu records were unreadable: has the program written to them?",
 			 (unsigned long)collector->reader.nonsense);
+	if (collector->unreadable_count)
+		complain("the probes of %lu processes are unreadable: has the program written to "
+			 "them?",
+			 (unsigned long)collector->unreadable_count);
 	if (collector->reader.misdated)
 		complain("%lu records had a time that cannot be: has the program written to them?",
 			 (unsigned long)collector->reader.misdated);
@@ -331,7 +374,7 @@ static bool read_unprobed(const struct collector *collector, int index,
 
 	if (atomic_load(&from->state) != 2)
 		return false;
-	memcpy(ret, from, sizeof(*ret));
+	memcpy(ret, (const void *)from, sizeof(*ret));
 	ret->name[sizeof(ret->name) - 1] = '\0';
 	return true;
 }

@@ -12,7 +12,9 @@ struct collector {
 	const struct options *options;
 	struct trace_session session;
 	struct trace_reader reader;
+	int session_fd;
 	struct trace_arena *arena;
+	struct trace_arena views; /* what is copied out of the session: see may_copy() */
 	struct trace_text text;
 	int output; /* descriptor */
 	const char *output_name;
@@ -22,13 +24,18 @@ struct collector {
 	uint64_t settled;  /* below this one, the probes of all have been read */
 	struct trace_summary_process *processes;
 	struct trace_published *published; /* one for each of them */
+	uint32_t *sources;		   /* of these, those whose views are not just another's */
+	uint64_t source_count;
+	bool *is_source;
+	bool *unreadable; /* what was published is nonsense: it is not read again */
+	uint64_t unreadable_count;
 	uint64_t passes;
 	uint64_t named; /* the ring whose thread's name was looked at last */
 };
 
 /** @return 0 or the exit status, after a message. */
 int collect_init(struct collector *collector, const struct options *options,
-		 const struct trace_session *session, struct trace_arena *arena);
+		 const struct trace_session *session, int session_fd, struct trace_arena *arena);
 
 /** Write what there is. @last: what is read later is lost. @return Whether there was anything. */
 bool collect_pass(struct collector *collector, bool last);

@@ -84,12 +84,15 @@ static int make_session(const struct options *options, int *ret_fd, struct trace
 }
 
 /* What the first process said when it gave up; it may have written anything. */
-static int read_report(const struct trace_session *session, const struct trace_source *definitions)
+static int read_report(const struct collector *collector, int status)
 {
-	const struct trace_report *report = &session->shared->report;
+	const struct trace_report *report = &collector->session.shared->report;
+	const struct trace_source *definitions = &collector->options->definitions;
 	struct ep_error_at error = {.error = (int)report->error, .column = report->column};
 
-	if (!atomic_load(&report->ready))
+	/* One that was probed has not given up, whatever it has written there since. */
+	if (!atomic_load(&report->ready) || collector->processes[0].known || !WIFEXITED(status) ||
+	    WEXITSTATUS(status) != EXIT_OURS)
 		return 0;
 	snprintf(error.message, sizeof(error.message), "%.*s", (int)sizeof(report->message) - 1,
 		 report->message);
@@ -122,7 +125,7 @@ static int run(const struct options *options, const struct launch *launch,
 	int status, error = launch_run(launch, collector, &status);
 
 	if (!error)
-		error = read_report(&collector->session, &options->definitions);
+		error = read_report(collector, status);
 	if (error)
 		return error;
 	if (options->wait)
@@ -174,6 +177,6 @@ int main(int argc, char **argv)
 	if (!error)
 		error = make_session(&options, &launch.session_fd, &session);
 	if (!error)
-		error = collect_init(&collector, &options, &session, &arena);
+		error = collect_init(&collector, &options, &session, launch.session_fd, &arena);
 	return error ? error : run(&options, &launch, &collector);
 }

@@ -17,6 +17,8 @@
 
 #include <string.h>
 
+#include "trace/language/scanner.h"
+
 #define LOOK_BACK 64 /* processes */
 
 #define CHANGES_MAX (1u << 20)
@@ -222,35 +224,57 @@ struct block {
 	const struct packed_probe *probes;
 	const struct packed_arg *args;
 	const char *strings;
+	uint64_t strings_left; /* bytes: each is of one name */
 };
 
+/* Does it say the same about its size as who led us to it? */
+static bool is_of_size(const struct packed *head, uint64_t size)
+{
+	uint64_t used = sizeof(*head) + head->probe_count * sizeof(struct packed_probe) +
+			head->arg_count * sizeof(struct packed_arg);
+
+	return head->probe_count <= PROBES_MAX && head->arg_count <= PROBES_MAX && used < size &&
+	       head->strings_size == size - used;
+}
+
+/* What stands in the session may change at any time: the copy is looked at again. */
 static bool open_block(char *copy, uint64_t size, struct block *ret)
 {
-	uint64_t used;
-
-	if (size <= sizeof(ret->head))
-		return false;
 	memcpy(&ret->head, copy, sizeof(ret->head));
-	if (ret->head.probe_count > PROBES_MAX || ret->head.arg_count > PROBES_MAX)
-		return false;
-	used = sizeof(ret->head) + ret->head.probe_count * sizeof(*ret->probes) +
-	       ret->head.arg_count * sizeof(*ret->args);
-	if (used >= size || ret->head.strings_size != size - used)
+	if (!is_of_size(&ret->head, size))
 		return false;
 	copy[size - 1] = '\0';
+	ret->strings_left = ret->head.strings_size;
 	ret->probes = (const void *)(copy + sizeof(ret->head));
 	ret->args = (const void *)(ret->probes + ret->head.probe_count);
 	ret->strings = (const char *)(ret->args + ret->head.arg_count);
 	return true;
 }
 
-static const char *string_at(const struct block *block, uint32_t at)
+/* NULL: nonsense. Not longer than all of them together, or what we write of them has no end. */
+static const char *string_at(struct block *block, uint32_t at)
 {
-	return at < block->head.strings_size ? block->strings + at : "?";
+	const char *ret = block->strings + at;
+	size_t size;
+
+	if (at >= block->head.strings_size)
+		return NULL;
+	size = strlen(ret) + 1;
+	if (size > block->strings_left)
+		return NULL;
+	block->strings_left -= size;
+	return ret;
 }
 
-static bool read_args(const struct block *block, const struct packed_probe *from,
-		      struct trace_arg *args)
+static const char *name_at(struct block *block, uint32_t at)
+{
+	const char *ret = string_at(block, at);
+	size_t length = ret ? strlen(ret) : 0;
+
+	return length && length <= TRACE_NAME_MAX && trace_is_name(ret, length) ? ret : NULL;
+}
+
+static bool read_args(struct block *block, const struct packed_probe *from, struct trace_arg *args)
 {
 	if (from->arg_count > TRACE_ARGS_MAX || from->arg_first > block->head.arg_count ||
 	    from->arg_count > block->head.arg_count - from->arg_first)
@@ -258,27 +282,29 @@ static bool read_args(const struct block *block, const struct packed_probe *from
 	for (uint32_t i = 0; i < from->arg_count; i++) {
 		const struct packed_arg *arg = &block->args[from->arg_first + i];
 
-		if (arg->type >= TRACE_TYPE_COUNT)
+		const char *name = name_at(block, arg->name);
+
+		if (arg->type >= TRACE_TYPE_COUNT || !name)
 			return false;
-		args[from->arg_first + i] = (struct trace_arg){.name = string_at(block, arg->name),
-							       .type = (uint8_t)arg->type};
+		args[from->arg_first + i] =
+			(struct trace_arg){.name = name, .type = (uint8_t)arg->type};
 	}
 	return true;
 }
 
-static bool read_view(const struct block *block, const struct packed_probe *from,
-		      struct trace_arg *args, struct trace_view *ret)
+static bool read_view(struct block *block, const struct packed_probe *from, struct trace_arg *args,
+		      struct trace_view *ret)
 {
 	const char *note = string_at(block, from->note);
 
 	if (from->plan > EP_PLAN_REFUSED || !read_args(block, from, args))
 		return false;
 	*ret = (struct trace_view){
-		.group = string_at(block, from->group),
+		.group = name_at(block, from->group),
 		.event = string_at(block, from->event),
 		.place = string_at(block, from->place),
 		.insn = string_at(block, from->insn),
-		.note = *note ? note : NULL,
+		.note = note && *note ? note : NULL,
 		.args = args + from->arg_first,
 		.arg_count = from->arg_count,
 		.definition = from->definition,
@@ -286,7 +312,7 @@ static bool read_view(const struct block *block, const struct packed_probe *from
 		.plan = from->plan,
 		.counter = from->counter,
 	};
-	return true;
+	return ret->group && ret->event && ret->place && ret->insn && note;
 }
 
 /* Room for @count views that are this process's alone. */
@@ -309,8 +335,7 @@ static int make_room(struct trace_published *published, uint32_t count, struct t
 }
 
 /* Each is there already, or the next one: no entry stays empty. */
-static int read_views(const struct block *block, struct trace_arg *args,
-		      struct trace_published *ret)
+static int read_views(struct block *block, struct trace_arg *args, struct trace_published *ret)
 {
 	for (uint32_t i = 0; i < block->head.probe_count; i++) {
 		const struct packed_probe *from = &block->probes[i];
@@ -328,7 +353,8 @@ static int read_views(const struct block *block, struct trace_arg *args,
 static int read_block(const struct trace_session *session, uint64_t at, uint64_t size,
 		      struct trace_arena *arena, struct trace_published *ret)
 {
-	const void *from = trace_session_at(session, at, size);
+	const void *from =
+		size > sizeof(struct packed) ? trace_session_at(session, at, size) : NULL;
 	struct trace_arg *args;
 	struct block block;
 	char *copy;
@@ -336,7 +362,11 @@ static int read_block(const struct trace_session *session, uint64_t at, uint64_t
 
 	if (!from)
 		return -EP_INVALID;
+	memcpy(&block.head, from, sizeof(block.head));
+	if (!is_of_size(&block.head, size))
+		return -EP_INVALID;
 	copy = trace_arena_copy(arena, from, size);
+	trace_session_forget(session, from, size);
 	if (!copy)
 		return -EP_NO_MEMORY;
 	if (!open_block(copy, size, &block) ||
@@ -358,7 +388,7 @@ struct change {
 static int list_changes(const struct trace_session *session, uint64_t last, uint64_t known,
 			struct trace_arena *arena, struct change **ret)
 {
-	uint64_t number = UINT64_MAX, count = 0;
+	uint64_t number = UINT64_MAX, count = 0, before;
 
 	*ret = NULL;
 	while (last && last != known) {
@@ -371,10 +401,12 @@ static int list_changes(const struct trace_session *session, uint64_t last, uint
 		if (!from || ++count > CHANGES_MAX)
 			return -EP_INVALID;
 		*change = (struct change){last, from->size, from->number, *ret};
+		before = from->before;
+		trace_session_forget(session, (const void *)from, sizeof(struct packed));
 		if (change->number >= number)
 			return -EP_INVALID;
 		number = change->number;
-		last = from->before;
+		last = before;
 		*ret = change;
 	}
 	return 0;

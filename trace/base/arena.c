@@ -29,6 +29,8 @@ static struct trace_arena_chunk *add_chunk(struct trace_arena *arena, size_t wan
 	long at;
 
 	size = (size + CHUNK_SIZE - 1) / CHUNK_SIZE * CHUNK_SIZE;
+	if (arena->limit && (arena->taken > arena->limit || size > arena->limit - arena->taken))
+		return NULL;
 	at = sys_mmap(0, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (sys_failed(at))
 		return NULL;
@@ -37,6 +39,7 @@ static struct trace_arena_chunk *add_chunk(struct trace_arena *arena, size_t wan
 	chunk->size = size;
 	chunk->used = sizeof(*chunk);
 	arena->chunks = chunk;
+	arena->taken += size;
 	return chunk;
 }
 
@@ -86,4 +89,5 @@ void trace_arena_deinit(struct trace_arena *arena)
 		chunk = next;
 	}
 	arena->chunks = NULL;
+	arena->taken = 0;
 }

@@ -7,6 +7,7 @@
 
 struct trace_arena {
 	struct trace_arena_chunk *chunks;
+	size_t taken, limit; /* bytes that it has, and may have; 0: no limit */
 };
 
 /**

@@ -100,10 +100,20 @@ EP_TRAP_PATH static uint64_t words_of(uint64_t first)
 	return first >> 32 & 0xffff; /* struct trace_record: probe, words, cpu */
 }
 
+EP_TRAP_PATH static void forget(const struct trace_reader *reader,
+				const struct trace_cursor *cursor)
+{
+	if (cursor->data)
+		trace_session_forget(&reader->session, cursor->data,
+				     reader->session.layout.ring_size);
+}
+
+/* Where the program leads us astray, we keep nothing of what we had to look at. */
 EP_TRAP_PATH static void skip_all(struct trace_reader *reader, struct trace_cursor *cursor)
 {
 	reader->nonsense++;
 	cursor->tail = cursor->head;
+	forget(reader, cursor);
 }
 
 /* The last resort: nothing comes out of order, whatever stands there. */
@@ -137,6 +147,7 @@ EP_TRAP_PATH static bool look(struct trace_reader *reader, uint32_t ring)
 EP_TRAP_PATH static void enter(struct trace_reader *reader, uint32_t index)
 {
 	struct trace_cursor *cursor = &reader->cursors[index];
+	const uint64_t *data;
 
 	cursor->head = cursor->word & TRACE_HEAD_POSITION;
 	if (trace_head_distance(cursor->tail, cursor->head) > reader->session.layout.ring_size ||
@@ -145,7 +156,10 @@ EP_TRAP_PATH static void enter(struct trace_reader *reader, uint32_t index)
 	if (cursor->tail == cursor->head)
 		return;
 	/* Where it is may change with its owner: looked up, and checked, once a pass. */
-	cursor->data = trace_session_ring_data(&reader->session, index);
+	data = trace_session_ring_data(&reader->session, index);
+	if (data != cursor->data)
+		forget(reader, cursor);
+	cursor->data = data;
 	if (!cursor->data)
 		skip_all(reader, cursor);
 	else if (look(reader, index))

@@ -8,7 +8,7 @@
  *	                     +-> ...
  *
  * Links are positions in the heap. The program may scribble on them: each is checked before use,
- *and a list that is longer than the heap could hold is a ring.
+ * and a list that comes back to where it was ends there.
  */
 #include "trace/session/counts.h"
 #include "include/counting.h"
@@ -91,21 +91,44 @@ EP_TRAP_PATH static void add_counters(const struct counter_block *block,
 	}
 }
 
+/* Finds a ring in as many steps as it has, or twice that: Brent's algorithm. */
+struct walk {
+	const struct counter_block *mark;
+	uint64_t steps, limit;
+};
+
+EP_TRAP_PATH static bool comes_back(struct walk *walk, const struct counter_block *block)
+{
+	if (block == walk->mark)
+		return true;
+	if (walk->steps++ == walk->limit) {
+		walk->mark = block;
+		walk->limit = 2 * walk->limit + 1;
+		walk->steps = 0;
+	}
+	return false;
+}
+
 EP_TRAP_PATH void trace_counts_read(const struct trace_session *session,
 				    const struct trace_process *process,
 				    const struct ep_counts *counts, const struct trace_view *views,
 				    uint32_t count, struct ep_counts *ret)
 {
 	const struct counter_block *block = block_at(session, atomic_load(&process->blocks));
-	uint64_t left = block_max(session);
+	struct walk walk = {0};
 
 	for (uint32_t i = 0; i < count; i++) {
 		ret[i].hits = counts ? __atomic_load_n(&counts[i].hits, __ATOMIC_RELAXED) : 0;
 		ret[i].missed = counts ? __atomic_load_n(&counts[i].missed, __ATOMIC_RELAXED) : 0;
 		ret[i].trapped = counts ? __atomic_load_n(&counts[i].trapped, __ATOMIC_RELAXED) : 0;
 	}
-	for (; block && left; left--) {
+	if (counts)
+		trace_session_forget(session, counts, count * sizeof(*counts));
+	while (count && block && !comes_back(&walk, block)) {
+		uint64_t next = *(const volatile uint64_t *)&block->next;
+
 		add_counters(block, views, count, ret);
-		block = block_at(session, *(const volatile uint64_t *)&block->next);
+		trace_session_forget(session, block, sizeof(*block));
+		block = block_at(session, next);
 	}
 }

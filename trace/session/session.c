@@ -114,7 +114,9 @@ static int make_file(uint64_t size)
 
 	if (fd < 0)
 		return -1;
-	if (sys6(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0) == 0)
+	/* The program can open it by its path: what is mapped must not be taken away behind us. */
+	if (sys6(SYS_ftruncate, fd, (long)size, 0, 0, 0, 0) == 0 &&
+	    sys6(SYS_fcntl, fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW, 0, 0, 0) == 0)
 		return (int)fd;
 	sys_close((int)fd);
 	return -1;
@@ -261,6 +263,17 @@ EP_TRAP_PATH void *trace_session_at(const struct trace_session *session, uint64_
 						  at % layout->heap_size + size)))
 		return NULL;
 	return (char *)session->shared + layout->heap + at;
+}
+
+EP_TRAP_PATH void trace_session_forget(const struct trace_session *session, const void *from,
+				       uint64_t size)
+{
+	uint64_t start = (uint64_t)from / SYS_PAGE_SIZE * SYS_PAGE_SIZE;
+	uint64_t end = ((uint64_t)from + size + SYS_PAGE_SIZE - 1) / SYS_PAGE_SIZE * SYS_PAGE_SIZE;
+
+	/* Of private memory it would be the end. */
+	if (!session->parts && (uint64_t)from - (uint64_t)session->shared < session->layout.size)
+		sys6(SYS_madvise, (long)start, (long)(end - start), MADV_DONTNEED, 0, 0, 0);
 }
 
 EP_TRAP_PATH uint64_t trace_session_alloc(const struct trace_session *session, uint64_t size)

@@ -64,6 +64,14 @@ EP_TRAP_PATH void trace_session_make_room(const struct trace_session *session, u
 EP_TRAP_PATH void *trace_session_at(const struct trace_session *session, uint64_t at,
 				    uint64_t size);
 
+/**
+ * The reader has seen what is at @from: it need not stay in its memory. A hole of the file that is
+ * looked at becomes memory, and the program says where to look.
+ * Context: TRAP_PATH; a system call, for who has mapped all of it.
+ */
+EP_TRAP_PATH void trace_session_forget(const struct trace_session *session, const void *from,
+				       uint64_t size);
+
 /** Do @size bytes at a position in any heap equal @data? Context: before trace_session_started(). */
 bool trace_session_equals(const struct trace_session *session, uint64_t at, const void *data,
 			  uint64_t size);

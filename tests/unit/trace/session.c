@@ -47,8 +47,48 @@ Test(trace_session, other_files_are_rejected, .init = setup)
 	cr_expect_eq(trace_session_open("/no/such/file", &other), -EP_IO);
 	cr_expect_eq(trace_session_open("/dev/null", &other), -EP_IO);
 	cr_expect_eq(trace_session_open("/tmp", &other), -EP_IO);
-	cr_expect_eq(ftruncate(fd, 4096 * 5), 0);
-	cr_expect_eq(trace_session_open(path, &other), -EP_INVALID, "it is shorter than it says");
+}
+
+Test(trace_session, shorter_than_it_says, .init = setup)
+{
+	int shorter = memfd_create("shorter", MFD_CLOEXEC);
+	struct trace_session other;
+	char at[64];
+
+	snprintf(at, sizeof(at), "/proc/self/fd/%d", shorter);
+	cr_assert_eq(write(shorter, session.shared, 4096 * 5), 4096 * 5);
+	cr_expect_eq(trace_session_open(at, &other), -EP_INVALID);
+	close(shorter);
+}
+
+/* It is not even looked at: a hole of the file that is read becomes memory. */
+Test(trace_session, more_than_was_published_is_not_copied)
+{
+	struct trace_arena arena = {0};
+	struct trace_published read = {0};
+	struct trace_process *process;
+	struct stat status;
+
+	cr_assert_eq(trace_session_create(&trace_shape_launcher, "p main", 6, &fd, &session), 0);
+	process = trace_session_process(&session, 0);
+	process->set = 64;
+	process->set_size = 256ul << 20;
+	cr_expect_eq(trace_publish_read(&session, process, &arena, &read), -EP_INVALID);
+	cr_expect_lt(trace_arena_size(&arena), 1ul << 20);
+	cr_assert_eq(fstat(fd, &status), 0);
+	cr_expect_lt(status.st_blocks * 512, 1l << 20);
+}
+
+/* What the reader has mapped would be gone under it. */
+Test(trace_session, cannot_be_cut_off_by_the_program, .init = setup)
+{
+	int own = open(path, O_RDWR | O_CLOEXEC);
+
+	cr_assert_geq(own, 0);
+	cr_expect_eq(ftruncate(own, 4096 * 5), -1);
+	cr_expect_eq(ftruncate(own, 1l << 50), -1);
+	cr_expect_eq(atomic_load(&trace_session_process(&session, 0)->state), TRACE_PROCESS_FREE);
+	close(own);
 }
 
 Test(trace_session, fifo_does_not_block, .init = setup)

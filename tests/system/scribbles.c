@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A program that writes random values over the session: the launcher neither crashes nor hangs, needs
+ * little memory, and what it writes is still JSON. EP_SCRIBBLE_SECONDS makes each run longer, and tries
+ * other seeds.
+ */
+#include <sys/resource.h>
+#include <time.h>
+
+#include "tests/system/cli.h"
+
+#define SECONDS	 "2"
+#define MEMORY	 "65536" /* KB, and what the launcher needs for a program that behaves: 8 MB */
+#define SCRIBBLE EP_PROGRAMS "/scribbles"
+
+TestSuite(scribbles, .timeout = 36000);
+
+static unsigned long first_seed(void)
+{
+	return getenv("EP_SCRIBBLE_SECONDS") ? (unsigned long)time(NULL) : 1;
+}
+
+/*
+ * The launcher's own peak, taken from /proc when it is about to end: what a wait says is also of the
+ * program, whose pages of the session are its own.
+ */
+static void run(const char *options, const char *check)
+{
+	const char *seconds = getenv("EP_SCRIBBLE_SECONDS");
+	unsigned long first = first_seed();
+
+	for (unsigned long seed = first; seed < first + 3; seed++) {
+		struct command_result result = command_shell(
+			"out=$(mktemp) && ulimit -c 0 && "
+			"timeout -s KILL $((60 + 4 * %s)) /bin/sh -c '\"$@\" & pid=$!; "
+			"while kill -0 $pid 2>/dev/null; do "
+			"peak=$(sed -n \"s/^VmHWM:[^0-9]*\\([0-9]*\\).*/\\1/p\" /proc/$pid/status "
+			"2>/dev/null); [ -n \"$peak\" ] && most=$peak; sleep 0.05; done; "
+			"wait $pid; status=$?; echo \"peak $most\"; "
+			"[ \"$most\" -lt " MEMORY " ] || exit 99; exit $status' "
+			"sh " EMUPROBE " %s -o \"$out\" -e 'p:hit " SCRIBBLE ":hit_me a=%%di' "
+			"-e 'p:get libc.so.6:getppid' " SCRIBBLE " %s %lu && %s \"$out\"; "
+			"status=$?; rm -f \"$out\"; exit $status",
+			seconds ? seconds : SECONDS, options, seconds ? seconds : SECONDS, seed,
+			check);
+
+		cr_expect_eq(result.status, 0, "seed %lu: %s", seed, command_describe(&result));
+		expect_contains(result, output, "scribbled");
+		expect_contains(result, output, "peak ");
+		expect_lacks(result, error, "could be cut off");
+		command_result_deinit(&result);
+	}
+}
+
+#define IS_JSON                                                                                    \
+	"python3 -c 'import json, sys\nfor line in open(sys.argv[1], \"rb\"): json.loads(line)'"
+
+Test(scribbles, over_events)
+{
+	run("", "test -s");
+}
+
+Test(scribbles, over_events_as_json)
+{
+	run("--format=json", IS_JSON);
+}
+
+Test(scribbles, over_counts)
+{
+	run("-c", "test -e");
+}
+
+Test(scribbles, over_counts_as_json)
+{
+	run("-c --format=json", IS_JSON);
+}
