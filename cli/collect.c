@@ -334,23 +334,37 @@ void collect_wake(struct collector *collector)
 
 /* ---- the end ------------------------------------------------------------------------------- */
 
-static void put_losses_as_json(struct collector *collector, uint64_t events)
+static void put_losses_as_json(struct collector *collector)
 {
+	uint64_t events = trace_reader_dropped(&collector->reader);
 	char line[96];
 	int size = snprintf(line, sizeof(line), "{\"type\":\"dropped\",\"events\":%lu}\n",
 			    (unsigned long)events);
 
-	write_buffered(collector, line, (size_t)size);
+	if (events)
+		write_buffered(collector, line, (size_t)size);
 }
 
 static void complain_of_losses(struct collector *collector)
 {
-	uint64_t dropped = trace_reader_dropped(&collector->reader);
+	uint64_t ringless = atomic_load(&collector->session.shared->lost_events);
+	uint64_t dropped = trace_reader_dropped(&collector->reader) - ringless;
 	uint64_t processes = atomic_load(&collector->session.shared->lost_processes);
+	uint64_t probes = atomic_load(&collector->session.shared->lost_probes);
 
 	if (dropped)
 		complain("%lu events were dropped: they came faster than they could be written",
 			 (unsigned long)dropped);
+	if (ringless)
+		complain("%lu events were dropped: there was no buffer left for their threads; %lu "
+			 "threads can have one at a time",
+			 (unsigned long)ringless,
+			 (unsigned long)collector->session.layout.ring_max);
+	if (probes)
+		complain(
+			"%lu places in objects that were loaded later are not probed: there was no "
+			"room for so many",
+			(unsigned long)probes);
 	if (processes)
 		complain("%lu processes were not probed: there were too many",
 			 (unsigned long)processes);
@@ -424,12 +438,10 @@ static void put_unprobed_as_json(struct collector *collector)
 static void summarize_as_json(struct collector *collector)
 {
 	const struct trace_sink sink = {write_buffered, collector};
-	uint64_t dropped = trace_reader_dropped(&collector->reader);
 
 	trace_summary_json(collector->processes, collector->known, collector->arena, &sink);
 	put_unprobed_as_json(collector);
-	if (dropped)
-		put_losses_as_json(collector, dropped);
+	put_losses_as_json(collector);
 }
 
 static void summarize_as_text(struct collector *collector)
@@ -448,14 +460,26 @@ static void summarize_as_text(struct collector *collector)
 			    collector->arena, &sink);
 }
 
+/* Who wants no summary wants to know all the same that something is missing. */
+static void put_losses(struct collector *collector)
+{
+	if (collector->options->format == TRACE_FORMAT_JSON) {
+		put_losses_as_json(collector);
+		write_out(collector, collector->text.buffer, collector->text.used);
+	}
+	complain_of_losses(collector);
+}
+
 void collect_finish(struct collector *collector)
 {
 	/* Twice, not until nothing is left: the program may have left a daemon behind. */
 	collect_pass(collector, true);
 	collect_pass(collector, true);
 	collector->text.used = 0;
-	if (collector->options->quiet && collector->options->mode != TRACE_MODE_CHECK)
+	if (collector->options->quiet && collector->options->mode != TRACE_MODE_CHECK) {
+		put_losses(collector);
 		return;
+	}
 	if (collector->options->format == TRACE_FORMAT_JSON)
 		summarize_as_json(collector);
 	else

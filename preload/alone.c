@@ -155,8 +155,17 @@ static struct trace_arming arming_of(const struct settings *settings)
 
 static void look_again(void *data)
 {
-	(void)data;
+	struct trace_probes *probes = data;
+	char text[128];
+
 	trace_private_look_again();
+	if (!probes->lost)
+		return;
+	snprintf(text, sizeof(text),
+		 "emuprobe: %zu places in a library that was loaded are not probed: no room\n",
+		 probes->lost);
+	trace_private_say(text, strlen(text));
+	probes->lost = 0;
 }
 
 static void follow_objects(const struct alone *alone, const struct settings *settings)
@@ -169,6 +178,7 @@ static void follow_objects(const struct alone *alone, const struct settings *set
 		.counts = alone->counts,
 		.arena = alone->arena,
 		.changed = look_again,
+		.data = alone->probes,
 	};
 
 	if (!kept)

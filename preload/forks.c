@@ -64,6 +64,8 @@ void start_publish_changes(void *data)
 		trace_session_process(&forked_session, trace_record_follow_fork());
 
 	(void)data;
+	atomic_fetch_add(&forked_session.shared->lost_probes, forked_probes->lost);
+	forked_probes->lost = 0;
 	if (process)
 		trace_publish_changes(&forked_session, process, forked_probes);
 }

@@ -84,8 +84,10 @@ static int on_match(const struct ep_match *match, void *data)
 
 	if (search->later && is_back(search, match))
 		return 0;
-	if (search->later && search->probes->count == search->probes->room)
-		return 1;
+	if (search->later && search->probes->count == search->probes->room) {
+		search->probes->lost++;
+		return 0;
+	}
 	probe = search->later ? &search->probes->list[search->probes->count]
 			      : add_probe(search->probes, search->arena);
 	if (!probe)

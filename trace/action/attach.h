@@ -9,6 +9,7 @@
 struct trace_probes {
 	struct trace_probe *list;
 	size_t count, room;
+	size_t lost;		  /* found later, and there was no room */
 	struct trace_names names; /* in use */
 };
 
@@ -29,7 +30,7 @@ int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_
  * Look for places that those of @definitions which wait for objects (a '?' behind the place) mean
  * in the object that @within lies in, which was just loaded.
  * Those that were found in it before, and whose probes are gone, get their new addresses; others
- * are added behind, as long as there is room: the list is not moved.
+ * are added behind, as long as there is room: the list is not moved. The rest is counted as lost.
  *
  * @return   0 or -EP_NO_MEMORY.
  * Context:  one thread at a time.

@@ -53,7 +53,7 @@ static void on_loaded(const struct ep_object *object)
 	if (trace_attach_resolve_in(own.definitions, object->start, own.arena, own.probes) ||
 	    trace_attach_arm(own.probes, &own.arming, own.counts, own.arena))
 		return;
-	if (own.probes->count > before)
+	if (own.probes->count > before || own.probes->lost)
 		own.changed(own.data);
 	trace_attach_enable(own.probes);
 }

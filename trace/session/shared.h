@@ -22,7 +22,7 @@
 #include "trace/clock/timens.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 7
+#define TRACE_SESSION_VERSION 8
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
@@ -139,6 +139,7 @@ struct trace_shared {
 	_Atomic uint32_t heap_count; /* heaps that are in use */
 	_Atomic uint64_t lost_processes;
 	_Atomic uint64_t lost_events; /* of threads that got no ring */
+	_Atomic uint64_t lost_probes; /* in objects that were loaded later: no room in the table */
 	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
 	_Atomic uint64_t unprobed_others; /* for which there was no entry */
 };
