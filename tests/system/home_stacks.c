@@ -15,6 +15,11 @@ Test(home_stacks, are_as_without_us)
 	home_run(HOME_ALL, STACKS, NULL);
 }
 
+Test(home_stacks, are_not_made_where_a_sandbox_kills_for_it)
+{
+	home_run_counted(HOME_ALL, EP_PROGRAMS "/no_more_stacks", NULL, 1);
+}
+
 struct depths {
 	long hit, call, signal;
 };
