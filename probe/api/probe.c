@@ -13,9 +13,9 @@
 #include "include/counting.h"
 #include "probe/api/enable.h"
 #include "probe/api/handles.h"
+#include "probe/api/options.h"
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
-#include "probe/guest/host.h"
 #include "probe/guest/watch.h"
 #include "probe/image/leaf.h"
 #include "probe/image/place.h"
@@ -25,41 +25,8 @@
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
 
-#define OPTIONS_MAX 4096 /* bytes, of callers to come */
-
 static struct ep_probe *removed_probes;
 static struct probe_list *replaced_lists;
-
-/* ---- options ------------------------------------------------------------------------------- */
-
-static bool is_zero(const uint8_t *from, const uint8_t *end)
-{
-	while (from < end)
-		if (*from++)
-			return false;
-	return true;
-}
-
-/* Callers may be older or newer than we are: what they do not know is zero, what we do not know
- * must be. */
-static int read_options(const struct ep_options *options, struct ep_options *ret)
-{
-	const uint8_t *bytes = (const uint8_t *)options;
-
-	*ret = (struct ep_options){.size = sizeof(*ret)};
-	if (!options)
-		return 0;
-	/* Of whole fields: half a pointer is none. */
-	if (options->size < offsetof(struct ep_options, handler) || options->size % 8 ||
-	    options->size > OPTIONS_MAX ||
-	    (options->size > sizeof(*ret) && !is_zero(bytes + sizeof(*ret), bytes + options->size)))
-		return -EP_INVALID;
-	memcpy(ret, options, options->size < sizeof(*ret) ? options->size : sizeof(*ret));
-	if (ret->flags & ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY) ||
-	    (unsigned int)ret->plan > EP_PLAN_JUMP)
-		return -EP_INVALID;
-	return 0;
-}
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
@@ -222,7 +189,7 @@ static int create_one(struct ep_request *request)
 	struct ep_options options;
 	struct probe_site *site;
 	struct ep_probe *probe;
-	int error = read_options(request->options, &options);
+	int error = options_read(request->options, &options);
 
 	if (!error)
 		error = sites_get((uint64_t)request->addr, options.plan, &site);
@@ -519,122 +486,4 @@ void ep_use_counter_memory(ep_counter_memory alloc, void *data)
 	engine_lock();
 	counters_use_memory(alloc, data);
 	engine_unlock();
-}
-
-/* ---- info ---------------------------------------------------------------------------------- */
-
-static int give_info(struct ep_info *info, struct ep_info *ret)
-{
-	size_t size = ret->size;
-
-	if (size < offsetof(struct ep_info, hits) || size % 8)
-		return -EP_INVALID;
-	info->size = size;
-	memcpy(ret, info, size < sizeof(*info) ? size : sizeof(*info));
-	if (size > offsetof(struct ep_info, object) && size < sizeof(*info))
-		((char *)ret)[size - 1] = '\0'; /* a name may be cut off */
-	return 0;
-}
-
-struct description {
-	const struct ep_probe *probe;
-	struct ep_info *info;
-};
-
-static void describe(void *data)
-{
-	const struct description *description = data;
-	const struct ep_probe *probe = description->probe;
-
-	place_describe(probe->site->address, description->info);
-	x86_insn_text(&probe->site->insn, description->info->insn, sizeof(description->info->insn));
-}
-
-static void read_probe(struct ep_probe *probe, struct ep_info *ret)
-{
-	const struct ep_counts *counts = atomic_load(&probe->counts);
-	struct description description = {probe, ret};
-	struct plan_choice choice;
-
-	ret->address = probe->site->address;
-	plan_of(probe->site, &choice);
-	ret->plan = choice.plan;
-	ret->reason = choice.reason;
-	ret->hits = __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + enable_counted(probe);
-	ret->missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
-	ret->trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
-	engine_hold_objects(describe, &description);
-}
-
-int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret)
-{
-	struct ep_info info = {0};
-	struct ep_probe *found;
-
-	if (!probe || !ret)
-		return -EP_INVALID;
-	if (probe_thread_in_handler())
-		return -EP_IN_HANDLER;
-	engine_lock();
-	found = handles_find(probe);
-	if (found)
-		read_probe(found, &info);
-	engine_unlock();
-	return found ? give_info(&info, ret) : -EP_INVALID;
-}
-
-static int check(uint64_t address, const struct ep_options *asked, struct ep_info *info)
-{
-	struct plan_choice choice = {EP_PLAN_REFUSED, 0};
-	struct ep_options options;
-	struct x86_insn insn;
-	int error = read_options(asked, &options);
-
-	if (error)
-		return error;
-	error = place_check(address, &insn);
-	if (!error) {
-		x86_insn_text(&insn, info->insn, sizeof(info->insn));
-		error = plan_choose(&insn, options.plan, &choice);
-	}
-	if (!error)
-		plan_foresee(&insn, options.plan, &choice);
-	info->plan = error ? EP_PLAN_REFUSED : choice.plan;
-	info->reason = error ? -error : choice.reason;
-	return error;
-}
-
-int ep_available(void)
-{
-	return host_check(); /* without the lock, which is a system call that may be forbidden */
-}
-
-struct question {
-	const struct ep_options *options;
-	struct ep_info info;
-	int error;
-};
-
-static void answer(void *data)
-{
-	struct question *question = data;
-
-	question->error = check(question->info.address, question->options, &question->info);
-	place_describe(question->info.address, &question->info);
-}
-
-int ep_check(const void *addr, const struct ep_options *options, struct ep_info *ret)
-{
-	struct question question = {options, {.address = (uint64_t)addr}, 0};
-	int size_error;
-
-	if (!ret)
-		return -EP_INVALID;
-	if (probe_thread_in_handler())
-		return -EP_IN_HANDLER;
-	engine_lock();
-	engine_hold_objects(answer, &question);
-	engine_unlock();
-	size_error = give_info(&question.info, ret);
-	return size_error ? size_error : question.error;
 }

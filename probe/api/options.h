@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of a probe, as the caller gives them. */
+#ifndef EMUPROBE_PROBE_API_OPTIONS_H
+#define EMUPROBE_PROBE_API_OPTIONS_H
+
+#include "include/emuprobe.h"
+
+/** @options, which may be NULL, of another size, or nonsense. Returns 0 or -EP_INVALID. */
+int options_read(const struct ep_options *options, struct ep_options *ret);
+
+#endif
