@@ -115,7 +115,7 @@ static bool set_size(long fd, size_t size)
 
 static int memfd_create_sized(size_t size)
 {
-	const char *name = "emuprobe";
+	const char *name = "emuprobe-code"; /* as maps show it */
 	long fd = sys6(SYS_memfd_create, (long)name, MFD_CLOEXEC | MFD_NOEXEC_SEAL, 0, 0, 0, 0);
 
 	if (fd == -EINVAL)

@@ -62,7 +62,9 @@ static void find_ranges(void)
 	while (maps && fgets(line, sizeof(line), maps)) {
 		unsigned long start, end;
 
-		if (strstr(line, "memfd:emuprobe") && sscanf(line, "%lx-%lx", &start, &end) == 2)
+		/* Not the engine's code, which is a file of another name. */
+		if (strstr(line, "/memfd:emuprobe (deleted)") && strstr(line, " rw-s ") &&
+		    sscanf(line, "%lx-%lx", &start, &end) == 2)
 			add_range((void *)start, end - start);
 	}
 	if (maps)
