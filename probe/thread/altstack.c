@@ -358,10 +358,11 @@ EP_TRAP_PATH void altstack_leave(ucontext_t *context)
 EP_TRAP_PATH static uint64_t end_of(const ucontext_t *context)
 {
 	const uint8_t *state = (const uint8_t *)context->uc_mcontext.fpregs;
-	const uint32_t *said = (const uint32_t *)(const void *)(state + SYS_XSAVE_SOFTWARE);
+	const uint32_t *said;
 
 	if (!state)
 		return (uint64_t)context + sizeof(*context) + sizeof(siginfo_t);
+	said = (const uint32_t *)(const void *)(state + SYS_XSAVE_SOFTWARE);
 	return (uint64_t)state + (said[0] == SYS_XSAVE_MAGIC ? said[1] : SYS_XSAVE_LEGACY);
 }
 

@@ -172,10 +172,10 @@ EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 
 	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
 		struct probe_thread *record = record_of(slot_of(tid, i), &spare);
-		uint32_t owner = record ? atomic_load(&record->tid) : UINT32_MAX;
+		uint32_t owner = record ? atomic_load(&record->tid) : 0;
 
 		/* Of our own ID: left by a thread that is dead, or wiped under us. */
-		if ((owner == tid || owner == 0) && claim(record, owner, tid))
+		if (record && (owner == tid || owner == 0) && claim(record, owner, tid))
 			return record;
 	}
 	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
