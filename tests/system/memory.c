@@ -35,6 +35,14 @@ static bool may_lock_rings(const char *way)
 	return false;
 }
 
+/* Without a launcher each thread that records has a ring of its own at once, and how many of them
+   there are at a time is chance. */
+static bool locks_what_comes(const char *way)
+{
+	return strcmp(way, "before") == 0 || strcmp(way, "future") == 0 ||
+	       strcmp(way, "after") == 0;
+}
+
 static bool locks_what_is_there(const char *way)
 {
 	return strcmp(way, "future") != 0 && strcmp(way, "mlock2") != 0;
@@ -77,7 +85,7 @@ Test(memory, can_be_locked_without_a_launcher)
 		struct command_result bare = RUN(LOCKS, ways[i]), alone;
 
 		cr_expect_str_eq(bare.error, "", "%s", command_describe(&bare));
-		if (strcmp(ways[i], "after") == 0 && !may_lock_rings(ways[i]))
+		if (locks_what_comes(ways[i]) && !may_lock_rings(ways[i]))
 			continue;
 		alone = command_shell("EMUPROBE='p:probed probed' EMUPROBE_OUTPUT=/dev/stderr "
 				      "LD_PRELOAD=%s %s %s",
