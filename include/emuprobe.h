@@ -151,6 +151,35 @@ struct ep_probe;
  */
 typedef void (*ep_handler)(struct ep_probe *probe, struct ep_regs *regs, void *cookie);
 
+/* How a call of a probed function ended. */
+enum ep_end {
+	EP_END_RETURN, /* it returned */
+	EP_END_UNWIND, /* an exception, or the cancellation of its thread, went through it */
+	EP_END_JUMP, /* longjmp() and the like have left it, or its stack is gone: noticed later, when
+			  the thread next enters or leaves a function that is probed like this */
+};
+
+#define EP_CALL_WORDS 10
+
+/* One call of a probed function, from its entry to its end. */
+struct ep_call {
+	uint64_t words[EP_CALL_WORDS]; /* the handlers' own, from one to the other; not cleared */
+	uint64_t return_address;       /* in the caller */
+	/* At a return: the 16 bytes of xmm0, which may be changed; NULL: EP_GENERAL_REGS_ONLY. */
+	uint64_t *xmm0;
+	enum ep_end end; /* in .ended */
+};
+
+/**
+ * Called at the entry of a function, and at the end of the same call: once each, in the thread that
+ * makes the call. Contexts and limits are those of ep_handler.
+ *
+ * @regs   At the entry as for ep_handler. At a return those that the caller finds: rip is
+ *         .return_address; what is written to rax and rdx is what it gets. Otherwise NULL.
+ */
+typedef void (*ep_call_handler)(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+				void *cookie);
+
 /* How a thread gets past the probed instruction. */
 enum ep_plan {
 	EP_PLAN_AUTO,	 /* ask for: the best that is safe and pays */
@@ -172,6 +201,8 @@ struct ep_counts {
 	uint64_t hits;	  /* times the handler was called; without one, times it was reached */
 	uint64_t missed;  /* times it was passed without a call: see ep_handler */
 	uint64_t trapped; /* how many of the hits took a trap, and not a jump */
+	/* Of calls (EP_CALLS), how they ended; those that did not are still running. */
+	uint64_t returns, unwound, abandoned; /* EP_END_RETURN, _UNWIND, _JUMP */
 };
 
 enum ep_flags {
@@ -181,6 +212,11 @@ enum ep_flags {
 	   its code shows this by itself, a few instructions without a frame pointer that call
 	   nothing elsewhere, the flag is not needed. */
 	EP_GENERAL_REGS_ONLY = 1 << 1,
+	/* The address is a function's first instruction, and calls are followed to their ends. Implied
+	   by .entered and .ended. A call whose end cannot be followed is not entered, but counted as
+	   missed: the 32,769th place that calls a probed function, one in code without unwind
+	   information (of a JIT compiler, say), the 8,193rd call at once in a thread. */
+	EP_CALLS = 1 << 2,
 };
 
 struct ep_options {
@@ -192,6 +228,8 @@ struct ep_options {
 	enum ep_plan plan;	  /* EP_PLAN_AUTO .. EP_PLAN_JUMP */
 	struct ep_counts *counts; /* count here instead of inside the probe: memory shared with
 				     another process, say. Must live as long as the probe. */
+	/* Instead of .handler: at the entry and at the end of each call; NULL: nothing. */
+	ep_call_handler entered, ended;
 };
 
 /**
@@ -267,6 +305,7 @@ struct ep_info {
 	char object[64];  /* soname or basename of the object, "" for generated code */
 	char symbol[192]; /* nearest symbol at or below the address, "" where none is known */
 	char insn[96];	  /* the instruction, disassembled */
+	uint64_t returns, unwound, abandoned; /* see struct ep_counts */
 };
 
 /**
