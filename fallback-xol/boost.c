@@ -16,6 +16,7 @@
 #include "fallback-xol/displace.h"
 #include "fallback-xol/head.h"
 #include "fallback-xol/relocate.h"
+#include "fallback-xol/stub.h"
 #include "x86/encode.h"
 #include "x86/regs.h"
 
@@ -166,13 +167,18 @@ EP_TRAP_PATH static bool head_origin(uint64_t rip, struct xol_origin *ret)
 	return address != 0;
 }
 
+EP_TRAP_PATH static bool stub_origin(uint64_t rip, struct xol_origin *ret)
+{
+	return xol_stub_origin(rip, &ret->address, &ret->state, &ret->resume, &ret->executed);
+}
+
 EP_TRAP_PATH bool xol_origin(uint64_t rip, struct xol_origin *ret)
 {
 	const struct xol_slot *slot = xol_slot_find(rip);
 	const struct xol_step *step;
 
 	if (!slot)
-		return head_origin(rip, ret);
+		return stub_origin(rip, ret) || head_origin(rip, ret);
 	if (rip - slot->rx >= slot->size)
 		return false;
 	step = slot->steps;
@@ -191,13 +197,14 @@ EP_TRAP_PATH bool xol_origin(uint64_t rip, struct xol_origin *ret)
 }
 
 /* By how much RSP is too low. */
-static const uint8_t stack_distance[] = {
+static const int16_t stack_distance[] = {
 	[XOL_STATE_EXACT] = 0,
 	[XOL_STATE_BELOW] = XOL_RED_ZONE,
 	[XOL_STATE_SCRATCH] = XOL_RED_ZONE + sizeof(uint64_t),
 	[XOL_STATE_PUSHED] = sizeof(uint64_t),
 	[XOL_STATE_RAX_RCX] = XOL_RED_ZONE + 2 * sizeof(uint64_t),
 	[XOL_STATE_PUSHED_TWICE] = 2 * sizeof(uint64_t),
+	[XOL_STATE_POPPED] = -(int)sizeof(uint64_t),
 };
 
 EP_TRAP_PATH static void restore_stack(unsigned int state, struct ep_regs *regs)
@@ -211,7 +218,7 @@ EP_TRAP_PATH static void restore_stack(unsigned int state, struct ep_regs *regs)
 		regs->rax = saved[0];
 		regs->rcx = saved[1];
 	}
-	regs->rsp += stack_distance[stack];
+	regs->rsp += (uint64_t)(int64_t)stack_distance[stack];
 }
 
 EP_TRAP_PATH void xol_origin_restore(const struct xol_origin *origin, struct ep_regs *regs)

@@ -209,6 +209,38 @@ int xol_code_map(uint64_t at, size_t size, struct xol_code *ret)
 	return fd < 0 ? fd : memfd_close(fd, map_twice(at, size, fd, ret));
 }
 
+#define REPEATED ((size_t)256 << 10) /* bytes of the file */
+
+/* A mapping that fails, half way, leaves none of them behind that could be executed. */
+static int repeat(uint64_t at, size_t size, int fd)
+{
+	for (uint64_t done = 0; done < size; done += REPEATED) {
+		if (!sys_failed(sys_mmap(at + done, REPEATED, PROT_READ | PROT_EXEC,
+					 MAP_SHARED | MAP_FIXED, fd, 0)))
+			continue;
+		sys_mmap(at, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
+			 -1, 0);
+		return -EP_NO_MEMORY;
+	}
+	return 0;
+}
+
+int xol_code_repeat(uint64_t at, size_t size, const uint8_t *pattern, size_t pattern_size)
+{
+	int fd = memfd_create_sized(REPEATED);
+	long rw;
+
+	if (fd < 0)
+		return fd;
+	rw = sys_mmap(0, REPEATED, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (sys_failed(rw))
+		return memfd_close(fd, -EP_NO_MEMORY);
+	for (size_t i = 0; i < REPEATED; i++)
+		((uint8_t *)rw)[i] = pattern[i % pattern_size];
+	sys_munmap((uint64_t)rw, REPEATED);
+	return memfd_close(fd, repeat(at, size, fd));
+}
+
 static int chunk_create(struct sys_window window, uint64_t near, size_t size, struct chunk **ret)
 {
 	struct chunk *chunk = xol_arena_alloc(sizeof(*chunk));

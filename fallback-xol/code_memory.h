@@ -59,6 +59,17 @@ int xol_code_alloc_in(struct sys_window window, uint64_t near, size_t size, size
 int xol_code_map(uint64_t at, size_t size, struct xol_code *ret);
 
 /**
+ * Put code over what is mapped at @at, which is the engine's own: @pattern, again and again. Not to be
+ * written to.
+ *
+ * @size     A multiple of 256 KiB; of @pattern_size, a power of two.
+ *
+ * @return   0 or -EP_NO_MEMORY: nothing has changed, or is nowhere executable.
+ * Context:  as xol_code_alloc().
+ */
+int xol_code_repeat(uint64_t at, size_t size, const uint8_t *pattern, size_t pattern_size);
+
+/**
  * Different in a child after fork(): nothing that was allocated, but not yet used, under another
  * generation may be written to, since the parent may do the same.
  *

@@ -16,6 +16,19 @@
 #include "fallback-xol/detour.h"
 #include "x86/regs.h"
 
+/* stub.S is this file with other names, whose data lies elsewhere. */
+#ifndef SHARED
+#define SHARED(kind)  xol_detour_##kind
+#define ADDRESS	      DETOUR_ADDRESS
+#define SITE	      DETOUR_SITE
+#define PLACE	      DETOUR_PLACE
+#define HIT	      DETOUR_HIT
+#define BEHIND	      DETOUR_DISPLACED
+/* DW_OP_const1u -DETOUR_ADDRESS, minus */
+#define CFI_TO_ADDRESS 0x08, -DETOUR_ADDRESS, 0x1c
+#define CFI_SIZE       7
+#endif
+
 #define RETURN	    EP_REGS_SIZE
 #define RED_ZONE    128
 #define P_FROM_B    (RETURN + 8 + RED_ZONE) /* registers, return address, red zone */
@@ -100,8 +113,8 @@
 	.macro	cfi_program
 	.cfi_signal_frame
 	.cfi_def_cfa rsp, RED_ZONE + 8
-	# DW_CFA_expression RA, { CFA - 136; deref; - 54 }
-	.cfi_escape 0x10, 0x10, 0x07, 0x08, 0x88, 0x1c, 0x06, 0x08, -DETOUR_ADDRESS, 0x1c
+	# DW_CFA_expression RA, { CFA - 136; deref; to the data }
+	.cfi_escape 0x10, 0x10, CFI_SIZE, 0x08, 0x88, 0x1c, 0x06, CFI_TO_ADDRESS
 	.endm
 
 	# RFLAGS stay in rbx, which the handler keeps.
@@ -109,9 +122,9 @@
 	movq	RETURN(%rbp), %rax
 	leaq	P_FROM_B(%rbp), %rcx
 	movq	EP_REGS_RFLAGS(%rbp), %rbx
-	movq	DETOUR_ADDRESS(%rax), %r8
-	movq	DETOUR_SITE(%rax), %rsi
-	movq	DETOUR_PLACE(%rax), %rdx
+	movq	ADDRESS(%rax), %r8
+	movq	SITE(%rax), %rsi
+	movq	PLACE(%rax), %rdx
 	movq	%rbp, %rdi
 	movq	%rcx, EP_REGS_RSP(%rbp)
 	movq	%r8, EP_REGS_RIP(%rbp)
@@ -119,7 +132,8 @@
 	jz	.Lcall\@
 	cld					# the ABI wants it so
 .Lcall\@:
-	call	*DETOUR_HIT(%rax)
+	movq	%rsp, %rcx			# vector registers, if they are kept
+	call	*HIT(%rax)
 	.endm
 
 	# Vector registers, in memory at rsp.
@@ -160,14 +174,14 @@
 	.size	\name, .-\name
 	.endm
 
-	function xol_detour_general
+	function SHARED(general)
 	save_registers
 	andq	$-16, %rsp
 	call_handler
 	jmp	leave
-	end	xol_detour_general
+	end	SHARED(general)
 
-	function xol_detour_sse
+	function SHARED(sse)
 	save_registers
 	make_room
 	stmxcsr	MXCSR(%rsp)			# its exception flags, above all
@@ -176,13 +190,13 @@
 	ldmxcsr	MXCSR(%rsp)
 	load	movups, xmm, LOWER
 	jmp	leave
-	end	xol_detour_sse
+	end	SHARED(sse)
 
 	/*
 	 * Loading zeros into the upper halves would put them into use, and cost all SSE code from
 	 * then on. XGETBV can tell whether they are, but is slower than a look at the values.
 	 */
-	function xol_detour_avx
+	function SHARED(avx)
 	save_registers
 	make_room
 	stmxcsr	MXCSR(%rsp)
@@ -215,9 +229,9 @@
 	jmp	leave
 1:	load	vmovups, ymm, LOWER
 	jmp	leave
-	end	xol_detour_avx
+	end	SHARED(avx)
 
-	function xol_detour_avx512
+	function SHARED(avx512)
 	save_registers
 	make_room
 	stmxcsr	MXCSR(%rsp)
@@ -251,7 +265,7 @@
 	jmp	leave
 1:	load	vmovups, zmm, LOWER
 	jmp	2b
-	end	xol_detour_avx512
+	end	SHARED(avx512)
 
 /* Back to the detour, or to where the handler wants to go. rbp is B. */
 	.type	leave, @function
@@ -263,7 +277,7 @@ leave:
 	cfi_saved
 	movq	RETURN(%rbp), %rax
 	leaq	P_FROM_B(%rbp), %rcx
-	movq	DETOUR_ADDRESS(%rax), %rdx
+	movq	ADDRESS(%rax), %rdx
 	cmpq	%rcx, EP_REGS_RSP(%rbp)
 	jne	move
 	cmpq	%rdx, EP_REGS_RIP(%rbp)
@@ -301,7 +315,7 @@ leave:
 move:
 	movq	EP_REGS_RIP(%rbp), %r8
 	cmpq	%rdx, %r8
-	leaq	DETOUR_DISPLACED(%rax), %rax	# only RSP was changed
+	leaq	BEHIND(%rax), %rax	# only RSP was changed
 	cmoveq	%rax, %r8
 	movq	EP_REGS_RSP(%rbp), %rdx
 	leaq	-P_FROM_B(%rdx), %rdx		# new B

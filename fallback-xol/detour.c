@@ -14,7 +14,6 @@
  */
 #include "fallback-xol/detour.h"
 
-#include "fallback-xol/boost.h"
 #include "x86/cpu.h"
 #include "x86/encode.h"
 
@@ -88,6 +87,12 @@ static uint64_t build_call(struct xol_builder *to, uint64_t address,
 	xol_build_call_mem(to, shared);
 	xol_build_step(to, address, XOL_STATE_BELOW | XOL_STATE_HANDLED);
 	xol_build_add_rsp(to, XOL_RED_ZONE);
+	if (detour->asks_the_way) {
+		uint8_t bytes[8];
+
+		xol_build_step(to, address, XOL_STATE_HANDLED);
+		xol_build_bytes(to, bytes, x86_put_jmp_rsp(bytes, XOL_WAY_ON));
+	}
 	return code;
 }
 
@@ -216,10 +221,10 @@ EP_TRAP_PATH bool xol_detour_has_no_mark(struct ep_regs *regs, int32_t mark_offs
 	static const uint8_t load[] = {0x64, 0x48, 0x8b, 0x0c, 0x25}; /* mov rcx, fs:[disp32] */
 	static const uint8_t cmp[] = {0x64, 0x48, 0x81, 0x3c, 0x25};  /* and an imm32 */
 	const uint8_t *at = (const uint8_t *)regs->rip;
-	struct xol_origin origin;
+	const struct xol_slot *slot = xol_slot_find(regs->rip);
 	bool loads;
 
-	if (!xol_origin(regs->rip, &origin))
+	if (!slot || regs->rip - slot->rx >= slot->size)
 		return false;
 	loads = is_same(at, load, sizeof(load));
 	if ((!loads && !is_same(at, cmp, sizeof(cmp))) ||

@@ -13,6 +13,9 @@
 #define DETOUR_HIT	 -30
 #define DETOUR_DISPLACED 8 /* the displaced instructions */
 
+/* Where a detour that asks finds the address at which it goes on, from the program's RSP. */
+#define XOL_WAY_ON -16
+
 /* What a thread has at %fs:mark_offset if what else is read through %fs is ours. */
 #define XOL_THREAD_MARK 0x5e9ad3b1
 
@@ -34,9 +37,11 @@ enum xol_save {
  * and the displaced instructions are not executed.
  */
 struct xol_detour {
-	void (*hit)(struct ep_regs *regs, void *site, uint64_t place);
+	void (*hit)(struct ep_regs *regs, void *site, uint64_t place, void *vectors);
 	void *site;
 	enum xol_save save;
+	/* It goes on where @hit says, by a word at XOL_WAY_ON from the program's stack pointer. */
+	bool asks_the_way;
 	/* Do nothing but what is displaced: it is there for its @guard. */
 	bool silent;
 	/* Of the syscalls among what is displaced; NULL: none. */

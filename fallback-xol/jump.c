@@ -66,9 +66,10 @@ static void describe_region(const struct x86_insn *insns, unsigned int count, st
  * A call in place of a call: its return address is the right one, and the processor will predict
  * the return.
  */
-static bool is_called(const struct x86_insn *insns, const struct xol_jump *jump)
+static bool is_called(const struct x86_insn *insns, const struct xol_detour *detour,
+		      const struct xol_jump *jump)
 {
-	return jump->count == 1 && jump->length == XOL_JUMP_SIZE &&
+	return !detour->asks_the_way && jump->count == 1 && jump->length == XOL_JUMP_SIZE &&
 	       x86_insn_flow(insns) == X86_FLOW_CALL;
 }
 
@@ -81,7 +82,7 @@ static int build(const struct x86_insn *insns, const struct xol_detour *detour,
 
 	to->guard = detour->guard;
 	*ret_code = xol_build_detour(to, jump->address, detour,
-				     is_called(insns, jump) ? x86_insn_target(insns) : 0);
+				     is_called(insns, detour, jump) ? x86_insn_target(insns) : 0);
 	for (unsigned int i = 0; i < jump->count && !error; i++) {
 		jump->entry[i] = xol_build_here(to);
 		error = xol_displace(&insns[i], to);
@@ -187,10 +188,11 @@ static int choose_head(struct xol_jump *jump, struct xol_code *ret)
 	return error == -EP_OUT_OF_REACH ? alloc_head(pattern, true, ret) : error;
 }
 
-static void write_jump(const struct x86_insn *insns, struct xol_jump *jump)
+static void write_jump(const struct x86_insn *insns, const struct xol_detour *detour,
+		       struct xol_jump *jump)
 {
 	x86_put_jmp(jump->bytes, jump->address, jump->head);
-	if (is_called(insns, jump))
+	if (is_called(insns, detour, jump))
 		jump->bytes[0] = X86_CALL_REL32;
 	for (unsigned int i = 1; i < jump->count; i++)
 		jump->invalid_opcode |= jump->bytes[jump->offset[i]] != X86_INT3;
@@ -251,7 +253,7 @@ int xol_jump_prepare(const struct x86_insn *insns, unsigned int count,
 				  : make_detour(insns, detour, &jump, &jump.head);
 	if (error)
 		return error;
-	write_jump(insns, &jump);
+	write_jump(insns, detour, &jump);
 	*ret = jump;
 	return 0;
 }

@@ -23,6 +23,7 @@ enum xol_state {
 	XOL_STATE_PUSHED,	 /* RSP is 8 too low */
 	XOL_STATE_RAX_RCX,	 /* RSP is 144 too low and points to the values of RAX and RCX */
 	XOL_STATE_PUSHED_TWICE,	 /* RSP is 16 too low */
+	XOL_STATE_POPPED,	 /* RSP is 8 too high */
 	XOL_STATE_STACK = 7,	 /* mask of the above */
 	XOL_STATE_SYSCALL = 8,	 /* RCX may be the address behind the copy of a syscall */
 	XOL_STATE_EXECUTED = 16, /* the address is that behind the instruction */

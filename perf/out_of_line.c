@@ -30,9 +30,10 @@ struct made {
 	double ns, bytes, mappings, lookup_ns;
 };
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place)
+static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
 {
 	(void)place;
+	(void)vectors;
 	(void)regs;
 	(void)site;
 }

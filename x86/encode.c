@@ -83,6 +83,22 @@ size_t x86_put_call_mem(uint8_t *to, int32_t disp)
 	return 2 + put32(to + 2, (uint64_t)disp);
 }
 
+size_t x86_put_jmp_rsp(uint8_t *to, int8_t disp)
+{
+	to[0] = 0xff; /* jmp [rsp+disp8] */
+	to[1] = 0x64;
+	to[2] = 0x24;
+	to[3] = (uint8_t)disp;
+	return 4;
+}
+
+size_t x86_put_push_mem(uint8_t *to, int32_t disp)
+{
+	to[0] = 0xff; /* push [rip+disp] */
+	to[1] = 0x35;
+	return 2 + put32(to + 2, (uint64_t)disp);
+}
+
 size_t x86_put_jmp_mem(uint8_t *to, int32_t disp)
 {
 	to[0] = 0xff; /* jmp [rip+disp] */

@@ -37,7 +37,9 @@ size_t x86_put_call(uint8_t *to, uint64_t at, uint64_t target);			  /* call rel3
 size_t x86_put_jmp_abs(uint8_t *to, uint64_t target); /* jmp [rip+0]; .quad target */
 size_t x86_put_call_mem(uint8_t *to, int32_t disp);   /* call [rip+disp] */
 size_t x86_put_jmp_mem(uint8_t *to, int32_t disp);    /* jmp [rip+disp] */
+size_t x86_put_jmp_rsp(uint8_t *to, int8_t disp);     /* jmp [rsp+disp] */
 size_t x86_put_push(uint8_t *to, unsigned int reg);   /* push r64 */
+size_t x86_put_push_mem(uint8_t *to, int32_t disp);   /* push [rip+disp] */
 size_t x86_put_pop(uint8_t *to, unsigned int reg);    /* pop r64 */
 size_t x86_put_push_top(uint8_t *to);		      /* push (%rsp) */
 size_t x86_put_ret(uint8_t *to);

@@ -30,9 +30,10 @@ static void count(struct survey_counts *counts, int error)
 	counts->all++;
 }
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place)
+static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
 {
 	(void)place;
+	(void)vectors;
 	(void)regs;
 	(void)site;
 }

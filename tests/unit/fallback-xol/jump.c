@@ -76,9 +76,10 @@ static bool sees_all(const struct ep_regs *regs, const void *site)
 }
 
 /* Sees all, and destroys what a C function may destroy. */
-static void hit(struct ep_regs *regs, void *site, uint64_t place)
+static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
 {
 	(void)place;
+	(void)vectors;
 	hits++;
 	right_hits += sees_all(regs, site);
 	caller_of_hit = (uint64_t)__builtin_return_address(0);
@@ -215,9 +216,10 @@ Test(jump_region, has_int3_at_boundaries_where_there_is_space)
 
 static void (*change)(struct ep_regs *regs);
 
-static void change_hit(struct ep_regs *regs, void *site, uint64_t place)
+static void change_hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
 {
 	(void)place;
+	(void)vectors;
 	(void)site;
 	change(regs);
 }

@@ -91,9 +91,10 @@ static void handle_steps(void)
 	sigaction(SIGTRAP, &action, NULL);
 }
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place)
+static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
 {
 	(void)place;
+	(void)vectors;
 	(void)regs;
 	(void)site;
 	hits++;

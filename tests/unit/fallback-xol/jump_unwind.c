@@ -93,9 +93,10 @@ static void stop_stepping(void)
 	__asm__ volatile("pushfq; andl %0, (%%rsp); popfq" : : "i"(~TRAP) : "memory", "cc");
 }
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place)
+static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
 {
 	(void)place;
+	(void)vectors;
 	(void)site;
 	if (moving)
 		regs->rip = (uint64_t)elsewhere;

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Stubs: where a probed function returns to. There is one for each place that calls one, so what is
+ * found on the stack says by itself where the caller goes on: whatever becomes of our records, nobody
+ * returns to a wrong place, and every unwinder finds the caller. The processor predicts both returns,
+ * since each has its call:
+ *
+ *	caller:  call function -> jmp detour -> jmp stub
+ *	stub:    lea 8(%rsp),%rsp	# the return address is taken off,
+ *		 call *body		# and another one takes its place
+ *		 ...
+ *	body:    ret -------------> stub: call the handlers; push the return address; ret -> caller
+ *
+ * The code of all stubs is the same; what differs is data, in private memory at a fixed distance, so
+ * that a new one needs no code to be written, and a child of fork() makes its own.
+ */
+#ifndef EMUPROBE_FALLBACK_XOL_STUB_H
+#define EMUPROBE_FALLBACK_XOL_STUB_H
+
+#define XOL_STUBS     32768
+#define XOL_STUB_SIZE 64 /* of code, and of data */
+
+/* Offsets in the code, at which the state of the stack changes; see stub.c. */
+#define STUB_TAKEN    8	 /* the return address has been taken off */
+#define STUB_RETURNED 14 /* where the function returns to */
+#define STUB_BELOW    22 /* RSP is 128 too low */
+#define STUB_HANDLED  28 /* where the handlers return to */
+#define STUB_LEAVE    36 /* RSP is right again */
+#define STUB_PUSHED   42 /* the return address is on the stack */
+#define STUB_END      43
+
+/* Offsets in the data. */
+#define STUB_ADDRESS 0
+#define STUB_SITE    8
+#define STUB_PLACE   16
+#define STUB_HIT     24
+#define STUB_SHARED  32
+#define STUB_BODY    40
+
+#ifndef __ASSEMBLER__
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fallback-xol/detour.h"
+#include "include/emuprobe.h"
+
+/* The data of a stub. Constant once it is there, but for .shared and .body, each value of which will do. */
+struct xol_stub {
+	uint64_t address; /* where the caller goes on */
+	void *site;
+	uint64_t place; /* its own address */
+	void (*hit)(struct ep_regs *regs, void *site, uint64_t place, void *vectors);
+	_Atomic(const uint8_t *) shared; /* what saves registers around .hit */
+	_Atomic uint64_t body; /* what is called; 0: stubs of traps are only returned to */
+	uint64_t unused[2];
+};
+
+/**
+ * Map the code, at the first call.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  any thread that holds the registry lock.
+ */
+int xol_stub_init(void);
+
+/** What a stub calls around .hit, if that may use @save. Context: any. */
+const uint8_t *xol_stub_code_for(enum xol_save save);
+
+/**
+ * The stub for calls of the function at @site from the call in front of @address.
+ *
+ * @site     Begins with the function's address; told to @hit.
+ * @hit      Called at the return, with RIP @address; as in struct xol_detour.
+ * @shared   xol_stub_code_for(). The stub keeps the one that saves more.
+ * @body     Of a function that is called by the stub. 0: not by this one.
+ *
+ * @return   NULL: there are no more, or xol_stub_init() has not been called.
+ * Context:  TRAP_PATH; wait-free.
+ */
+EP_TRAP_PATH struct xol_stub *xol_stub_get(void *site, uint64_t address,
+					   void (*hit)(struct ep_regs *, void *, uint64_t, void *),
+					   const uint8_t *shared, uint64_t body);
+
+/** Where a thread goes that has the return address on top of its stack. */
+EP_TRAP_PATH uint64_t xol_stub_entry(const struct xol_stub *stub);
+
+/** What the function finds as its return address. */
+EP_TRAP_PATH uint64_t xol_stub_return(const struct xol_stub *stub);
+
+/** Is @address what a function that was called by a stub returns to? */
+EP_TRAP_PATH bool xol_stub_is_return(uint64_t address);
+
+/** Does @stub keep the vector registers around .hit? */
+EP_TRAP_PATH bool xol_stub_keeps_vectors(const struct xol_stub *stub);
+
+/** From now on @stub saves what @shared does, or more. */
+EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared);
+
+/** The stub that @rip is in, NULL: none. Context: TRAP_PATH. */
+EP_TRAP_PATH struct xol_stub *xol_stub_at(uint64_t rip);
+
+/**
+ * Where a thread in a stub is, as the program should see it: what struct xol_origin has.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool xol_stub_origin(uint64_t rip, uint64_t *ret_address, uint16_t *ret_state,
+				  uint64_t *ret_resume, bool *ret_returned);
+
+/**
+ * From now on @set is called by unwinders that remove frames of called functions, once for each stub
+ * that they pass.
+ */
+void xol_stub_on_unwind(void (*set)(void));
+
+/* Parts of stub.S. */
+extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[], xol_stub_avx512[];
+extern uint8_t xol_stubs[XOL_STUBS][XOL_STUB_SIZE];
+extern struct xol_stub xol_stub_data[XOL_STUBS];
+#endif
+
+#endif
