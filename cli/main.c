@@ -163,7 +163,7 @@ int main(int argc, char **argv)
 	char path[PATH_MAX], library[PATH_MAX];
 	struct launch launch = {.path = path, .library = library};
 	struct trace_session session;
-	int error = options_read(argc, argv, &arena, &options);
+	int error = options_parse(argc, argv, &arena, &options);
 
 	launch.command = options.command;
 	if (!error)

@@ -196,7 +196,7 @@ static int check_definitions(const struct options *options, struct trace_arena *
 	return failed ? EXIT_OURS : 0;
 }
 
-int options_read(int argc, char **argv, struct trace_arena *arena, struct options *ret)
+int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int option, error = 0;
 

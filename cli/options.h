@@ -33,7 +33,7 @@ struct options {
  *
  * @return   0 or the exit status, after a message.
  */
-int options_read(int argc, char **argv, struct trace_arena *arena, struct options *ret);
+int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret);
 
 /** "emuprobe: MESSAGE" on standard error. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);

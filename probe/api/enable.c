@@ -25,7 +25,7 @@
 void enable_init(struct ep_probe *probe, bool enabled)
 {
 	struct probe_state_value old, new;
-	bool has_base = enabled || probe->handler;
+	bool has_base = enabled || probe_is_called(probe);
 
 	do {
 		old = probe_state_read(&probe->state);
@@ -55,7 +55,7 @@ static bool try_to_set(struct ep_probe *probe, struct probe_state_value old, uin
 {
 	uint64_t flags = PROBE_LIVE | enabled;
 
-	if (probe->handler)
+	if (probe_is_called(probe))
 		return replace(probe, old, flags, old.base);
 	if (!replace(probe, old, flags | PROBE_CHANGING, old.base))
 		return false;
@@ -104,7 +104,8 @@ uint64_t enable_counted(struct ep_probe *probe)
 			break;
 	}
 	/* Where a change has begun, the base is still that of before. */
-	if (!probe->handler && !(state.word & PROBE_ENABLED) == !(state.word & PROBE_CHANGING))
+	if (!probe_is_called(probe) &&
+	    !(state.word & PROBE_ENABLED) == !(state.word & PROBE_CHANGING))
 		return state.base;
 	return sum - state.base;
 }

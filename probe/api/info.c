@@ -11,6 +11,7 @@
 #include "probe/guest/host.h"
 #include "probe/image/place.h"
 #include "probe/site/plan.h"
+#include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
 
 static int give_info(struct ep_info *info, struct ep_info *ret)
@@ -53,6 +54,10 @@ static void read_probe(struct ep_probe *probe, struct ep_info *ret)
 	ret->hits = __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + enable_counted(probe);
 	ret->missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
 	ret->trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
+	ret->returns = __atomic_load_n(&counts->returns, __ATOMIC_RELAXED) +
+		       counters_sum(probe->return_counter);
+	ret->unwound = __atomic_load_n(&counts->unwound, __ATOMIC_RELAXED);
+	ret->abandoned = __atomic_load_n(&counts->abandoned, __ATOMIC_RELAXED);
 	engine_hold_objects(describe, &description);
 }
 

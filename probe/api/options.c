@@ -31,8 +31,15 @@ int options_read(const struct ep_options *options, struct ep_options *ret)
 	    (options->size > sizeof(*ret) && !is_zero(bytes + sizeof(*ret), bytes + options->size)))
 		return -EP_INVALID;
 	memcpy(ret, options, options->size < sizeof(*ret) ? options->size : sizeof(*ret));
-	if (ret->flags & ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY) ||
+	if (ret->handler && options_follow(ret))
+		return -EP_INVALID;
+	if (ret->flags & ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY | EP_CALLS) ||
 	    (unsigned int)ret->plan > EP_PLAN_JUMP)
 		return -EP_INVALID;
 	return 0;
+}
+
+bool options_follow(const struct ep_options *options)
+{
+	return options->flags & EP_CALLS || options->entered || options->ended;
 }

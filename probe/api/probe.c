@@ -19,12 +19,14 @@
 #include "probe/guest/watch.h"
 #include "probe/image/leaf.h"
 #include "probe/image/place.h"
+#include "probe/site/calls.h"
 #include "probe/site/plan.h"
 #include "probe/site/registry.h"
 #include "probe/site/sites.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
 
+static uint64_t serial;
 static struct ep_probe *removed_probes;
 static struct probe_list *replaced_lists;
 
@@ -34,7 +36,7 @@ static struct ep_probe *only_probe(const struct probe_site *site, const struct p
 {
 	struct ep_probe *probe = list && list->count == 1 ? list->probes[0] : NULL;
 
-	return probe && probe->handler && probe->counter != COUNTERS_NONE &&
+	return probe && probe->handler && !probe->follows && probe->counter != COUNTERS_NONE &&
 			       probe->counter == site->counter
 		       ? probe
 		       : NULL;
@@ -44,6 +46,7 @@ static void publish(struct probe_site *site, struct probe_list *list)
 {
 	struct probe_list *old = atomic_load(&site->probes);
 
+	calls_choose_leave(site, list);
 	atomic_store_explicit(&site->probes, list, memory_order_release);
 	atomic_store_explicit(&site->only, only_probe(site, list), memory_order_release);
 	if (old) {
@@ -161,6 +164,20 @@ static bool detach(struct ep_probe *probe)
 
 /* ---- create -------------------------------------------------------------------------------- */
 
+static bool is_general(const struct ep_options *options)
+{
+	const void *const handlers[] = {(const void *)options->handler,
+					(const void *)options->entered,
+					(const void *)options->ended};
+
+	if (options->flags & EP_GENERAL_REGS_ONLY)
+		return true;
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
+		if (handlers[i] && !leaf_is_general((uint64_t)handlers[i]))
+			return false;
+	return true;
+}
+
 static struct ep_probe *probe_create(struct probe_site *site, const struct ep_options *options)
 {
 	struct ep_probe *probe = handles_take();
@@ -169,9 +186,15 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 		return NULL;
 	probe->site = site;
 	probe->handler = options->handler;
+	probe->entered = options->entered;
+	probe->ended = options->ended;
+	probe->follows = options_follow(options);
 	probe->cookie = options->cookie;
-	probe->general_only = options->flags & EP_GENERAL_REGS_ONLY ||
-			      (options->handler && leaf_is_general((uint64_t)options->handler));
+	probe->serial = ++serial;
+	probe->general_only = is_general(options);
+	probe->return_counter = COUNTERS_NONE;
+	if (probe->follows && !options->counts)
+		probe->return_counter = counters_alloc();
 	atomic_init(&probe->counts, options->counts ? options->counts : &probe->own_counts);
 	borrow_counter(probe, !options->counts);
 	enable_init(probe, !(options->flags & EP_DISABLED));
@@ -180,6 +203,8 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 
 static void probe_destroy(struct ep_probe *probe)
 {
+	if (probe->return_counter != COUNTERS_NONE)
+		counters_free(probe->return_counter);
 	return_counter(probe);
 	handles_give_back(probe);
 }
@@ -191,6 +216,8 @@ static int create_one(struct ep_request *request)
 	struct ep_probe *probe;
 	int error = options_read(request->options, &options);
 
+	if (!error && options_follow(&options))
+		error = calls_init();
 	if (!error)
 		error = sites_get((uint64_t)request->addr, options.plan, &site);
 	if (error)

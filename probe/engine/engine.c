@@ -19,7 +19,7 @@
 #include "probe/guest/host.h"
 #include "probe/guest/membarrier.h"
 #include "probe/guest/signals.h"
-#include "probe/site/hit.h"
+#include "probe/site/running.h"
 #include "probe/thread/altstack.h"
 #include "probe/thread/thread.h"
 #include "probe/trap/deliver.h"
@@ -125,7 +125,7 @@ int engine_start(void)
 	if (error)
 		return error;
 	engine_tell_depth();
-	hit_init();
+	running_init();
 	if (!is_ours)
 		error = take_over();
 	is_ours = !error;

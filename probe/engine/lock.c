@@ -14,6 +14,7 @@
 #include "probe/guest/signals.h"
 #include "probe/image/objects.h"
 #include "probe/thread/counters.h"
+#include "probe/thread/records.h"
 #include "probe/thread/thread.h"
 #include "sys/abi.h"
 #include "sys/call.h"
@@ -45,6 +46,7 @@ static void after_fork(void)
 static void after_fork_child(void)
 {
 	static const pthread_mutex_t unlocked = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+	records_follow_fork();
 	engine_tell_depth();
 	mutex = unlocked; /* its owner has another ID here */
 	pthread_mutex_lock(&mutex);

@@ -1,44 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part of a hit that is the same under every plan: handlers in the order of registration,
- * recursion, counters. A thread publishes the site whose handlers it runs, with plain stores; who
- * removes a probe pays for the ordering with a barrier on all threads (probe_thread_wait), so
- * that a hit pays nothing (G5).
+ * recursion, counters.
  */
 #include "probe/site/hit.h"
 
-#include <errno.h>
-
+#include "probe/site/calls.h"
+#include "probe/site/running.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
-
-static long errno_offset; /* of errno from the thread pointer: the same in every thread */
-
-EP_TRAP_PATH static inline uint64_t load_fs(int64_t offset)
-{
-	uint64_t ret;
-
-	__asm__ volatile("movq %%fs:(%1), %0" : "=r"(ret) : "r"(offset));
-	return ret;
-}
-
-EP_TRAP_PATH static inline int load_errno(void)
-{
-	int ret;
-
-	__asm__ volatile("movl %%fs:(%1), %0" : "=r"(ret) : "r"(errno_offset));
-	return ret;
-}
-
-EP_TRAP_PATH static inline void store_errno(int value)
-{
-	__asm__ volatile("movl %0, %%fs:(%1)" : : "r"(value), "r"(errno_offset) : "memory");
-}
-
-void hit_init(void)
-{
-	errno_offset = (char *)&errno - (char *)load_fs(0);
-}
 
 EP_TRAP_PATH static struct ep_counts *counts_of(const struct ep_probe *probe)
 {
@@ -58,46 +28,38 @@ EP_TRAP_PATH static void count_hit(const struct ep_probe *probe, bool trapped)
 		add_locked(&counts_of(probe)->trapped);
 }
 
-EP_TRAP_PATH static void call_all(const struct probe_list *list, struct ep_regs *regs, bool trapped)
+EP_TRAP_PATH static void call_one(struct ep_probe *probe, struct calls_entry *entry)
 {
-	for (uint32_t i = 0; i < list->count; i++) {
-		struct ep_probe *probe = list->probes[i];
-
-		if (!probe_state_enabled(&probe->state))
-			continue;
-		count_hit(probe, trapped);
-		if (probe->handler)
-			probe->handler(probe->handle, regs, probe->cookie);
+	if (probe->follows && !calls_enter(entry, probe)) {
+		add_locked(&counts_of(probe)->missed);
+		return;
 	}
+	count_hit(probe, entry->trapped);
+	if (probe->handler)
+		probe->handler(probe->handle, entry->regs, probe->cookie);
 }
 
-/* Returns what errno was. */
-EP_TRAP_PATH static inline int begin(struct probe_thread *thread, struct probe_site *site,
-				     const struct ep_regs *regs)
+/* Returns as calls_way_on(). */
+EP_TRAP_PATH static uint64_t call_all(const struct probe_list *list, struct probe_site *site,
+				      struct ep_regs *regs, bool trapped)
 {
-	thread->running_rsp = regs->rsp;
-	atomic_store_explicit(&thread->running, site, memory_order_relaxed);
-	atomic_signal_fence(memory_order_seq_cst);
-	return load_errno();
+	struct calls_entry entry = {.site = site, .regs = regs, .trapped = trapped};
+
+	for (uint32_t i = 0; i < list->count; i++)
+		if (probe_state_enabled(&list->probes[i]->state))
+			call_one(list->probes[i], &entry);
+	return calls_way_on(&entry);
 }
 
-EP_TRAP_PATH static inline void end(struct probe_thread *thread, int error)
+EP_TRAP_PATH static uint64_t call_handlers(struct probe_site *site, struct ep_regs *regs,
+					   struct probe_thread *thread, bool trapped)
 {
-	atomic_store_explicit(&thread->calls, thread->calls + 1, memory_order_relaxed);
-	atomic_store_explicit(&thread->running, NULL, memory_order_release);
-	if (error != load_errno())
-		store_errno(error);
-}
-
-EP_TRAP_PATH static void call_handlers(struct probe_site *site, struct ep_regs *regs,
-				       struct probe_thread *thread, bool trapped)
-{
-	int error = begin(thread, site, regs);
+	int error = running_begin(thread, site, regs->rsp);
 	const struct probe_list *list = atomic_load_explicit(&site->probes, memory_order_acquire);
+	uint64_t way_on = list ? call_all(list, site, regs, trapped) : 0;
 
-	if (list)
-		call_all(list, regs, trapped);
-	end(thread, error);
+	running_end(thread, error, NULL);
+	return way_on;
 }
 
 /*
@@ -117,7 +79,7 @@ EP_TRAP_PATH static void pass(struct probe_site *site, struct probe_thread *thre
 
 		if (!probe_state_enabled(&probe->state))
 			continue;
-		if (probe->handler)
+		if (probe_is_called(probe))
 			add_locked(&counts_of(probe)->missed);
 		else
 			count_hit(probe, trapped);
@@ -140,31 +102,37 @@ EP_TRAP_PATH static void pass_nameless(struct probe_site *site, bool trapped)
 
 		if (!probe_state_enabled(&probe->state))
 			continue;
-		add_locked(probe->handler ? &counts_of(probe)->missed : &counts_of(probe)->hits);
-		if (trapped && !probe->handler)
+		add_locked(probe_is_called(probe) ? &counts_of(probe)->missed
+						  : &counts_of(probe)->hits);
+		if (trapped && !probe_is_called(probe))
 			add_locked(&counts_of(probe)->trapped);
 	}
 	probe_thread_end_nameless();
 }
 
-EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bool trapped)
+EP_TRAP_PATH static uint64_t handle(struct probe_site *site, struct ep_regs *regs, bool trapped)
 {
 	struct probe_thread *thread = probe_thread_self();
 
 	if (!thread)
 		pass_nameless(site, trapped);
 	if (!thread || thread->engine_depth)
-		return;
-	if (probe_thread_runs_handler(thread, regs->rsp))
-		pass(site, thread, trapped);
-	else
-		call_handlers(site, regs, thread, trapped);
+		return 0;
+	if (!probe_thread_runs_handler(thread, regs->rsp))
+		return call_handlers(site, regs, thread, trapped);
+	pass(site, thread, trapped);
+	return 0;
+}
+
+EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bool trapped)
+{
+	handle(site, regs, trapped);
 }
 
 /* The counter at @place, which is found sooner than that of the probe; NULL: there is none. */
 EP_TRAP_PATH static inline uint64_t *counter_at(uint64_t place)
 {
-	char *block = place ? (char *)load_fs((int32_t)place) : NULL;
+	char *block = place ? (char *)running_load_fs((int32_t)place) : NULL;
 
 	return block ? (uint64_t *)(void *)(block + (place >> 32)) : NULL;
 }
@@ -177,7 +145,7 @@ EP_TRAP_PATH static inline bool is_idle(const struct probe_thread *thread)
 }
 
 /* The commonest case at once: an idle thread, and one probe, that is enabled and has a handler. */
-EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t place)
+EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t place, void *vectors)
 {
 	struct probe_thread *thread = probe_thread_if_known();
 	uint64_t *counter = thread ? counter_at(place) : NULL;
@@ -185,11 +153,12 @@ EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t pla
 	struct ep_probe *probe;
 	int error;
 
+	(void)vectors;
 	if (!is_idle(thread) || !counter) {
 		hit_handlers(site, regs, false);
 		return;
 	}
-	error = begin(thread, site, regs);
+	error = running_begin(thread, site, regs->rsp);
 	probe = atomic_load_explicit(&site->only, memory_order_acquire);
 	if (!probe || !probe_state_enabled(&probe->state)) {
 		atomic_store_explicit(&thread->running, NULL, memory_order_release);
@@ -198,7 +167,27 @@ EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t pla
 	}
 	__asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
 	probe->handler(probe->handle, regs, probe->cookie);
-	end(thread, error);
+	running_end(thread, error, NULL);
+}
+
+/*
+ * Calls may begin here, and the detour goes where the word at XOL_WAY_ON says. Nothing of the
+ * program's is there: its caller has just pushed the return address above.
+ */
+EP_TRAP_PATH void hit_from_detour_of_calls(struct ep_regs *regs, void *data, uint64_t place,
+					   void *vectors)
+{
+	struct probe_site *site = data;
+	uint64_t rsp = regs->rsp, way_on = handle(site, regs, false);
+
+	(void)place;
+	(void)vectors;
+	if (!way_on)
+		way_on = site->body;
+	if (regs->rsp == rsp)
+		*(uint64_t *)(rsp + XOL_WAY_ON) = way_on;
+	else if (regs->rip == site->address)
+		regs->rip = way_on;
 }
 
 EP_TRAP_PATH void hit_resume_emulated(const struct probe_site *site, struct ep_regs *regs)

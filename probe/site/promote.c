@@ -90,17 +90,41 @@ int promote_check(const struct x86_insn *insn, enum ep_plan asked)
 static enum probe_jump_kind kind_for(const struct probe_site *site)
 {
 	const struct probe_list *list = atomic_load(&site->probes);
-	enum probe_jump_kind kind = PROBE_JUMP_GENERAL;
+	bool vector = false, follows = false;
 
 	if (site->guard && (!list || !list->count))
 		return PROBE_JUMP_SILENT;
-	if (list && list->count == 1 && !list->probes[0]->handler &&
+	if (list && list->count == 1 && !probe_is_called(list->probes[0]) &&
 	    (site->flags & SITE_COUNTER_LENT) && list->probes[0]->counter == site->counter)
 		return PROBE_JUMP_COUNT;
-	for (uint32_t i = 0; list && i < list->count; i++)
-		if (list->probes[i]->handler && !list->probes[i]->general_only)
-			kind = PROBE_JUMP_VECTOR;
-	return kind;
+	for (uint32_t i = 0; list && i < list->count; i++) {
+		follows |= list->probes[i]->follows;
+		vector |= !list->probes[i]->general_only;
+	}
+	if (follows)
+		return vector ? PROBE_JUMP_CALLS_VECTOR : PROBE_JUMP_CALLS;
+	return vector ? PROBE_JUMP_VECTOR : PROBE_JUMP_GENERAL;
+}
+
+static bool keeps_vectors(enum probe_jump_kind kind)
+{
+	return kind == PROBE_JUMP_VECTOR || kind == PROBE_JUMP_CALLS_VECTOR;
+}
+
+static bool asks_the_way(enum probe_jump_kind kind)
+{
+	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR;
+}
+
+/* Does a detour of @kind do what one of @wanted would? */
+static bool will_do(enum probe_jump_kind kind, enum probe_jump_kind wanted)
+{
+	if (kind == PROBE_JUMP_COUNT || wanted == PROBE_JUMP_COUNT)
+		return kind == wanted;
+	if (kind == PROBE_JUMP_SILENT || wanted == PROBE_JUMP_SILENT)
+		return wanted == PROBE_JUMP_SILENT;
+	return (keeps_vectors(kind) || !keeps_vectors(wanted)) &&
+	       (asks_the_way(kind) || !asks_the_way(wanted));
 }
 
 /* A guard pays wherever it can stand: what it does must not need a trap. */
@@ -117,11 +141,12 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 				    const struct flow_region *region)
 {
 	struct xol_detour detour = {
-		.hit = hit_from_detour,
+		.hit = asks_the_way(kind) ? hit_from_detour_of_calls : hit_from_detour,
 		.site = site,
 		.guard = site->guard,
 		.silent = kind == PROBE_JUMP_SILENT,
-		.save = kind == PROBE_JUMP_VECTOR ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
+		.asks_the_way = asks_the_way(kind),
+		.save = keeps_vectors(kind) ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
 	};
 
 	if (site->counter != COUNTERS_NONE) {
@@ -159,11 +184,14 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	registry_read_original(site->address, jump->original, XOL_JUMP_SIZE);
 	detour = detour_for(site, kind, &region);
 	error = xol_jump_prepare(region.insns, region.count, &detour, &jump->jump);
-	if (error)
+	if (error) {
 		free(jump);
-	else
-		*ret = site->jumps[kind] = jump;
-	return error;
+		return error;
+	}
+	if (asks_the_way(kind))
+		site->body = jump->jump.entry[0];
+	*ret = site->jumps[kind] = jump;
+	return 0;
 }
 
 static bool is_wanted(const struct probe_site *site)
@@ -342,11 +370,7 @@ bool promote_is_outdated(const struct probe_site *site)
 {
 	const struct probe_jump *jump = atomic_load(&site->jump);
 
-	if (!jump)
-		return false;
-	if (jump->kind == PROBE_JUMP_COUNT)
-		return !is_wanted(site) || kind_for(site) != PROBE_JUMP_COUNT;
-	return !is_wanted(site) || jump->kind < kind_for(site);
+	return jump && (!is_wanted(site) || !will_do(jump->kind, kind_for(site)));
 }
 
 void promote_neighbours(struct probe_site *const *sites, size_t count)

@@ -24,11 +24,21 @@ struct ep_probe {
 	struct probe_site *site;
 	struct ep_probe *next_removed;
 	ep_handler handler;
+	ep_call_handler entered, ended;
 	void *cookie;
 	_Atomic(struct ep_counts *) counts;
 	struct ep_counts own_counts;
-	bool general_only; /* the handler uses no vector registers */
+	uint64_t serial;	 /* no other probe has or had it */
+	uint32_t return_counter; /* COUNTERS_NONE: all are in counts */
+	bool general_only;	 /* the handlers use no vector registers */
+	bool follows;		 /* calls, to their ends */
 };
+
+/** Does a hit do more than count, so that a thread in a handler misses it? */
+EP_TRAP_PATH static inline bool probe_is_called(const struct ep_probe *probe)
+{
+	return probe->handler || probe->follows;
+}
 
 /* The probes of a site in the order of registration. Replaced as a whole, never changed. */
 struct probe_list {
@@ -45,12 +55,15 @@ struct probe_jump {
 	uint8_t kind; /* enum probe_jump_kind */
 };
 
-/* What a jump's detour does, in ascending order of what it can do for the handlers. */
+/* What a jump's detour does. */
 enum probe_jump_kind {
 	PROBE_JUMP_SILENT,  /* is there for the site's guard only */
 	PROBE_JUMP_COUNT,   /* adds one to the site's counter */
 	PROBE_JUMP_GENERAL, /* calls handlers that use general registers only */
 	PROBE_JUMP_VECTOR,  /* calls any handlers */
+	/* The same two, and goes on where calls are followed. */
+	PROBE_JUMP_CALLS,
+	PROBE_JUMP_CALLS_VECTOR,
 	PROBE_JUMP_KINDS
 };
 
@@ -110,6 +123,10 @@ struct probe_site {
 	/* In the text, partly at least: its boundaries may be reached. NULL: not promoted. */
 	_Atomic(const struct probe_jump *) jump;
 	struct probe_jump *jumps[PROBE_JUMP_KINDS]; /* ready */
+	/* Of a function whose calls are followed: where it goes on behind its handlers, and what stubs
+	   call when it returns. */
+	uint64_t body;
+	const uint8_t *leave;
 	uint32_t counter;     /* for the detour that only counts; COUNTERS_NONE: not yet */
 	struct x86_insn insn; /* with the original bytes (G7) */
 };

@@ -251,7 +251,9 @@ static void forget_in(struct probe_site *site, void *data)
 	const struct range *range = data;
 
 	for (uint32_t i = 0; list && i < list->count; i++)
-		if (is_in(range, (uint64_t)list->probes[i]->handler))
+		if (is_in(range, (uint64_t)list->probes[i]->handler) ||
+		    is_in(range, (uint64_t)list->probes[i]->entered) ||
+		    is_in(range, (uint64_t)list->probes[i]->ended))
 			never_enable(&list->probes[i]->state);
 	if (is_in(range, site->address))
 		forget(site);

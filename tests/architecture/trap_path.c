@@ -24,10 +24,24 @@ static const struct {
 	{"trap_handler", "the plan's way on, and an intercept of the engine: EP_TRAP_PATH both"},
 	{"emu_run", "a function of the emulator's tables, which are checked below"},
 	{"hit_resume_emulated", "part of emu_run(), where the linker inlines it"},
+	{"hit_from_detour_of_calls", "likewise"},
+	{"handle", "part of hit_handlers(), where nothing is inlined"},
+	{"call_one", "likewise"},
+	{"calls_enter", "a probe's handler, likewise"},
+	{"calls_leave", "likewise"},
+	{"end_call", "part of calls_leave(), where nothing is inlined"},
+	{"end_all", "likewise"},
+	{"end_above", "likewise"},
+	{"end_abandoned", "part of calls_enter(), likewise"},
+	{"unwound", "a probe's handler, when an exception leaves its function"},
 	{"xol_detour_general", "the entry in C that its data names: hit_handlers() and the like"},
 	{"xol_detour_sse", "likewise"},
 	{"xol_detour_avx", "likewise"},
 	{"xol_detour_avx512", "likewise"},
+	{"xol_stub_general", "likewise, of calls_leave()"},
+	{"xol_stub_sse", "likewise"},
+	{"xol_stub_avx", "likewise"},
+	{"xol_stub_avx512", "likewise"},
 	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
 	{"guard_pass_jump", "likewise"},
 	{"trace_snapshot_take", "sys_barrier_shared(), or a test's"},
@@ -51,7 +65,7 @@ static const struct {
 /* Detours that keep the vector registers for a handler which may use them. */
 static bool may_use_vectors(const char *function)
 {
-	return matches(function, "^xol_detour_(sse|avx|avx512)$");
+	return matches(function, "^xol_(detour|stub)_(sse|avx|avx512)$");
 }
 
 /* Compilers put behind a name what they did to the function: ".isra.0", ".lto_priv.2". */
@@ -157,6 +171,9 @@ static const char *objection(const struct symbols *symbols, size_t object, const
 	const struct symbol *symbol;
 
 	if (strcmp(insn->target, SECTION) == 0 || matches(insn->type, "^(GOT)?TPOFF"))
+		return NULL;
+	/* The address of the stubs, whose code is made at run time (fallback-xol/stub.S). */
+	if (strcmp(insn->target, "xol_stubs") == 0 && !is_branch(insn))
 		return NULL;
 	if (starts_with(insn->type, "TLS"))
 		return "thread-local storage by a call of __tls_get_addr()";

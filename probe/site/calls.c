@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A record is dead when the word where its return address should be is another one: the stack was used
+ * for something else. The opposite does not hold, but what is stale is overwritten sooner or later; and
+ * until then nobody is wrong: no other thread and no other call uses a record's memory.
+ *
+ * Whoever runs a handler of another site than the one that the thread has come to publishes it as
+ * "passing", so that its list of probes, and the probe itself, stay as long as he looks at them (G5).
+ */
+#include "probe/site/calls.h"
+
+#include "probe/site/running.h"
+#include "probe/thread/counters.h"
+#include "sys/memory.h"
+
+#define CHAIN_MAX 64u /* calls that end with the same return: functions that go on in another one */
+#define LOOKS_MAX 64u /* records that are looked at, in vain, in one hit */
+
+/* ---- the end of a call --------------------------------------------------------------------- */
+
+EP_TRAP_PATH static struct ep_probe *probe_of(const struct record *record)
+{
+	const struct probe_list *list =
+		atomic_load_explicit(&record->site->probes, memory_order_acquire);
+
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (list->probes[i] == record->probe && record->probe->serial == record->serial)
+			return record->probe;
+	return NULL; /* removed since */
+}
+
+EP_TRAP_PATH static void count_end(struct ep_probe *probe, enum ep_end end)
+{
+	struct ep_counts *counts = atomic_load_explicit(&probe->counts, memory_order_relaxed);
+
+	if (end == EP_END_RETURN && counters_add(probe->return_counter))
+		return;
+	__atomic_fetch_add(end == EP_END_RETURN	  ? &counts->returns
+			   : end == EP_END_UNWIND ? &counts->unwound
+						  : &counts->abandoned,
+			   1, __ATOMIC_RELAXED);
+}
+
+EP_TRAP_PATH static void end_call(struct records *records, struct record *record, enum ep_end end,
+				  struct ep_regs *regs, struct probe_thread *thread)
+{
+	struct probe_site *outer = atomic_load_explicit(&thread->passing, memory_order_relaxed);
+	struct ep_probe *probe;
+
+	record->state = RECORD_BUSY;
+	records->depth++;
+	atomic_store_explicit(&thread->passing, record->site, memory_order_relaxed);
+	atomic_signal_fence(memory_order_seq_cst);
+	probe = probe_of(record);
+	if (probe && probe_state_enabled(&probe->state) && !thread->engine_depth) {
+		count_end(probe, end);
+		record->call.end = end;
+		if (probe->ended)
+			probe->ended(probe->handle, regs, &record->call, probe->cookie);
+	}
+	atomic_store_explicit(&thread->passing, outer, memory_order_release);
+	records->depth--;
+	records_drop(records, record);
+}
+
+EP_TRAP_PATH static bool is_dead(const struct record *record)
+{
+	uint64_t word;
+
+	return record->state == RECORD_RUNNING &&
+	       (!sys_load_uint64_t(record->stack, &word) || word != record->expected);
+}
+
+/* ---- entry --------------------------------------------------------------------------------- */
+
+/*
+ * The thread enters a function at @stack. What lies no deeper, and was entered before, was left by a
+ * jump, or is on another stack, where it waits: as long as it looks alive it stays under suspicion.
+ */
+EP_TRAP_PATH static void end_abandoned(struct records *records, uint64_t stack,
+				       struct probe_thread *thread)
+{
+	uint32_t looks = 0, suspects = 0;
+
+	for (uint32_t i = records->top; i-- > 0 && looks < LOOKS_MAX; looks++) {
+		struct record *record = &records->list[i];
+
+		if (record->state != RECORD_RUNNING || record->stack > stack)
+			continue;
+		if (is_dead(record))
+			end_call(records, record, EP_END_JUMP, NULL, thread);
+		else
+			suspects++;
+	}
+	records->suspects = suspects;
+}
+
+EP_TRAP_PATH static bool may_be_abandoned(const struct records *records, uint64_t stack)
+{
+	return records->suspects ||
+	       (records->top && records->list[records->top - 1].stack <= stack);
+}
+
+EP_TRAP_PATH static bool chain_is_short(const struct records *records, uint64_t stack)
+{
+	uint32_t top = records->top;
+
+	return top < CHAIN_MAX || records->list[top - CHAIN_MAX].stack != stack;
+}
+
+/* The function is to return to a stub: is there one, or can one be made? */
+EP_TRAP_PATH static bool find_stub(struct calls_entry *entry)
+{
+	uint64_t address;
+
+	if (!sys_load_uint64_t(entry->regs->rsp, &address))
+		return false;
+	if (xol_stub_is_return(address)) {
+		entry->expected = address;
+		xol_stub_need(xol_stub_at(address), entry->site->leave);
+		return chain_is_short(entry->records, entry->regs->rsp);
+	}
+	entry->stub = xol_stub_get(entry->site, address, calls_leave, entry->site->leave,
+				   entry->trapped ? 0 : entry->site->body);
+	if (!entry->stub)
+		return false;
+	entry->expected = xol_stub_return(entry->stub);
+	return true;
+}
+
+EP_TRAP_PATH static void prepare(struct calls_entry *entry)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	entry->is_prepared = true;
+	entry->records = records_own();
+	if (!entry->records)
+		return;
+	if (may_be_abandoned(entry->records, entry->regs->rsp))
+		end_abandoned(entry->records, entry->regs->rsp, thread);
+	entry->hit = ++entry->records->hits;
+	entry->is_followed = find_stub(entry);
+}
+
+EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
+{
+	struct record *record;
+
+	if (!entry->is_prepared)
+		prepare(entry);
+	record = entry->is_followed ? records_push(entry->records) : NULL;
+	if (!record)
+		return false;
+	record->stack = entry->regs->rsp;
+	record->expected = entry->expected;
+	record->is_chained = !entry->stub;
+	record->site = entry->site;
+	record->probe = probe;
+	record->serial = probe->serial;
+	record->hit = entry->hit;
+	record->call.return_address = *(const uint64_t *)entry->regs->rsp;
+	if (!entry->stub)
+		record->call.return_address = xol_stub_at(entry->expected)->address;
+	record->call.xmm0 = NULL;
+	if (probe->entered)
+		probe->entered(probe->handle, entry->regs, &record->call, probe->cookie);
+	record->state = RECORD_RUNNING;
+	entry->begun++;
+	return true;
+}
+
+/* A handler sends the thread elsewhere: the function is not entered. */
+EP_TRAP_PATH static void take_back(const struct calls_entry *entry)
+{
+	struct records *records = entry->records;
+
+	for (uint32_t i = 0; i < entry->begun && records->top; i++)
+		records_drop(records, &records->list[records->top - 1]);
+}
+
+EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry)
+{
+	struct ep_regs *regs = entry->regs;
+
+	if (!entry->begun)
+		return 0;
+	if (regs->rip != entry->site->address) {
+		take_back(entry);
+		return 0;
+	}
+	if (!entry->stub)
+		return 0;
+	if (!entry->trapped)
+		return xol_stub_entry(entry->stub);
+	*(uint64_t *)regs->rsp = entry->expected;
+	return 0;
+}
+
+/* ---- return -------------------------------------------------------------------------------- */
+
+/* The topmost call that was entered at @stack, in the eyes of the probe that was told last. */
+EP_TRAP_PATH static struct record *find(struct records *records, uint64_t stack)
+{
+	for (uint32_t i = records->top; i-- > 0;)
+		if (records->list[i].state == RECORD_RUNNING && records->list[i].stack == stack)
+			return &records->list[i];
+	return NULL;
+}
+
+/* What lies above the call that ends, in the order of entry and on the stack, was left by a jump. */
+EP_TRAP_PATH static void end_above(struct records *records, const struct record *record,
+				   struct probe_thread *thread)
+{
+	for (uint32_t i = records->top; &records->list[i] > record + 1;) {
+		struct record *above = &records->list[--i];
+
+		if (above->stack < record->stack && is_dead(above))
+			end_call(records, above, EP_END_JUMP, NULL, thread);
+	}
+}
+
+/* All that ends here: the call for which the return address was taken, and those that it went on in. */
+EP_TRAP_PATH static void end_all(struct records *records, uint64_t stack, uint64_t expected,
+				 enum ep_end end, struct ep_regs *regs, uint64_t *xmm0,
+				 struct probe_thread *thread)
+{
+	struct record *record = find(records, stack);
+	uint64_t hit;
+
+	while (record && record->expected == expected) {
+		bool is_chained = record->is_chained;
+
+		hit = record->hit;
+		end_above(records, record, thread);
+		record->call.xmm0 = xmm0;
+		end_call(records, record, end, regs, thread);
+		record = find(records, stack);
+		if (!is_chained && record && record->hit != hit)
+			return;
+	}
+}
+
+EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, void *vectors)
+{
+	struct probe_thread *thread = probe_thread_self();
+	struct records *records = thread ? records_if_any() : NULL;
+	struct probe_site *outer;
+	uint64_t outer_rsp;
+	int error;
+
+	if (!records)
+		return;
+	outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
+	outer_rsp = thread->running_rsp;
+	error = running_begin(thread, site, regs->rsp);
+	end_all(records, regs->rsp - sizeof(uint64_t),
+		xol_stub_return((const struct xol_stub *)stub), EP_END_RETURN, regs,
+		xol_stub_keeps_vectors((const struct xol_stub *)stub) ? vectors : NULL, thread);
+	running_end(thread, error, outer);
+	thread->running_rsp = outer_rsp;
+}
+
+/* ---- unwinding ----------------------------------------------------------------------------- */
+
+/* An unwinder passes a stub on its way up from here: that of the innermost call which still runs. */
+EP_TRAP_PATH static void unwound(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+	struct records *records = thread ? records_if_any() : NULL;
+	uint64_t here = (uint64_t)__builtin_frame_address(0);
+	struct probe_site *outer;
+	uint64_t outer_rsp;
+	uint32_t at;
+	int error;
+
+	if (!records)
+		return;
+	for (at = records->top; at; at--) {
+		const struct record *record = &records->list[at - 1];
+
+		if (record->state == RECORD_RUNNING && record->stack > here && !is_dead(record))
+			break;
+	}
+	if (!at)
+		return;
+	outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
+	outer_rsp = thread->running_rsp;
+	error = running_begin(thread, records->list[at - 1].site, here);
+	end_all(records, records->list[at - 1].stack, records->list[at - 1].expected, EP_END_UNWIND,
+		NULL, NULL, thread);
+	running_end(thread, error, outer);
+	thread->running_rsp = outer_rsp;
+}
+
+/* Never less than before: calls are on their way. */
+void calls_choose_leave(struct probe_site *site, const struct probe_list *list)
+{
+	enum xol_save save = XOL_SAVE_GENERAL;
+
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (list->probes[i]->follows && !list->probes[i]->general_only)
+			save = XOL_SAVE_VECTOR;
+	if (!site->leave || save == XOL_SAVE_VECTOR)
+		site->leave = xol_stub_code_for(save);
+}
+
+int calls_init(void)
+{
+	int error = xol_stub_init();
+
+	if (!error)
+		xol_stub_on_unwind(unwound);
+	return error;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls of probed functions, from entry to end. At the entry a record is made for each probe, and the
+ * return address is exchanged for that of a stub (fallback-xol/stub.h), which comes here at the
+ * return; so does an unwinder that passes the stub. What is left by a jump is found later, by what the
+ * stack holds in its place.
+ */
+#ifndef EMUPROBE_PROBE_SITE_CALLS_H
+#define EMUPROBE_PROBE_SITE_CALLS_H
+
+#include "fallback-xol/stub.h"
+#include "probe/site/site.h"
+#include "probe/thread/records.h"
+#include "probe/thread/thread.h"
+
+/* A hit at which calls may begin. Zero but for the first three. */
+struct calls_entry {
+	struct probe_site *site;
+	struct ep_regs *regs;
+	bool trapped;
+	bool is_prepared, is_followed;
+	struct records *records;
+	struct xol_stub *stub; /* NULL: a stub of an outer function stands there already */
+	uint64_t expected, hit;
+	uint32_t begun;
+};
+
+/**
+ * A call begins in the eyes of @probe.
+ *
+ * @return   false: it cannot be followed.
+ * Context:  TRAP_PATH; the site is published as running.
+ */
+EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe);
+
+/**
+ * What the handlers leave to be done: exchange the return address, if a call is followed.
+ *
+ * @return   Where the thread goes to enter the function; 0: to the site's own way on.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry);
+
+/* What stubs call when a function returns: the thread is at the return address. TRAP_PATH. */
+EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, void *vectors);
+
+/** The probes of @site are about to be those of @list. Context: engine lock held. */
+void calls_choose_leave(struct probe_site *site, const struct probe_list *list);
+
+/* Context: once, before the first probe of a call; engine lock held. 0 or -EP_NO_MEMORY. */
+int calls_init(void);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stack of records, nearly: calls end in the reverse order of their entries, but for coroutines,
+ * which end when they like, and for what is left by a jump. So one in the middle becomes a hole, and
+ * holes are closed up when the top has come far above what is in use.
+ *
+ * The memory of a thread that is gone is taken over by the next one that needs some.
+ */
+#include "probe/thread/records.h"
+
+#include <stdatomic.h>
+#include <stddef.h>
+#include <sys/mman.h>
+
+#include "probe/thread/thread.h"
+#include "sys/call.h"
+#include "sys/mapping.h"
+#include "sys/process.h"
+
+#define TRIES_MAX 8u  /* other threads' records that are looked at before new ones are made */
+#define HOLES_MAX 64u /* and as many as are in use */
+
+static __thread struct records *known;
+static _Atomic(struct records *) all;
+
+EP_TRAP_PATH struct records *records_if_any(void)
+{
+	return known;
+}
+
+EP_TRAP_PATH static void clear(struct records *records)
+{
+	for (uint32_t i = 0; i < records->top; i++)
+		records->list[i].state = RECORD_FREE;
+	records->top = records->holes = records->depth = records->suspects = 0;
+}
+
+EP_TRAP_PATH static struct records *take_over(uint32_t tid)
+{
+	struct records *records = atomic_load_explicit(&all, memory_order_acquire);
+
+	for (uint32_t tries = 0; records && tries < TRIES_MAX; tries++, records = records->next) {
+		uint32_t owner = atomic_load_explicit(&records->owner, memory_order_relaxed);
+
+		if ((owner == tid || sys_is_dead(sys_getpid(), owner)) &&
+		    atomic_compare_exchange_strong(&records->owner, &owner, tid)) {
+			clear(records);
+			return records;
+		}
+	}
+	return NULL;
+}
+
+EP_TRAP_PATH static struct records *create(uint32_t tid)
+{
+	long at = sys_mmap(0, sizeof(struct records), PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct records *records;
+
+	if (sys_failed(at))
+		return NULL;
+	sys_madvise((uint64_t)at, sizeof(struct records), MADV_DONTDUMP);
+	records = (struct records *)at;
+	atomic_store_explicit(&records->owner, tid, memory_order_relaxed);
+	records->next = atomic_load_explicit(&all, memory_order_relaxed);
+	while (!atomic_compare_exchange_weak(&all, &records->next, records))
+		;
+	return records;
+}
+
+EP_TRAP_PATH struct records *records_own(void)
+{
+	uint32_t tid;
+
+	if (known)
+		return known;
+	tid = (uint32_t)sys0(SYS_gettid);
+	/* To a guest its parent's threads look dead. */
+	if (!probe_thread_is_guest())
+		known = take_over(tid);
+	if (!known)
+		known = create(tid);
+	return known;
+}
+
+void records_follow_fork(void)
+{
+	if (known)
+		atomic_store(&known->owner, (uint32_t)sys0(SYS_gettid));
+}
+
+EP_TRAP_PATH static void close_up(struct records *records)
+{
+	uint32_t kept = 0;
+
+	for (uint32_t i = 0; i < records->top; i++) {
+		const struct record *from = &records->list[i];
+		struct record *to = &records->list[kept];
+
+		if (from->state == RECORD_FREE)
+			continue;
+		for (uint32_t word = 0; from != to && word < sizeof(*from) / sizeof(uint64_t);
+		     word++)
+			((volatile uint64_t *)to)[word] = ((const uint64_t *)from)[word];
+		kept++;
+	}
+	for (uint32_t i = kept; i < records->top; i++)
+		records->list[i].state = RECORD_FREE;
+	records->top = kept;
+	records->holes = 0;
+}
+
+/* Signal handlers come and go between any two instructions, and leave .top as they found it. */
+EP_TRAP_PATH struct record *records_push(struct records *records)
+{
+	struct record *record;
+
+	if (records->holes > HOLES_MAX && records->holes > records->top / 2 && !records->depth)
+		close_up(records);
+	if (records->top >= RECORDS_MAX)
+		return NULL;
+	record = &records->list[records->top];
+	record->state = RECORD_BUSY;
+	atomic_signal_fence(memory_order_seq_cst);
+	records->top = (uint32_t)(record - records->list) + 1;
+	atomic_signal_fence(memory_order_seq_cst);
+	record->state = RECORD_BUSY; /* a handler in between may have used and freed it */
+	return record;
+}
+
+EP_TRAP_PATH void records_drop(struct records *records, struct record *record)
+{
+	uint32_t top = records->top;
+
+	record->state = RECORD_FREE;
+	records->holes++;
+	while (top && records->list[top - 1].state == RECORD_FREE) {
+		top--;
+		if (records->holes)
+			records->holes--;
+	}
+	records->top = top;
+}

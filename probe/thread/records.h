@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* What is remembered of the calls that a thread has entered and not yet left. */
+#ifndef EMUPROBE_PROBE_THREAD_RECORDS_H
+#define EMUPROBE_PROBE_THREAD_RECORDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/emuprobe.h"
+
+#define RECORDS_MAX 8192u
+
+enum record_state {
+	RECORD_FREE,
+	RECORD_BUSY,	/* being filled, or its call is just ending: hands off */
+	RECORD_RUNNING, /* the call is */
+};
+
+struct probe_site;
+
+/* One call, in the eyes of one probe. */
+struct record {
+	uint64_t stack;	   /* where its return address lies */
+	uint64_t expected; /* what lies there while it runs */
+	struct probe_site *site;
+	struct ep_probe *probe;
+	uint64_t serial; /* of the probe */
+	uint64_t hit;	 /* which of the thread's: several probes may stand there */
+	uint16_t state;	 /* enum record_state */
+	bool is_chained; /* it ends with another call, which has gone on in it */
+	struct ep_call call;
+};
+
+/*
+ * A thread's records, in the order of their entry. Only the thread itself changes them, in hits and in
+ * signal handlers that interrupt these. A record is not moved as long as anything is being done.
+ */
+struct records {
+	_Atomic uint32_t owner;
+	uint32_t top;	   /* all from here on are free */
+	uint32_t holes;	   /* free ones below */
+	uint32_t suspects; /* that may have been left by a jump, or are on a stack that waits */
+	uint32_t depth;	   /* how many times something is being done just now */
+	uint64_t hits;
+	struct records *next;
+	struct record list[RECORDS_MAX];
+};
+
+/**
+ * Those of the calling thread.
+ *
+ * @return   NULL: it has none yet.
+ * Context:  TRAP_PATH; a thread with static TLS of ours (probe_thread_self()).
+ */
+EP_TRAP_PATH struct records *records_if_any(void);
+
+/** The same, made at first use: NULL: no memory. A system call then. */
+EP_TRAP_PATH struct records *records_own(void);
+
+/** A new record on top, busy; NULL: there are RECORDS_MAX already. Context: TRAP_PATH. */
+EP_TRAP_PATH struct record *records_push(struct records *records);
+
+/** It is not needed any more. Context: TRAP_PATH. */
+EP_TRAP_PATH void records_drop(struct records *records, struct record *record);
+
+/** In the child of a fork: the calling thread goes on with the records of its parent. */
+void records_follow_fork(void);
+
+#endif
