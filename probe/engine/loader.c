@@ -18,6 +18,7 @@
 #include "probe/engine/lock.h"
 #include "probe/engine/roomy.h"
 #include "probe/guard/scan.h"
+#include "probe/image/callers.h"
 #include "probe/image/objects.h"
 #include "probe/site/sites.h"
 #include "probe/thread/thread.h"
@@ -29,7 +30,7 @@ static struct watcher {
 	void *data;
 } watchers[WATCHERS_MAX];
 
-static bool is_watched;
+static bool is_watched, any_changed;
 
 static void tell(const struct objects_object *object, bool loaded)
 {
@@ -47,6 +48,7 @@ static void tell(const struct objects_object *object, bool loaded)
 
 static void on_change(struct objects_object *object, bool loaded)
 {
+	any_changed = true;
 	if (loaded) {
 		guard_object(object);
 	} else {
@@ -58,7 +60,10 @@ static void on_change(struct objects_object *object, bool loaded)
 
 static void look(void)
 {
+	any_changed = false;
 	objects_changes(on_change);
+	if (any_changed)
+		callers_refresh();
 }
 
 static void changed(void)

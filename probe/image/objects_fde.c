@@ -10,16 +10,8 @@
 #include <string.h>
 
 #include "include/emuprobe.h"
+#include "probe/image/objects_fde.h"
 #include "probe/image/objects_piece.h"
-
-#define PE_ABSPTR	  0x00
-#define PE_UDATA4	  0x03
-#define PE_SDATA4	  0x0b
-#define PE_PCREL	  0x10
-#define PE_DATAREL	  0x30
-#define PE_DATAREL_SDATA4 0x3b
-#define PE_FORMAT	  0x0f
-#define PE_RELATIVE	  0x70
 
 /* DWARF 4, "Call Frame Instruction Encodings". */
 #define DW_CFA_NOP		  0x00
@@ -30,20 +22,12 @@
 #define DW_CFA_DEF_CFA_EXPRESSION 0x0f
 #define DW_CFA_OFFSET		  0x80 /* and a register in the lower six bits */
 
-#define RECORD_MAX  256u	/* bytes of each that are looked at */
-#define LENGTH_LONG 0xffffffffu /* of 64 bits: nobody writes that here */
+#define RECORD_MAX 256u /* bytes of each that are looked at */
 
 /* .eh_frame */
 struct frames {
 	struct objects_piece piece;
 	uint64_t address;
-};
-
-/* .eh_frame_hdr: pairs of a function's start and its FDE, from the header's own address. */
-struct header {
-	uint64_t address, frames;
-	uint32_t count;
-	struct objects_piece table;
 };
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -57,7 +41,7 @@ static const ElfW(Phdr) * find_header(const struct objects_object *object)
 }
 
 /* False: it is none that has a table. */
-static bool parse_header(struct cursor *cursor, struct header *ret)
+static bool parse_header(struct cursor *cursor, struct objects_header *ret)
 {
 	uint8_t version = cursor_u8(cursor), frames = cursor_u8(cursor), count = cursor_u8(cursor),
 		table = cursor_u8(cursor);
@@ -71,26 +55,30 @@ static bool parse_header(struct cursor *cursor, struct header *ret)
 	       table == PE_DATAREL_SDATA4 && (frames & PE_FORMAT) == PE_SDATA4;
 }
 
-/* @ret->table: empty where there is none that can be read. */
-static int read_header(const struct objects_object *object, struct header *ret)
+int objects_read_header(const struct objects_object *object, struct objects_header *ret)
 {
 	const ElfW(Phdr) *phdr = find_header(object);
 	struct objects_piece piece;
 	struct cursor cursor;
-	bool good;
 	int error;
 
-	*ret = (struct header){0};
+	*ret = (struct objects_header){0};
 	if (!phdr)
 		return 0;
 	ret->address = object->base + phdr->p_vaddr;
-	error = objects_piece_of_memory(object, ret->address, 12, &piece);
+	error = objects_piece_of_memory(object, ret->address, OBJECTS_HEADER_SIZE, &piece);
 	cursor = objects_piece_cursor(&piece);
-	good = parse_header(&cursor, ret);
+	if (!parse_header(&cursor, ret))
+		ret->count = 0;
 	objects_piece_free(&piece);
-	if (error || !good)
-		return error;
-	return objects_piece_of_memory(object, ret->address + 12, ret->count * 8ul, &ret->table);
+	return error;
+}
+
+static int read_table(const struct objects_object *object, const struct objects_header *header,
+		      struct objects_piece *ret)
+{
+	return objects_piece_of_memory(object, header->address + OBJECTS_HEADER_SIZE,
+				       header->count * 8ul, ret);
 }
 
 /* ---- records ------------------------------------------------------------------------------- */
@@ -103,7 +91,7 @@ static struct cursor enter(const struct frames *frames, uint64_t address)
 
 	cursor_skip(&cursor, address - frames->address);
 	length = cursor_u32(&cursor);
-	if (length == 0 || length == LENGTH_LONG)
+	if (length == 0 || length == OBJECTS_LENGTH_LONG)
 		cursor_fail(&cursor);
 	return cursor_head(&cursor, length < RECORD_MAX ? length : RECORD_MAX);
 }
@@ -219,10 +207,9 @@ static bool read_fde(const struct frames *frames, uint64_t address, struct objec
 	return true;
 }
 
-static int add_all(struct objects_object *object, const struct header *header,
-		   const struct frames *frames)
+static int add_all(struct objects_object *object, const struct objects_header *header,
+		   struct cursor table, const struct frames *frames)
 {
-	struct cursor table = objects_piece_cursor(&header->table);
 	int error = 0;
 
 	while (cursor_left(&table) && !error) {
@@ -240,13 +227,14 @@ static int add_all(struct objects_object *object, const struct header *header,
 }
 
 /* Up to the last record that the table names. */
-static int read_frames(const struct objects_object *object, const struct header *header,
-		       struct frames *ret)
+static int read_frames(const struct objects_object *object, const struct objects_header *header,
+		       struct cursor table, struct frames *ret)
 {
-	struct cursor table = objects_piece_cursor(&header->table);
 	uint64_t size = 0;
 
 	*ret = (struct frames){.address = header->frames};
+	if (!cursor_left(&table))
+		return 0;
 	while (cursor_left(&table)) {
 		uint64_t at;
 
@@ -256,23 +244,24 @@ static int read_frames(const struct objects_object *object, const struct header 
 		if (at > size && at <= INT32_MAX)
 			size = at;
 	}
-	if (!header->table.size)
-		return 0;
 	return objects_piece_of_memory(object, ret->address, size + sizeof(uint32_t) + RECORD_MAX,
 				       &ret->piece);
 }
 
 int objects_read_fdes(struct objects_object *object)
 {
+	struct objects_piece table = {0};
 	struct frames frames = {0};
-	struct header header;
-	int error = read_header(object, &header);
+	struct objects_header header;
+	int error = objects_read_header(object, &header);
 
 	if (!error)
-		error = read_frames(object, &header, &frames);
+		error = read_table(object, &header, &table);
 	if (!error)
-		error = add_all(object, &header, &frames);
+		error = read_frames(object, &header, objects_piece_cursor(&table), &frames);
+	if (!error)
+		error = add_all(object, &header, objects_piece_cursor(&table), &frames);
 	objects_piece_free(&frames.piece);
-	objects_piece_free(&header.table);
+	objects_piece_free(&table);
 	return error;
 }

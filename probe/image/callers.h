@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Can an unwinder go on at a return address? Asked in a hit, of what is loaded. */
+#ifndef EMUPROBE_PROBE_IMAGE_CALLERS_H
+#define EMUPROBE_PROBE_IMAGE_CALLERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "include/emuprobe.h"
+
+/**
+ * Begin to keep what callers_can_be_unwound() looks at; until then its answer is false. Nothing
+ * happens when it is called again.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  engine lock held, the engine has the signals of faults. Some microseconds an object.
+ */
+int callers_start(void);
+
+/**
+ * Objects were loaded or unloaded: look again, if anybody has begun. Without memory for that no caller
+ * can be unwound.
+ * Context:  engine lock held. Some microseconds an object.
+ */
+void callers_refresh(void);
+
+/**
+ * Is @address, where a call returns to, in the code of a loaded object that says how to unwind there?
+ * It is looked up as unwinders do, by the byte in front of it: that of the call. Of the vDSO, of
+ * objects without a table of FDEs (.eh_frame_hdr), and of memory that belongs to no object it
+ * is not.
+ *
+ * Context:  TRAP_PATH: any thread, while objects come and go. No system call; 70 ns, or some hundred
+ *           where nobody has asked of that object lately.
+ */
+EP_TRAP_PATH bool callers_can_be_unwound(uint64_t address);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Unwind information as it lies in a loaded object: where its table is, how addresses are written. */
+#ifndef EMUPROBE_PROBE_IMAGE_OBJECTS_FDE_H
+#define EMUPROBE_PROBE_IMAGE_OBJECTS_FDE_H
+
+#include "probe/image/object.h"
+
+/* How an address is written (LSB Core, "DWARF Exception Header Encoding"). */
+#define PE_ABSPTR	  0x00
+#define PE_UDATA4	  0x03
+#define PE_SDATA4	  0x0b
+#define PE_PCREL	  0x10
+#define PE_DATAREL	  0x30
+#define PE_DATAREL_SDATA4 0x3b
+#define PE_FORMAT	  0x0f
+#define PE_RELATIVE	  0x70
+#define PE_INDIRECT	  0x80
+#define PE_SIGNED	  0x08 /* of formats */
+#define PE_SIZE		  0x07 /* of formats: 0: of a pointer, 1: LEB128, 2, 3, 4: 2, 4, 8 bytes */
+
+#define OBJECTS_HEADER_SIZE 12u		/* bytes of .eh_frame_hdr in front of its table */
+#define OBJECTS_LENGTH_LONG 0xffffffffu /* of a record, 64 bits follow: nobody writes that here */
+
+/* .eh_frame_hdr, whose table has pairs of a function's start and its FDE, sorted, from @address. */
+struct objects_header {
+	uint64_t address, frames; /* of itself, of .eh_frame */
+	uint32_t count;		  /* of pairs, as it says; 0: there is no table that can be read */
+};
+
+/**
+ * Find the table of FDEs.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  any thread; a few system calls.
+ */
+int objects_read_header(const struct objects_object *object, struct objects_header *ret);
+
+#endif
