@@ -24,7 +24,8 @@ static const struct trace_shape shape = {
 	.heap_size = 1 << 16,
 	.heap_max = 1,
 };
-static const struct trace_arg args[] = {{"a", 0, 8, TRACE_TYPE_u64}, {"b", 0, 1, TRACE_TYPE_char}};
+static const struct trace_arg args[] = {{.name = "a", .size = 8, .type = TRACE_TYPE_u64},
+					{.name = "b", .size = 1, .type = TRACE_TYPE_char}};
 static const struct trace_view views[] = {
 	{.group = "g", .event = "none", .place = "p"},
 	{.group = "g", .event = "two", .place = "p", .args = args, .arg_count = 2},

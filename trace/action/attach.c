@@ -104,6 +104,7 @@ static int on_match(const struct ep_match *match, void *data)
 				.insn = "",
 				.args = definition->args,
 				.arg_count = definition->arg_count,
+				.is_return = definition->is_return,
 				.definition = search->index,
 			},
 	};
@@ -284,7 +285,10 @@ int trace_attach_check(struct trace_probes *probes, enum ep_plan plan, struct tr
 
 	for (size_t i = 0; i < probes->count && !error; i++) {
 		struct ep_info info = {.size = sizeof(info)};
-		int refused = ep_check(probes->list[i].addr, &options, &info);
+		int refused;
+
+		options.flags = probes->list[i].view.is_return ? EP_CALLS : 0;
+		refused = ep_check(probes->list[i].addr, &options, &info);
 
 		error = refused ? note_refusal(&probes->list[i], refused, &options, arena)
 				: note_info(&probes->list[i], &info, arena);
@@ -349,7 +353,8 @@ int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arm
 			.size = sizeof(options[count]),
 			.handler = arming->handler,
 			.cookie = &probes->list[i],
-			.flags = EP_DISABLED | EP_GENERAL_REGS_ONLY,
+			.flags = EP_DISABLED | EP_GENERAL_REGS_ONLY |
+				 (probes->list[i].view.is_return ? EP_CALLS : 0),
 			.plan = arming->plan,
 			.counts = arming->shared_counts ? &counts[i] : NULL,
 		};

@@ -36,7 +36,7 @@ EP_TRAP_PATH static void put_value(struct trace_text *text, enum trace_type type
 		trace_text_unsigned(text, value, 1, '0');
 	} else if (type <= TRACE_TYPE_s64) {
 		trace_text_signed(text, (int64_t)value);
-	} else if (type <= TRACE_TYPE_x64) {
+	} else if (type <= TRACE_TYPE_x64 || type == TRACE_TYPE_symbol) {
 		trace_text_string(text, quote);
 		trace_text_hex(text, value);
 		trace_text_string(text, quote);

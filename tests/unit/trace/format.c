@@ -78,8 +78,11 @@ static const char *format(enum trace_format shape, const struct trace_event *eve
 }
 
 static const struct trace_arg args[] = {
-	{"u", 0, 8, TRACE_TYPE_u64},  {"s", 0, 8, TRACE_TYPE_s32},  {"x", 0, 8, TRACE_TYPE_x64},
-	{"c", 0, 8, TRACE_TYPE_char}, {"q", 0, 8, TRACE_TYPE_char},
+	{.name = "u", .size = 8, .type = TRACE_TYPE_u64},
+	{.name = "s", .size = 8, .type = TRACE_TYPE_s32},
+	{.name = "x", .size = 8, .type = TRACE_TYPE_x64},
+	{.name = "c", .size = 8, .type = TRACE_TYPE_char},
+	{.name = "q", .size = 8, .type = TRACE_TYPE_char},
 };
 static const uint64_t values[] = {42, (uint64_t)-7, 0xbeef, 'A', '\n'};
 static const struct trace_view view = {

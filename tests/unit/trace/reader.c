@@ -13,7 +13,7 @@ TestSuite(trace_reader, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 8, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static const struct trace_arg arg = {"v", 0, 8, TRACE_TYPE_u64};
+static const struct trace_arg arg = {.name = "v", .size = 8, .type = TRACE_TYPE_u64};
 static const struct trace_view views[] = {
 	{.group = "g", .event = "a", .place = "p", .args = &arg, .arg_count = 1},
 	{.group = "g", .event = "b", .place = "p", .args = &arg, .arg_count = 1},

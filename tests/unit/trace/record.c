@@ -14,7 +14,8 @@ TestSuite(trace_record, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static struct trace_arg arg = {"v", 64, 8, TRACE_TYPE_u64}; /* rdi */
+static struct trace_arg arg = {
+	.name = "v", .offset = 64, .size = 8, .type = TRACE_TYPE_u64}; /* rdi */
 static struct trace_probe probe = {
 	.view = {.group = "g", .event = "e", .place = "p", .args = &arg, .arg_count = 1}};
 static struct trace_arena arena;

@@ -316,8 +316,9 @@ Test(trace_session, others_heaps_can_be_compared_at_the_start, .init = setup_lar
 /* ---- publish ------------------------------------------------------------------------------- */
 
 static struct trace_arena arena;
-static struct trace_arg args[] = {{"first", 0, 8, TRACE_TYPE_s16},
-				  {"second", 8, 8, TRACE_TYPE_char}};
+static struct trace_arg args[] = {
+	{.name = "first", .size = 8, .type = TRACE_TYPE_s16},
+	{.name = "second", .offset = 8, .size = 8, .type = TRACE_TYPE_char}};
 static struct trace_probe list[] = {
 	{.view = {.group = "g",
 		  .event = "e1",

@@ -194,6 +194,8 @@ Test(trace_summary, default_event_names)
 {
 	cr_expect_str_eq(name_of("p:x libc:malloc", "malloc", 0, 0), "x");
 	cr_expect_str_eq(name_of("p libc:malloc", "malloc", 0, 0), "p_libc_malloc");
+	cr_expect_str_eq(name_of("r libc:malloc", "malloc", 0, 0), "r_libc_malloc");
+	cr_expect_str_eq(name_of("p libc:malloc%return", "malloc", 0, 0), "r_libc_malloc");
 	cr_expect_str_eq(name_of("p libc:malloc+4", "malloc", 4, 0), "p_libc_malloc_0x4");
 	cr_expect_str_eq(name_of("p libc:0x1a0", NULL, 0x1a0, 0), "p_libc_0x1a0");
 	cr_expect_str_eq(name_of("p libc:mal*", "malloc", 0, 0), "malloc");
