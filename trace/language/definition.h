@@ -48,7 +48,7 @@ enum trace_call_word {
 enum trace_fetch {
 	TRACE_FETCH_REGISTER, /* at the hit; of a call, when it returns: else there is none */
 	TRACE_FETCH_ENTRY,    /* a register at the call's entry */
-	TRACE_FETCH_LATENCY,  /* nanoseconds from the call's entry to its end */
+	TRACE_FETCH_LATENCY,  /* from the call's entry to its end */
 	TRACE_FETCH_CALLER,   /* where the call returns to */
 	TRACE_FETCH_COUNT
 };
