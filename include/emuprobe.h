@@ -403,7 +403,8 @@ struct ep_error_at {
 
 /**
  * Create the probes that a definition list means ("p:malloc libc.so.6:malloc", see emuprobe(1)),
- * all with the same options. All or nothing, except that refused places are left out.
+ * all with the same options; those of "r" definitions with EP_CALLS as well. All or nothing, except
+ * that refused places are left out.
  *
  * @ret        The probes, in an array for free(); the probes themselves go with ep_probe_remove().
  * @ret_count  How many.

@@ -147,10 +147,11 @@ static const char *absolute(struct trace_arena *arena, const char *path)
 
 static struct trace_arming arming_of(const struct settings *settings)
 {
-	return (struct trace_arming){
-		.plan = settings->plan,
-		.handler = settings->mode == TRACE_MODE_COUNT ? NULL : trace_record,
-	};
+	struct trace_arming ret = {.plan = settings->plan};
+
+	if (settings->mode != TRACE_MODE_COUNT)
+		trace_attach_record(&ret);
+	return ret;
 }
 
 static void look_again(void *data)

@@ -86,13 +86,19 @@ static bool add_process(struct start *start)
 	return true;
 }
 
+static struct trace_arming arming_of(const struct trace_shared *shared)
+{
+	struct trace_arming ret = {.plan = shared->plan};
+
+	if (shared->mode != TRACE_MODE_COUNT)
+		trace_attach_record(&ret);
+	return ret;
+}
+
 static int arm(struct start *start, struct trace_probes *probes)
 {
 	const struct trace_shared *shared = start->session.shared;
-	const struct trace_arming arming = {
-		.plan = shared->plan,
-		.handler = shared->mode == TRACE_MODE_COUNT ? NULL : trace_record,
-	};
+	const struct trace_arming arming = arming_of(shared);
 	uint64_t size = probes->room * sizeof(struct ep_counts);
 	uint64_t at = trace_session_alloc(&start->session, size);
 	uint32_t index = (uint32_t)(start->process - trace_session_process(&start->session, 0));
@@ -122,8 +128,7 @@ static void follow_objects(const struct start *start, struct trace_probes *probe
 	const struct trace_follow follow = {
 		.definitions = kept,
 		.probes = probes,
-		.arming = {.plan = shared->plan,
-			   .handler = shared->mode == TRACE_MODE_COUNT ? NULL : trace_record},
+		.arming = arming_of(shared),
 		.counts = start->counts,
 		.arena = start->arena,
 		.changed = start_publish_changes,

@@ -10,6 +10,21 @@
 #include "trace/language/parse.h"
 #include "trace/language/source.h"
 
+static void check_args(const struct trace_definition *one)
+{
+	for (uint32_t i = 0; i < one->arg_count; i++) {
+		const struct trace_arg *arg = &one->args[i];
+
+		if (arg->type >= TRACE_TYPE_COUNT || arg->fetch >= TRACE_FETCH_COUNT ||
+		    arg->offset >= sizeof(struct ep_regs) || arg->word >= TRACE_CALL_FREE)
+			abort();
+		if (arg->fetch != TRACE_FETCH_REGISTER && !one->is_return)
+			abort();
+		if ((arg->fetch == TRACE_FETCH_ENTRY) != (arg->word >= TRACE_CALL_ARGS))
+			abort();
+	}
+}
+
 static void check_all(const struct trace_definitions *all, size_t size)
 {
 	for (size_t i = 0; i < all->count; i++) {
@@ -20,6 +35,9 @@ static void check_all(const struct trace_definitions *all, size_t size)
 			abort();
 		if (one->place.symbol && !one->place.symbol[0])
 			abort();
+		if (one->max_active > TRACE_CALLS_MAX || (one->max_active && !one->is_return))
+			abort();
+		check_args(one);
 	}
 }
 

@@ -24,10 +24,16 @@ static const struct trace_shape shape = {
 	.heap_size = 1 << 16,
 	.heap_max = 1,
 };
-static const struct trace_arg args[] = {{"a", 0, 8, TRACE_TYPE_u64}, {"b", 0, 1, TRACE_TYPE_char}};
+static const struct trace_arg args[] = {
+	{.name = "a", .size = 8, .type = TRACE_TYPE_u64},
+	{.name = "b", .size = 1, .type = TRACE_TYPE_char},
+	{.name = "t", .size = 8, .type = TRACE_TYPE_u32, .fetch = TRACE_FETCH_LATENCY},
+	{.name = "c", .size = 8, .type = TRACE_TYPE_symbol, .fetch = TRACE_FETCH_CALLER},
+};
 static const struct trace_view views[] = {
 	{.group = "g", .event = "none", .place = "p"},
 	{.group = "g", .event = "two", .place = "p", .args = args, .arg_count = 2},
+	{.group = "g", .event = "r", .place = "p", .args = args, .arg_count = 4, .is_return = true},
 };
 static struct trace_session session;
 static uint64_t ring_data[RINGS], set; /* where they are in the heap */
@@ -67,7 +73,8 @@ static void check_view(const struct trace_view *view)
 	(void)length;
 	check(view->arg_count <= TRACE_ARGS_MAX && view->plan <= EP_PLAN_REFUSED);
 	for (uint32_t i = 0; i < view->arg_count; i++)
-		check(length_of(view->args[i].name) + 1 && view->args[i].type < TRACE_TYPE_COUNT);
+		check(length_of(view->args[i].name) + 1 && view->args[i].type < TRACE_TYPE_COUNT &&
+		      view->args[i].fetch < TRACE_FETCH_COUNT);
 }
 
 static void read_views(const uint8_t *data, size_t size)
@@ -121,7 +128,7 @@ static void read_rings(const uint8_t *data, size_t size, enum trace_format forma
 	}
 	atomic_store(&session.shared->ring_high, size); /* any number */
 	check(trace_reader_init(&reader, &session, format, &arena) == 0);
-	reader.processes[0] = (struct trace_reader_process){views, 2, 1, 8};
+	reader.processes[0] = (struct trace_reader_process){views, 3, 1, 8};
 	for (bool more = trace_reader_begin(&reader); more;) {
 		text.used = 0;
 		more = trace_reader_next(&reader, &text);

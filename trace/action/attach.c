@@ -76,6 +76,14 @@ static int put_note(struct search *search, const struct ep_match *match, struct 
 	return trace_names_note(search->arena, match, &view->note);
 }
 
+static bool is_timed(const struct trace_definition *definition)
+{
+	for (uint32_t i = 0; i < definition->arg_count; i++)
+		if (definition->args[i].fetch == TRACE_FETCH_LATENCY)
+			return true;
+	return false;
+}
+
 static int on_match(const struct ep_match *match, void *data)
 {
 	struct search *search = data;
@@ -95,6 +103,7 @@ static int on_match(const struct ep_match *match, void *data)
 	*probe = (struct trace_probe){
 		.index = (uint32_t)search->probes->count,
 		.addr = match->addr,
+		.is_timed = is_timed(definition),
 		.view =
 			{
 				.group = definition->group,
@@ -104,6 +113,7 @@ static int on_match(const struct ep_match *match, void *data)
 				.insn = "",
 				.args = definition->args,
 				.arg_count = definition->arg_count,
+				.is_return = definition->is_return,
 				.definition = search->index,
 			},
 	};
@@ -284,7 +294,10 @@ int trace_attach_check(struct trace_probes *probes, enum ep_plan plan, struct tr
 
 	for (size_t i = 0; i < probes->count && !error; i++) {
 		struct ep_info info = {.size = sizeof(info)};
-		int refused = ep_check(probes->list[i].addr, &options, &info);
+		int refused;
+
+		options.flags = probes->list[i].view.is_return ? EP_CALLS : 0;
+		refused = ep_check(probes->list[i].addr, &options, &info);
 
 		error = refused ? note_refusal(&probes->list[i], refused, &options, arena)
 				: note_info(&probes->list[i], &info, arena);
@@ -331,6 +344,34 @@ static int note_results(struct trace_probes *probes, const struct ep_request *re
 	return error;
 }
 
+void trace_attach_record(struct trace_arming *ret)
+{
+	ret->handler = trace_record;
+	ret->entered = trace_record_entered;
+	ret->ended = trace_record_ended;
+}
+
+static struct ep_options options_of(struct trace_probe *probe, const struct trace_arming *arming,
+				    struct ep_counts *counts)
+{
+	struct ep_options ret = {
+		.size = sizeof(ret),
+		.cookie = probe,
+		.flags = EP_DISABLED | EP_GENERAL_REGS_ONLY,
+		.plan = arming->plan,
+		.counts = arming->shared_counts ? counts : NULL,
+	};
+
+	if (!probe->view.is_return) {
+		ret.handler = arming->handler;
+		return ret;
+	}
+	ret.flags |= EP_CALLS;
+	ret.entered = arming->entered;
+	ret.ended = arming->ended;
+	return ret;
+}
+
 int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arming,
 		     struct ep_counts *counts, struct trace_arena *arena)
 {
@@ -345,14 +386,7 @@ int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arm
 	for (size_t i = 0; i < probes->count && requests && options; i++) {
 		if (!is_waiting(&probes->list[i]))
 			continue;
-		options[count] = (struct ep_options){
-			.size = sizeof(options[count]),
-			.handler = arming->handler,
-			.cookie = &probes->list[i],
-			.flags = EP_DISABLED | EP_GENERAL_REGS_ONLY,
-			.plan = arming->plan,
-			.counts = arming->shared_counts ? &counts[i] : NULL,
-		};
+		options[count] = options_of(&probes->list[i], arming, &counts[i]);
 		requests[count].addr = probes->list[i].addr;
 		requests[count].options = &options[count];
 		count++;

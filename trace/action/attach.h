@@ -43,9 +43,14 @@ int trace_attach_check(struct trace_probes *probes, enum ep_plan plan, struct tr
 
 struct trace_arming {
 	enum ep_plan plan;
-	ep_handler handler; /* compiled for general registers only */
+	/* Compiled for general registers only; NULL: only count. */
+	ep_handler handler;
+	ep_call_handler entered, ended; /* of calls */
 	bool shared_counts; /* count in memory that outlives the probe, and not for each thread */
 };
+
+/** Have their hits and calls recorded. */
+void trace_attach_record(struct trace_arming *ret);
 
 /**
  * Arm those that are not armed, disabled, with the probe as cookie; fill plans and reasons. A

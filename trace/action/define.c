@@ -3,8 +3,10 @@
  * ep_define(): the same definitions that the tools take, for programs that probe themselves. What
  * it returns belongs to the caller, so it comes from malloc().
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "trace/action/attach.h"
 #include "trace/language/parse.h"
@@ -30,14 +32,39 @@ static int reject_args(const struct trace_definitions *definitions, struct ep_er
 	return 0;
 }
 
+/* Of callers that know more fields than we do, or fewer. */
+union any_options {
+	struct ep_options known;
+	unsigned char bytes[4096];
+};
+
+/* @options, which may be NULL, with EP_CALLS. What is nonsense is refused as it stands. */
+static const struct ep_options *follow_calls(const struct ep_options *options,
+					     union any_options *ret)
+{
+	static const struct ep_options defaults = {.size = sizeof(defaults)};
+	const struct ep_options *from = options ? options : &defaults;
+
+	if (from->size < offsetof(struct ep_options, handler) || from->size > sizeof(*ret) ||
+	    from->size % 8)
+		return options;
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, from, from->size);
+	if (from->size < offsetof(struct ep_options, counts)) /* without flags */
+		ret->known.size = offsetof(struct ep_options, counts);
+	ret->known.flags |= EP_CALLS;
+	return &ret->known;
+}
+
 static struct ep_request *make_requests(const struct trace_probes *probes,
-					const struct ep_options *options)
+					const struct ep_options *options,
+					const struct ep_options *of_calls)
 {
 	struct ep_request *ret = calloc(probes->count + 1, sizeof(*ret));
 
 	for (size_t i = 0; ret && i < probes->count; i++) {
 		ret[i].addr = probes->list[i].addr;
-		ret[i].options = options;
+		ret[i].options = probes->list[i].view.is_return ? of_calls : options;
 	}
 	return ret;
 }
@@ -80,7 +107,9 @@ static int create(const struct trace_definitions *definitions, const struct trac
 		  const struct ep_options *options, struct ep_probe ***ret, size_t *ret_count,
 		  struct ep_error_at *error)
 {
-	struct ep_request *requests = make_requests(probes, options);
+	union any_options of_calls;
+	struct ep_request *requests =
+		make_requests(probes, options, follow_calls(options, &of_calls));
 	struct ep_probe **created = calloc(probes->count + 1, sizeof(struct ep_probe *));
 	int failed = -EP_NO_MEMORY;
 

@@ -27,7 +27,7 @@
 struct packed_probe {
 	uint32_t index;				  /* in the process's table */
 	uint32_t group, event, place, insn, note; /* offsets among the strings */
-	uint32_t arg_first, arg_count;
+	uint32_t arg_first, arg_count, is_return;
 	uint32_t definition;
 	int32_t reason;
 	uint32_t plan;
@@ -36,7 +36,7 @@ struct packed_probe {
 
 struct packed_arg {
 	uint32_t name;
-	uint32_t type;
+	uint16_t type, fetch;
 };
 
 struct packed {
@@ -106,14 +106,16 @@ static void put_view(struct writer *writer, uint32_t index, const struct trace_v
 		.note = put_string(writer, note_of(view)),
 		.arg_first = writer->arg_count,
 		.arg_count = view->arg_count,
+		.is_return = view->is_return,
 		.definition = view->definition,
 		.reason = view->reason,
 		.plan = view->plan,
 		.counter = view->counter,
 	};
 	for (uint32_t i = 0; i < view->arg_count; i++)
-		writer->arg[writer->arg_count++] = (struct packed_arg){
-			put_string(writer, view->args[i].name), view->args[i].type};
+		writer->arg[writer->arg_count++] =
+			(struct packed_arg){put_string(writer, view->args[i].name),
+					    view->args[i].type, view->args[i].fetch};
 }
 
 /* Of @all probes, or of those that are not published. */
@@ -284,10 +286,14 @@ static bool read_args(struct block *block, const struct packed_probe *from, stru
 
 		const char *name = name_at(block, arg->name);
 
-		if (arg->type >= TRACE_TYPE_COUNT || !name)
+		if (arg->type >= TRACE_TYPE_COUNT || arg->fetch >= TRACE_FETCH_COUNT || !name)
 			return false;
-		args[from->arg_first + i] =
-			(struct trace_arg){.name = name, .type = (uint8_t)arg->type};
+		args[from->arg_first + i] = (struct trace_arg){
+			.name = name,
+			.size = 8, /* of what is widened by the reader */
+			.type = (uint8_t)arg->type,
+			.fetch = (uint8_t)arg->fetch,
+		};
 	}
 	return true;
 }
@@ -297,7 +303,7 @@ static bool read_view(struct block *block, const struct packed_probe *from, stru
 {
 	const char *note = string_at(block, from->note);
 
-	if (from->plan > EP_PLAN_REFUSED || !read_args(block, from, args))
+	if (from->plan > EP_PLAN_REFUSED || from->is_return > 1 || !read_args(block, from, args))
 		return false;
 	*ret = (struct trace_view){
 		.group = name_at(block, from->group),
@@ -307,6 +313,7 @@ static bool read_view(struct block *block, const struct packed_probe *from, stru
 		.note = note && *note ? note : NULL,
 		.args = args + from->arg_first,
 		.arg_count = from->arg_count,
+		.is_return = from->is_return,
 		.definition = from->definition,
 		.reason = from->reason,
 		.plan = from->plan,

@@ -311,10 +311,23 @@ EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *
 	return false;
 }
 
-/* All in registers: this, and the clock, is what an event costs. */
+/* What it has not got (a register, where nothing returned) is 0: the reader knows by its end. */
+EP_TRAP_PATH static uint64_t value_of_call(const struct trace_arg *arg, const struct ep_regs *regs,
+					   const struct ep_call *call, uint64_t time)
+{
+	if (arg->fetch == TRACE_FETCH_REGISTER)
+		return call->end == EP_END_RETURN ? trace_arg_fetch(arg, regs) : 0;
+	if (arg->fetch == TRACE_FETCH_ENTRY)
+		return trace_arg_widen(arg, call->words[arg->word]);
+	if (arg->fetch == TRACE_FETCH_LATENCY) /* in units of the clock: the reader converts it */
+		return time - call->words[TRACE_CALL_TIME];
+	return trace_arg_widen(arg, call->return_address);
+}
+
+/* All in registers: this, and the clock, is what an event costs. @call: NULL for a mere hit. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) void
-write_record(const struct trace_probe *probe, const struct ep_regs *regs, uint64_t head,
-	     uint64_t words)
+write_record(const struct trace_probe *probe, const struct ep_regs *regs,
+	     const struct ep_call *call, uint64_t head, uint64_t words)
 {
 	uint64_t mask = local.session.layout.ring_size / 8 - 1, *data = mine.data;
 	uint64_t at = (head & TRACE_HEAD_POSITION) / 8;
@@ -322,10 +335,12 @@ write_record(const struct trace_probe *probe, const struct ep_regs *regs, uint64
 	uint32_t cpu;
 	uint64_t time = trace_clock_read(local.clock, &cpu);
 
-	data[at++ & mask] = probe->index | words << 32 | (uint64_t)cpu << 48;
+	data[at++ & mask] = probe->index | words << 32 | (uint64_t)(call ? call->end : 0) << 40 |
+			    (uint64_t)cpu << 48;
 	data[at++ & mask] = time;
-	for (words -= sizeof(struct trace_record) / 8; words; words--)
-		data[at++ & mask] = trace_arg_fetch(args++, regs);
+	for (words -= sizeof(struct trace_record) / 8; words; words--, args++)
+		data[at++ & mask] =
+			call ? value_of_call(args, regs, call, time) : trace_arg_fetch(args, regs);
 }
 
 /* The reader looks from time to time; a ring that gets half full cannot wait for that. */
@@ -337,13 +352,13 @@ EP_TRAP_PATH static void wake_at_half(uint64_t head, uint64_t size)
 
 /* false: our turn was taken away. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) bool
-append(const struct trace_probe *probe, const struct ep_regs *regs, struct trace_ring *ring,
-       uint64_t head)
+append(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call,
+       struct trace_ring *ring, uint64_t head)
 {
 	uint64_t words = 2 + probe->view.arg_count;
 	uint64_t reserved = trace_head_reserve(&ring->head, head, local.safe);
 
-	write_record(probe, regs, head, words);
+	write_record(probe, regs, call, head, words);
 	if (!trace_head_publish(&ring->head, reserved, 8 * words, local.safe))
 		return false;
 	if (local.full != TRACE_FULL_WRITE)
@@ -365,7 +380,7 @@ EP_TRAP_PATH static inline bool find_place(void)
 
 /* false: begin again. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) bool
-record(const struct trace_probe *probe, const struct ep_regs *regs)
+record(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call)
 {
 	uint64_t size = sizeof(struct trace_record) + 8 * probe->view.arg_count, head;
 	struct trace_ring *ring;
@@ -376,14 +391,15 @@ record(const struct trace_probe *probe, const struct ep_regs *regs)
 	head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	if (!has_room(ring, head, size) && !make_room(ring, head, size))
 		return true;
-	return append(probe, regs, ring, head);
+	return append(probe, regs, call, ring, head);
 }
 
 EP_TRAP_PATH __attribute__((noinline)) static void record_again(const struct trace_probe *probe,
-								const struct ep_regs *regs)
+								const struct ep_regs *regs,
+								const struct ep_call *call)
 {
 	for (int turn = 1; turn < TURNS; turn++)
-		if (record(probe, regs))
+		if (record(probe, regs, call))
 			return;
 	atomic_fetch_add_explicit(&mine.ring->dropped, 1, memory_order_relaxed);
 }
@@ -391,6 +407,31 @@ EP_TRAP_PATH __attribute__((noinline)) static void record_again(const struct tra
 EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
 	(void)probe;
-	if (!record(cookie, regs))
-		record_again(cookie, regs);
+	if (!record(cookie, regs, NULL))
+		record_again(cookie, regs, NULL);
+}
+
+/* ---- a call -------------------------------------------------------------------------------- */
+
+EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *regs,
+				       struct ep_call *call, void *cookie)
+{
+	const struct trace_probe *of = cookie;
+	const uint64_t *words = (const uint64_t *)(const void *)regs;
+	uint32_t cpu;
+
+	(void)probe;
+	for (uint32_t i = 0; i < of->view.arg_count; i++)
+		if (of->view.args[i].fetch == TRACE_FETCH_ENTRY)
+			call->words[of->view.args[i].word] = words[of->view.args[i].offset / 8];
+	if (of->is_timed)
+		call->words[TRACE_CALL_TIME] = trace_clock_read(local.clock, &cpu);
+}
+
+EP_TRAP_PATH void trace_record_ended(struct ep_probe *probe, struct ep_regs *regs,
+				     struct ep_call *call, void *cookie)
+{
+	(void)probe;
+	if (!record(cookie, regs, call))
+		record_again(cookie, regs, call);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The handler of every probe that records: what happens in the trap. */
+/* The handlers of every probe that records: what happens in the trap. */
 #ifndef EMUPROBE_TRACE_ACTION_RECORD_H
 #define EMUPROBE_TRACE_ACTION_RECORD_H
 
@@ -13,6 +13,7 @@ struct trace_probe {
 	bool is_published;	 /* as it is; publish.h */
 	struct ep_probe *handle; /* NULL: refused */
 	const void *addr;
+	bool is_timed; /* of calls: how long they take is wanted */
 };
 
 /* What to do when the calling thread's ring is full. */
@@ -53,6 +54,16 @@ void trace_record_rely_on_barrier(void);
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie);
+
+/**
+ * At the entry of a call: keep what its end needs of it, in ep_call.words (enum trace_call_word). At
+ * its end: append one event, with its values and how it ended. An ep_call_handler each.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *regs,
+				       struct ep_call *call, void *cookie);
+EP_TRAP_PATH void trace_record_ended(struct ep_probe *probe, struct ep_regs *regs,
+				     struct ep_call *call, void *cookie);
 
 /** In the parent: what the child needs to know of the clock. Context: TRAP_PATH. */
 EP_TRAP_PATH void trace_record_before_fork(void);

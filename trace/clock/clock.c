@@ -238,6 +238,7 @@ EP_TRAP_PATH void trace_clock_map_init(struct trace_clock_map *map, enum trace_c
 	map->clock = clock;
 	for (int i = 0; i < 3; i++)
 		map->points[i] = point;
+	map->start = point;
 }
 
 EP_TRAP_PATH void trace_clock_map_update(struct trace_clock_map *map)
@@ -273,4 +274,15 @@ EP_TRAP_PATH uint64_t trace_clock_convert(const struct trace_clock_map *map, uin
 	if (passed > range) /* from a processor that is ahead by nanoseconds, or nonsense */
 		passed = range;
 	return from->nanoseconds + scale(passed, from[1].nanoseconds - from->nanoseconds, range);
+}
+
+/* By the mean rate since the start: the longer that is ago, the less matters how the clocks are read. */
+EP_TRAP_PATH uint64_t trace_clock_duration(const struct trace_clock_map *map, uint64_t counts)
+{
+	const struct trace_clock_point *from = &map->start, *to = &map->points[2];
+	uint64_t range = to->count - from->count, nanoseconds = to->nanoseconds - from->nanoseconds;
+
+	if (map->clock == TRACE_CLOCK_MONOTONIC || range == 0)
+		return counts;
+	return counts / range * nanoseconds + scale(counts % range, nanoseconds, range);
 }

@@ -48,12 +48,12 @@ const char *trace_clock_name(enum trace_clock clock);
  */
 EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu);
 
-/* Points at which both clocks were read; events lie between the first and the last. */
+/* Points at which both clocks were read; events lie between the first and the last of points. */
 struct trace_clock_map {
 	enum trace_clock clock;
 	struct trace_clock_point {
 		uint64_t count, nanoseconds;
-	} points[3];
+	} points[3], start; /* start: the first that there was */
 };
 
 EP_TRAP_PATH void trace_clock_map_init(struct trace_clock_map *map, enum trace_clock clock);
@@ -63,5 +63,8 @@ EP_TRAP_PATH void trace_clock_map_update(struct trace_clock_map *map);
 
 /** CLOCK_MONOTONIC nanoseconds of @count. Never decreases as @count grows. */
 EP_TRAP_PATH uint64_t trace_clock_convert(const struct trace_clock_map *map, uint64_t count);
+
+/** Nanoseconds that @counts of the clock take, however long ago they began. */
+EP_TRAP_PATH uint64_t trace_clock_duration(const struct trace_clock_map *map, uint64_t counts);
 
 #endif

@@ -9,11 +9,12 @@
 #include <string.h>
 
 #include "trace/language/registers.h"
+#include "x86/regs.h"
 
 #define ARG_NAME_MAX 31
 
 static const struct {
-	char name[5];
+	char name[7];
 	uint8_t size;
 } types[] = {
 #define TYPE_ROW(name, size) {#name, size},
@@ -25,7 +26,7 @@ static const struct {
 
 static int reject_type(struct trace_scanner *scanner, struct trace_span span)
 {
-	static const char *const later[] = {"string", "ustring", "symbol", "symstr"};
+	static const char *const later[] = {"string", "ustring", "symstr"};
 
 	for (size_t i = 0; i < sizeof(later) / sizeof(later[0]); i++)
 		if (trace_span_is(span, later[i]))
@@ -40,16 +41,20 @@ static int reject_type(struct trace_scanner *scanner, struct trace_span span)
 			    "no such type: u8..u64, s8..s64, x8..x64 and char are known");
 }
 
-static int parse_type(struct trace_scanner *scanner, struct trace_span span, uint8_t *ret)
+static int parse_type(struct trace_scanner *scanner, struct trace_span span, struct trace_arg *arg)
 {
+	enum trace_type type = 0;
+
 	if (!span.size)
 		return trace_syntax(scanner, span.at, "no type behind ':'");
-	for (enum trace_type i = 0; i < TRACE_TYPE_COUNT; i++)
-		if (trace_span_is(span, types[i].name)) {
-			*ret = (uint8_t)i;
-			return 0;
-		}
-	return reject_type(scanner, span);
+	while (type < TRACE_TYPE_COUNT && !trace_span_is(span, types[type].name))
+		type++;
+	if (type == TRACE_TYPE_COUNT)
+		return reject_type(scanner, span);
+	if (type == TRACE_TYPE_symbol && arg->fetch != TRACE_FETCH_CALLER)
+		return trace_syntax(scanner, span.at, "type symbol is supported for $caller only");
+	arg->type = (uint8_t)type;
+	return 0;
 }
 
 /* ---- what to fetch ------------------------------------------------------------------------- */
@@ -75,8 +80,9 @@ static int parse_register(struct trace_scanner *scanner, struct trace_span span,
 
 /* $argN: the registers that hold arguments at a function's entry hold something else later. */
 static int parse_argument(struct trace_scanner *scanner, struct trace_span span,
-			  const struct ep_place *place, struct trace_arg *arg)
+			  const struct trace_definition *definition, struct trace_arg *arg)
 {
+	const struct ep_place *place = &definition->place;
 	struct trace_span number = {span.at + 4, span.size - 4};
 	struct trace_register reg;
 	uint64_t value;
@@ -88,16 +94,57 @@ static int parse_argument(struct trace_scanner *scanner, struct trace_span span,
 	if (!trace_register_of_argument(value, &reg))
 		return trace_syntax(scanner, span.at,
 				    "arguments beyond $arg6 are on the stack: not supported yet");
-	return use_register(reg, arg);
+	use_register(reg, arg);
+	if (definition->is_return) {
+		arg->fetch = TRACE_FETCH_ENTRY;
+		arg->word = (uint8_t)(TRACE_CALL_ARGS + value - 1);
+	}
+	return 0;
+}
+
+static const struct call_variable {
+	const char *name;
+	struct trace_arg arg;
+} call_variables[] = {
+	/* System V ABI for x86-64, "Returning of Values" */
+	{"$retval",
+	 {.fetch = TRACE_FETCH_REGISTER, .type = TRACE_TYPE_x64, .offset = EP_REGS_RAX, .size = 8}},
+	{"$latency", {.fetch = TRACE_FETCH_LATENCY, .type = TRACE_TYPE_u64, .size = 8}},
+	{"$caller", {.fetch = TRACE_FETCH_CALLER, .type = TRACE_TYPE_symbol, .size = 8}},
+};
+
+static const struct call_variable *find_call_variable(struct trace_span span)
+{
+	for (size_t i = 0; i < sizeof(call_variables) / sizeof(call_variables[0]); i++)
+		if (trace_span_is(span, call_variables[i].name))
+			return &call_variables[i];
+	return NULL;
+}
+
+static int use_call_variable(struct trace_scanner *scanner, struct trace_span span,
+			     const struct trace_definition *definition,
+			     const struct call_variable *variable, struct trace_arg *arg)
+{
+	const char *name = arg->name;
+
+	if (!definition->is_return)
+		return trace_syntax(scanner, span.at,
+				    "%s is of calls, which \"r:EVENT PLACE\" follows: not of 'p'",
+				    variable->name);
+	*arg = variable->arg;
+	arg->name = name;
+	return 0;
 }
 
 static int parse_variable(struct trace_scanner *scanner, struct trace_span span,
-			  const struct ep_place *place, struct trace_arg *arg)
+			  const struct trace_definition *definition, struct trace_arg *arg)
 {
+	const struct call_variable *variable = find_call_variable(span);
+
 	if (span.size >= 4 && memcmp(span.at, "$arg", 4) == 0)
-		return parse_argument(scanner, span, place, arg);
-	if (trace_span_is(span, "$retval"))
-		return trace_syntax(scanner, span.at, "$retval is for return probes");
+		return parse_argument(scanner, span, definition, arg);
+	if (variable)
+		return use_call_variable(scanner, span, definition, variable, arg);
 	if (trace_span_is(span, "$comm") || (span.size >= 6 && memcmp(span.at, "$stack", 6) == 0))
 		return trace_syntax(scanner, span.at, "%.*s is not supported yet", (int)span.size,
 				    span.at);
@@ -105,13 +152,13 @@ static int parse_variable(struct trace_scanner *scanner, struct trace_span span,
 }
 
 static int parse_fetch(struct trace_scanner *scanner, struct trace_span span,
-		       const struct ep_place *place, struct trace_arg *arg)
+		       const struct trace_definition *definition, struct trace_arg *arg)
 {
 	switch (span.size ? span.at[0] : '\0') {
 	case '%':
 		return parse_register(scanner, span, arg);
 	case '$':
-		return parse_variable(scanner, span, place, arg);
+		return parse_variable(scanner, span, definition, arg);
 	case '@':
 	case '+':
 	case '-':
@@ -169,6 +216,7 @@ static int parse_arg(struct trace_scanner *scanner, struct trace_arena *arena,
 	const char *equals = trace_span_find(word, '='), *colon, *start = word.at;
 	int error;
 
+	*ret = (struct trace_arg){.type = TRACE_TYPE_x64};
 	if (equals) {
 		error = set_name(scanner, arena, trace_span_before(word, equals), ret);
 		word = trace_span_behind(word, equals);
@@ -180,12 +228,11 @@ static int parse_arg(struct trace_scanner *scanner, struct trace_arena *arena,
 	if (error)
 		return error;
 	colon = trace_span_find(word, ':');
-	error = parse_fetch(scanner, colon ? trace_span_before(word, colon) : word,
-			    &definition->place, ret);
+	error = parse_fetch(scanner, colon ? trace_span_before(word, colon) : word, definition,
+			    ret);
 	if (error)
 		return error;
-	ret->type = TRACE_TYPE_x64;
-	return colon ? parse_type(scanner, trace_span_behind(word, colon), &ret->type) : 0;
+	return colon ? parse_type(scanner, trace_span_behind(word, colon), ret) : 0;
 }
 
 int trace_args_parse(struct trace_scanner *scanner, struct trace_arena *arena,
@@ -217,15 +264,21 @@ int trace_args_parse(struct trace_scanner *scanner, struct trace_arena *arena,
 
 /* ---- in the trap --------------------------------------------------------------------------- */
 
-/* x86 is little-endian: a narrower register is the lower bytes, %ah one byte further on. */
-EP_TRAP_PATH uint64_t trace_arg_fetch(const struct trace_arg *arg, const struct ep_regs *regs)
+EP_TRAP_PATH uint64_t trace_arg_widen(const struct trace_arg *arg, uint64_t value)
 {
-	uint64_t value =
-		((const uint64_t *)(const void *)regs)[arg->offset / 8] >> 8 * (arg->offset % 8);
 	unsigned int wanted = types[arg->type].size, size = arg->size < wanted ? arg->size : wanted;
 	unsigned int unused = 64 - 8 * size;
 
 	if (arg->type >= TRACE_TYPE_s8 && arg->type <= TRACE_TYPE_s64)
 		return (uint64_t)((int64_t)(value << unused) >> unused);
 	return value << unused >> unused;
+}
+
+/* x86 is little-endian: a narrower register is the lower bytes, %ah one byte further on. */
+EP_TRAP_PATH uint64_t trace_arg_fetch(const struct trace_arg *arg, const struct ep_regs *regs)
+{
+	uint64_t value =
+		((const uint64_t *)(const void *)regs)[arg->offset / 8] >> 8 * (arg->offset % 8);
+
+	return trace_arg_widen(arg, value);
 }

@@ -16,8 +16,11 @@
 int trace_args_parse(struct trace_scanner *scanner, struct trace_arena *arena,
 		     struct trace_definition *definition);
 
+/** @value as the type of @arg says: so much of it, widened to 64 bits. Context: TRAP_PATH. */
+EP_TRAP_PATH uint64_t trace_arg_widen(const struct trace_arg *arg, uint64_t value);
+
 /**
- * The value of an argument, widened to 64 bits as its type says.
+ * The value of an argument that is a register, widened to 64 bits as its type says.
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH uint64_t trace_arg_fetch(const struct trace_arg *arg, const struct ep_regs *regs);

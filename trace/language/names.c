@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The kernel calls an unnamed probe p_BASENAME_0xOFFSET; so do we, and p_BASENAME_SYMBOL where a
- * symbol was given. A pattern's matches are called by their symbols. Names must differ, and a
- * pattern may match thousands: a hash table of those in use.
+ * symbol was given; r_ where it is of calls. A pattern's matches are called by their symbols. Names
+ * must differ, and a pattern may match thousands: a hash table of those in use.
  */
 #include "trace/language/names.h"
 #include "trace/language/scanner.h"
@@ -144,8 +144,8 @@ static char *wanted_name(struct trace_arena *arena, const struct trace_definitio
 	else if (is_pattern(definition))
 		snprintf(ret, size, "%s%s", symbol, offset);
 	else
-		snprintf(ret, size, "p_%.*s_%s%s", stem_size(match->object), match->object, symbol,
-			 offset);
+		snprintf(ret, size, "%c_%.*s_%s%s", definition->is_return ? 'r' : 'p',
+			 stem_size(match->object), match->object, symbol, offset);
 	replace_others(ret);
 	return ret;
 }

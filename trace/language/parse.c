@@ -4,10 +4,11 @@
  * is recognized: "not supported yet" and "wrong" are different messages. One recursive descent,
  * one function per rule; the first error ends it, pointing at the byte where it was noticed.
  *
- *	definition := "p" [":" [GROUP "/"] [EVENT]] PLACE {ARG}		args.c parses ARG
- *	PLACE      := [OBJECT ":"] (NUMBER | SYMBOL ["+" NUMBER] | GLOB) ["?"]
+ *	definition := ("p" | "r" [MAXACTIVE]) [":" [GROUP "/"] [EVENT]] PLACE {ARG}
+ *	PLACE      := [OBJECT ":"] (NUMBER | SYMBOL ["+" NUMBER] | GLOB) ["%return"] ["?"]
  *
- * OBJECT and SYMBOL may be quoted: then they are names, whatever stands in them.
+ * args.c parses ARG. "p" with "%return" is "r". OBJECT and SYMBOL may be quoted: then they are
+ * names, whatever stands in them.
  */
 #include "trace/language/parse.h"
 
@@ -59,7 +60,24 @@ static int parse_names(struct parser *parser, struct trace_span span,
 	return span.size ? parse_name(parser, span, "event name", &definition->event) : 0;
 }
 
-static int check_kind(struct parser *parser, struct trace_span kind)
+/* [MAXACTIVE] */
+static int parse_max_active(struct parser *parser, struct trace_span span, uint32_t *ret)
+{
+	uint64_t number = 0;
+
+	if (span.size && !trace_span_number(span, &number))
+		return trace_syntax(&parser->scanner, span.at,
+				    "expected a number, ':' or a blank after 'r'");
+	if (number > TRACE_CALLS_MAX)
+		return trace_syntax(&parser->scanner, span.at,
+				    "more than %d calls at once cannot be asked for",
+				    TRACE_CALLS_MAX);
+	*ret = (uint32_t)number;
+	return 0;
+}
+
+static int parse_kind(struct parser *parser, struct trace_span kind,
+		      struct trace_definition *definition)
 {
 	uint64_t number;
 
@@ -73,14 +91,15 @@ static int check_kind(struct parser *parser, struct trace_span kind)
 					    "only 'r' can be followed by a number");
 		return trace_syntax(&parser->scanner, kind.at, "expected ':' or a blank after 'p'");
 	case 'r':
-		return trace_syntax(&parser->scanner, kind.at,
-				    "return probes are not supported yet");
+		definition->is_return = true;
+		return parse_max_active(parser, (struct trace_span){kind.at + 1, kind.size - 1},
+					&definition->max_active);
 	case '-':
 		return trace_syntax(&parser->scanner, kind.at,
-				    "there is nothing to remove: only 'p' definitions in a list");
+				    "there is nothing to remove: only 'p' and 'r' in a list");
 	default:
 		return trace_syntax(&parser->scanner, kind.at,
-				    "a definition starts with 'p', as in \"p:EVENT PLACE\"");
+				    "a definition starts with 'p' or 'r', as in \"p:EVENT PLACE\"");
 	}
 }
 
@@ -92,7 +111,7 @@ static int parse_head(struct parser *parser, struct trace_definition *definition
 
 	trace_scan_word(&parser->scanner, &word);
 	colon = trace_span_find(word, ':');
-	error = check_kind(parser, colon ? trace_span_before(word, colon) : word);
+	error = parse_kind(parser, colon ? trace_span_before(word, colon) : word, definition);
 	if (error || !colon)
 		return error;
 	word = trace_span_behind(word, colon);
@@ -111,14 +130,8 @@ static int copy(struct parser *parser, struct trace_span span, const char **ret)
 
 static int reject_unsupported(struct parser *parser, struct trace_span loc)
 {
-	const char *at = trace_span_find(loc, '%');
+	const char *at = trace_span_find(loc, '(');
 
-	if (at)
-		return trace_syntax(&parser->scanner, at,
-				    trace_span_is(trace_span_behind(loc, at), "return")
-					    ? "return probes are not supported yet"
-					    : "'%%' in a place: only \"%%return\" is known");
-	at = trace_span_find(loc, '(');
 	if (at)
 		return trace_syntax(&parser->scanner, at,
 				    "reference counters are not supported yet");
@@ -231,6 +244,38 @@ static int parse_loc(struct parser *parser, struct trace_span loc, struct ep_pla
 	return copy(parser, loc, &place->symbol);
 }
 
+/* "%return" behind the place: *loc goes on without it. */
+static int parse_return(struct parser *parser, struct trace_span *loc,
+			struct trace_definition *definition)
+{
+	const char *at = trace_span_find_bare(*loc, '%');
+	struct trace_span behind;
+
+	if (!at)
+		return 0;
+	behind = trace_span_behind(*loc, at);
+	if (trace_span_find(behind, '('))
+		return reject_unsupported(parser, behind);
+	if (!trace_span_is(behind, "return"))
+		return trace_syntax(&parser->scanner, at,
+				    "'%%' in a place: only \"%%return\" at its end is known");
+	if (at == loc->at)
+		return trace_syntax(&parser->scanner, at, "no symbol or offset in front of '%%'");
+	definition->is_return = true;
+	*loc = trace_span_before(*loc, at);
+	return 0;
+}
+
+/* Calls are followed from where they enter. */
+static int check_entry(struct parser *parser, struct trace_span loc,
+		       const struct trace_definition *definition)
+{
+	if (definition->is_return && definition->place.symbol && definition->place.offset)
+		return trace_syntax(&parser->scanner, trace_span_find_last(loc, '+'),
+				    "a return probe is of a whole function: no offset from it");
+	return 0;
+}
+
 /* The word that is a place, without a '?' behind it. */
 static int scan_place(struct parser *parser, struct trace_definition *definition,
 		      struct trace_span *ret)
@@ -274,7 +319,10 @@ static int parse_place(struct parser *parser, struct trace_definition *definitio
 		return trace_syntax(&parser->scanner, word.at + word.size,
 				    "no ':' and symbol or offset behind the path");
 	definition->loc_column = (size_t)(word.at - parser->scanner.text);
-	return parse_loc(parser, word, &definition->place);
+	error = parse_return(parser, &word, definition);
+	if (!error)
+		error = parse_loc(parser, word, &definition->place);
+	return error ? error : check_entry(parser, word, definition);
 }
 
 /* ---- the list ------------------------------------------------------------------------------ */

@@ -122,6 +122,16 @@ const char *trace_span_find_last_bare(struct trace_span span, char wanted)
 	return ret;
 }
 
+const char *trace_span_find_bare(struct trace_span span, char wanted)
+{
+	const char *at = span.at, *end = span.at + span.size;
+	bool is_closed;
+
+	while (at != end && *at != wanted)
+		at = *at == '"' ? behind_quote(at, end, &is_closed) : at + 1;
+	return at != end ? at : NULL;
+}
+
 const char *trace_span_open_quote(struct trace_span span)
 {
 	const char *at = span.at, *end = span.at + span.size;

@@ -38,7 +38,8 @@ struct trace_span trace_span_before(struct trace_span span, const char *separato
 const char *trace_span_find(struct trace_span span, char wanted);
 const char *trace_span_find_last(struct trace_span span, char wanted);
 
-/** The last one that stands in no quotes. */
+/** The first, and the last one that stands in no quotes. */
+const char *trace_span_find_bare(struct trace_span span, char wanted);
 const char *trace_span_find_last_bare(struct trace_span span, char wanted);
 
 /** The quote that is not closed; NULL: there is none. */

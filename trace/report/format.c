@@ -6,6 +6,9 @@
  *
  * JSON is one object a line. Hexadecimal values are strings there, since JSON has no such numbers.
  *
+ * Of a call that did not return the text says at its end what became of it, " <- unwind", and of values
+ * that it has not got "-"; JSON says so of every call, and null.
+ *
  * A line has to fit into what is left of a buffer, and names may have any length: so those of the
  * event and its place have a share of it each, which for JSON is all that there is. All else has a limit: 32 arguments of 32 + 24 bytes,
  * a group of 63, a thread's name.
@@ -36,7 +39,7 @@ EP_TRAP_PATH static void put_value(struct trace_text *text, enum trace_type type
 		trace_text_unsigned(text, value, 1, '0');
 	} else if (type <= TRACE_TYPE_s64) {
 		trace_text_signed(text, (int64_t)value);
-	} else if (type <= TRACE_TYPE_x64) {
+	} else if (type <= TRACE_TYPE_x64 || type == TRACE_TYPE_symbol) {
 		trace_text_string(text, quote);
 		trace_text_hex(text, value);
 		trace_text_string(text, quote);
@@ -47,6 +50,19 @@ EP_TRAP_PATH static void put_value(struct trace_text *text, enum trace_type type
 		trace_text_char(text, one[0]);
 		trace_text_char(text, '\'');
 	}
+}
+
+/* Nothing returned, so no register is what it returned with. */
+EP_TRAP_PATH static bool is_absent(const struct trace_event *event, uint32_t arg)
+{
+	return event->end != EP_END_RETURN && event->view->args[arg].fetch == TRACE_FETCH_REGISTER;
+}
+
+EP_TRAP_PATH static void put_end(struct trace_text *text, enum ep_end end)
+{
+	static const char names[][8] = {"return", "unwind", "jump"};
+
+	trace_text_string(text, names[end]);
 }
 
 EP_TRAP_PATH static void put_text(struct trace_text *text, const struct trace_event *event)
@@ -72,7 +88,14 @@ EP_TRAP_PATH static void put_text(struct trace_text *text, const struct trace_ev
 		trace_text_char(text, ' ');
 		trace_text_string(text, view->args[i].name);
 		trace_text_char(text, '=');
-		put_value(text, view->args[i].type, event->values[i], "");
+		if (is_absent(event, i))
+			trace_text_char(text, '-');
+		else
+			put_value(text, view->args[i].type, event->values[i], "");
+	}
+	if (event->end != EP_END_RETURN) {
+		trace_text_string(text, " <- ");
+		put_end(text, event->end);
 	}
 	trace_text_char(text, '\n');
 }
@@ -113,11 +136,19 @@ EP_TRAP_PATH static void put_json(struct trace_text *text, const struct trace_ev
 	trace_text_json_within(text, view->event, share);
 	trace_text_string(text, ",\"place\":");
 	trace_text_json_within(text, view->place, share);
+	if (view->is_return) {
+		trace_text_string(text, ",\"end\":\"");
+		put_end(text, event->end);
+		trace_text_char(text, '"');
+	}
 	trace_text_string(text, ",\"args\":{");
 	for (uint32_t i = 0; i < view->arg_count; i++) {
 		put_string(text, i ? "," : "", view->args[i].name);
 		trace_text_char(text, ':');
-		put_value(text, view->args[i].type, event->values[i], "\"");
+		if (is_absent(event, i))
+			trace_text_string(text, "null");
+		else
+			put_value(text, view->args[i].type, event->values[i], "\"");
 	}
 	trace_text_string(text, "}}\n");
 }

@@ -16,6 +16,7 @@ struct trace_event {
 	uint64_t nanoseconds; /* CLOCK_MONOTONIC */
 	int pid, tid;
 	uint32_t cpu;
+	enum ep_end end; /* of a call; else 0 */
 	char comm[TRACE_COMM_SIZE + 1];
 	const uint64_t *values; /* one for each argument of the view */
 };

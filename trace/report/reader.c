@@ -15,6 +15,7 @@
 #include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/process.h"
+#include "trace/language/args.h"
 #include "trace/session/head.h"
 
 #define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
@@ -97,7 +98,12 @@ EP_TRAP_PATH static uint64_t word_at(const struct trace_reader *reader, uint32_t
 
 EP_TRAP_PATH static uint64_t words_of(uint64_t first)
 {
-	return first >> 32 & 0xffff; /* struct trace_record: probe, words, cpu */
+	return first >> 32 & 0xff; /* struct trace_record: probe, words, end, cpu */
+}
+
+EP_TRAP_PATH static uint32_t end_of(uint64_t first)
+{
+	return first >> 40 & 0xff;
 }
 
 EP_TRAP_PATH static void forget(const struct trace_reader *reader,
@@ -192,6 +198,23 @@ EP_TRAP_PATH static void copy_comm(const struct trace_ring *ring, char *ret)
 	ret[TRACE_COMM_SIZE] = '\0';
 }
 
+/* Is it what @view has? */
+EP_TRAP_PATH static bool is_of_view(const struct trace_view *view, uint64_t first)
+{
+	return words_of(first) == HEADER_WORDS + view->arg_count &&
+	       end_of(first) <= (view->is_return ? EP_END_JUMP : 0);
+}
+
+/* Durations are recorded as counts of the clock. */
+EP_TRAP_PATH static void convert_values(const struct trace_reader *reader,
+					const struct trace_view *view, uint64_t *values)
+{
+	for (uint32_t i = 0; view->is_return && i < view->arg_count; i++)
+		if (view->args[i].fetch == TRACE_FETCH_LATENCY)
+			values[i] = trace_arg_widen(&view->args[i],
+						    trace_clock_duration(&reader->map, values[i]));
+}
+
 EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struct trace_text *text)
 {
 	const struct trace_ring *ring = trace_session_ring(&reader->session, index);
@@ -205,8 +228,7 @@ EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struc
 	for (uint64_t i = HEADER_WORDS; i < words && i < TRACE_RECORD_MAX / 8; i++)
 		values[i - HEADER_WORDS] = word_at(reader, index, cursor->tail + 8 * i);
 	of = process < reader->session.layout.process_max ? &reader->processes[process] : NULL;
-	if (!of || !of->views || probe >= of->count ||
-	    words != HEADER_WORDS + of->views[probe].arg_count) {
+	if (!of || !of->views || probe >= of->count || !is_of_view(&of->views[probe], first)) {
 		reader->nonsense++;
 		return;
 	}
@@ -215,7 +237,9 @@ EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struc
 	event.pid = of->pid;
 	event.tid = ring->tid;
 	event.cpu = (uint32_t)(first >> 48);
+	event.end = end_of(first);
 	event.values = values;
+	convert_values(reader, event.view, values);
 	copy_comm(ring, event.comm);
 	trace_format_event(text, reader->format, &event);
 }

@@ -22,7 +22,7 @@
 #include "trace/clock/timens.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 8
+#define TRACE_SESSION_VERSION 9
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
@@ -87,7 +87,8 @@ struct trace_ring {
 
 struct trace_record {
 	uint32_t probe;
-	uint16_t words; /* of 8 bytes, all of it */
+	uint8_t words; /* of 8 bytes, all of it */
+	uint8_t end;   /* of a call: enum ep_end; else 0 */
 	uint16_t cpu;
 	uint64_t time;
 	uint64_t values[];

@@ -3,6 +3,7 @@
 #ifndef EMUPROBE_TRACE_SESSION_VIEW_H
 #define EMUPROBE_TRACE_SESSION_VIEW_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "trace/language/definition.h"
@@ -16,6 +17,7 @@ struct trace_view {
 	const char *note;  /* what to know of the name that was asked for; NULL: nothing */
 	const struct trace_arg *args;
 	uint32_t arg_count;
+	bool is_return;	     /* of calls: its events are their ends */
 	uint32_t definition; /* which one of the list */
 	int reason;	     /* an EP_ code: why no better plan; 0: none */
 	enum ep_plan plan;

@@ -2,6 +2,7 @@
 /* ep_define(): definitions for programs that probe themselves. */
 #include <criterion/criterion.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,6 +51,61 @@ Test(trace_define, handlers_are_called)
 	define_target_one(1000);
 	cr_expect_eq(sum, 110);
 	free(probes);
+}
+
+static void note_end(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+		     void *cookie)
+{
+	(void)probe;
+	(void)call;
+	*(uint64_t *)cookie += regs->rax;
+}
+
+/* Of "r" definitions alone. */
+Test(trace_define, calls_are_followed)
+{
+	const struct ep_options ends = {.size = sizeof(ends), .ended = note_end, .cookie = &sum};
+	struct ep_info info = {.size = sizeof(info)};
+
+	if (ep_check((const void *)define_target_one,
+		     &(struct ep_options){.size = sizeof(ends), .flags = EP_CALLS},
+		     &info) == -EP_INVALID)
+		cr_skip_test("this engine does not follow calls yet");
+	cr_assert_eq(ep_define("r define_target_one; p define_target_two", NULL, &probes, &count,
+			       &error),
+		     0, "%s", error.message);
+	cr_assert_eq(count, 2);
+	define_target_one(1);
+	define_target_two(1);
+	for (size_t i = 0; i < 2; i++) {
+		cr_assert_eq(ep_probe_info(probes[i], &info), 0);
+		cr_expect_eq(info.hits, 1);
+		cr_expect_eq(info.returns, i == 0);
+	}
+	ep_probe_remove_batch(probes, count);
+	free(probes);
+	cr_assert_eq(ep_define("p define_target_one%return", &ends, &probes, &count, &error), 0);
+	define_target_one(41);
+	cr_expect_eq(sum, 42);
+	ep_probe_remove_batch(probes, count);
+	free(probes);
+}
+
+/* Options of an older caller, and what is none. */
+Test(trace_define, options_of_calls_may_have_any_size)
+{
+	struct {
+		struct ep_options known;
+		uint64_t unknown;
+	} newer = {.known = {.size = sizeof(newer)}, .unknown = 1};
+	const struct ep_options nonsense = {.size = 4097};
+	const struct ep_options half = {.size = offsetof(struct ep_options, handler) + 4};
+
+	cr_expect_eq(ep_define("r define_target_one", &newer.known, &probes, &count, &error),
+		     -EP_INVALID);
+	cr_expect_eq(ep_define("r define_target_one", &nonsense, &probes, &count, &error),
+		     -EP_INVALID);
+	cr_expect_eq(ep_define("r define_target_one", &half, &probes, &count, &error), -EP_INVALID);
 }
 
 Test(trace_define, patterns)

@@ -7,6 +7,7 @@
 
 #include "trace/language/parse.h"
 #include "trace/language/scanner.h"
+#include "x86/regs.h"
 
 TestSuite(trace_definition, .timeout = 400);
 
@@ -181,6 +182,66 @@ Test(trace_definition, same_event_in_another_group)
 	cr_expect_eq(parse("p:a/x main;p:b/x main;p main;p main").count, 4);
 }
 
+Test(trace_definition, calls_of_a_function)
+{
+	struct trace_definition one = parse_one("r:g/e libc:read");
+
+	cr_expect(one.is_return);
+	cr_expect_eq(one.max_active, 0);
+	cr_expect_str_eq(one.group, "g");
+	cr_expect_str_eq(one.event, "e");
+	cr_expect_str_eq(one.place.symbol, "read");
+	cr_expect_not(parse_one("p:e libc:read").is_return);
+	cr_expect(parse_one("r main").is_return);
+	cr_expect_eq(parse_one("r10:x main").max_active, 10);
+	cr_expect_eq(parse_one("r4096 main").max_active, 4096);
+	cr_expect_eq(parse_one("r0x10 main").max_active, 16);
+}
+
+Test(trace_definition, percent_return_is_r)
+{
+	struct trace_definition one = parse_one("p libc:m*%return?");
+
+	cr_expect(one.is_return);
+	cr_expect(one.optional);
+	cr_expect_str_eq(one.place.symbol, "m*");
+	cr_expect(parse_one("r main%return").is_return);
+	one = parse_one("p /bin/sh:0x10%return");
+	cr_expect(one.is_return);
+	cr_expect_eq(one.place.offset, 0x10);
+	one = parse_one("p \"a%b(\"%return");
+	cr_expect(one.is_return);
+	cr_expect_str_eq(one.place.symbol, "a%b(");
+	cr_expect_not(parse_one("p \"main%return\"").is_return);
+}
+
+Test(trace_definition, values_of_a_call)
+{
+	struct trace_definition one = parse_one("r main $arg6 $arg1:s32 r=$retval:s64 $latency "
+						"$caller t=$latency:x32 c=$caller:x64 %dx:u8");
+	static const struct trace_arg wanted[] = {
+		{"arg1", EP_REGS_R9, 8, TRACE_TYPE_x64, TRACE_FETCH_ENTRY, TRACE_CALL_ARGS + 5},
+		{"arg2", EP_REGS_RDI, 8, TRACE_TYPE_s32, TRACE_FETCH_ENTRY, TRACE_CALL_ARGS},
+		{"r", EP_REGS_RAX, 8, TRACE_TYPE_s64, TRACE_FETCH_REGISTER, 0},
+		{"arg4", 0, 8, TRACE_TYPE_u64, TRACE_FETCH_LATENCY, 0},
+		{"arg5", 0, 8, TRACE_TYPE_symbol, TRACE_FETCH_CALLER, 0},
+		{"t", 0, 8, TRACE_TYPE_x32, TRACE_FETCH_LATENCY, 0},
+		{"c", 0, 8, TRACE_TYPE_x64, TRACE_FETCH_CALLER, 0},
+		{"arg8", EP_REGS_RDX, 8, TRACE_TYPE_u8, TRACE_FETCH_REGISTER, 0},
+	};
+
+	cr_assert_eq(one.arg_count, sizeof(wanted) / sizeof(wanted[0]));
+	for (uint32_t i = 0; i < one.arg_count; i++) {
+		cr_expect_str_eq(one.args[i].name, wanted[i].name);
+		cr_expect_eq(one.args[i].offset, wanted[i].offset, "%u", i);
+		cr_expect_eq(one.args[i].size, wanted[i].size, "%u", i);
+		cr_expect_eq(one.args[i].type, wanted[i].type, "%u", i);
+		cr_expect_eq(one.args[i].fetch, wanted[i].fetch, "%u", i);
+		cr_expect_eq(one.args[i].word, wanted[i].word, "%u", i);
+	}
+	cr_expect_eq(parse_one("p main $arg1").args[0].fetch, TRACE_FETCH_REGISTER);
+}
+
 /* '^' stands before the byte that the error points at. */
 static const struct {
 	const char *definition, *message;
@@ -189,9 +250,13 @@ static const struct {
 	{"^q main", "a definition starts with 'p'"},
 	{"^main", "a definition starts with 'p'"},
 	{"^:x main", "a definition starts with 'p'"},
-	{"^r main", "return probes are not supported yet"},
-	{"^r10:x main", "return probes are not supported yet"},
 	{"^-:x", "nothing to remove"},
+	{"r^x main", "expected a number, ':' or a blank after 'r'"},
+	{"r^-1:x main", "expected a number, ':' or a blank after 'r'"},
+	{"r^0x main", "expected a number, ':' or a blank after 'r'"},
+	{"r^4097:x main", "more than 4096 calls at once"},
+	{"r^4294967297 main", "more than 4096 calls at once"},
+	{"r^18446744073709551616 main", "expected a number, ':' or a blank after 'r'"},
 	{"p^10:x main", "only 'r' can be followed by a number"},
 	{"p^x main", "expected ':' or a blank"},
 	/* names */
@@ -225,8 +290,16 @@ static const struct {
 	{"p main+^", "the offset behind '+' is not a number"},
 	{"p main+^-1", "the offset behind '+' is not a number"},
 	{"p libc:^+4", "no symbol in front of '+'"},
-	{"p main^%return", "return probes are not supported yet"},
 	{"p main^%oops", "'%' in a place"},
+	{"p main^%returned", "'%' in a place"},
+	{"p main^%", "'%' in a place"},
+	{"p main^%return%return", "'%' in a place"},
+	{"p main^%return+4", "'%' in a place"},
+	{"p ^%return", "no symbol or offset in front of '%'"},
+	{"r libc:^%return?", "no symbol or offset in front of '%'"},
+	{"p /bin/sh:0x10%return^(0x20)", "reference counters are not supported yet"},
+	{"r main^+4", "a return probe is of a whole function"},
+	{"p libc:\"a+b\"^+4%return", "a return probe is of a whole function"},
 	{"p /bin/sh:0x10^(0x20)", "reference counters are not supported yet"},
 	{"p /bin/sh:0x10^(", "reference counters are not supported yet"},
 	{"p libc:memcpy^@GLIBC_2.14", "symbol versions are not supported yet"},
@@ -242,7 +315,7 @@ static const struct {
 	{"p \"main\"^\"x\"", "only '+' and an offset can stand behind the closing quote"},
 	{"p \"lib\"^.so:main", "only ':' can stand behind the closing quote"},
 	{"p \"main\"+^x", "the offset behind '+' is not a number"},
-	{"p \"main\"^%return", "return probes are not supported yet"},
+	{"p \"main\"^%x", "'%' in a place"},
 	{"p ma^\"in\"", "a quote in the middle of a name"},
 	{"p lib^\"c\":main", "a quote in the middle of a name"},
 	{"p \"ma^\\in\"", "stands in front of '\"' and '\\' only"},
@@ -268,7 +341,14 @@ static const struct {
 	{"p main $arg^x", "arguments are $arg1"},
 	{"p main ^$arg7", "arguments beyond $arg6"},
 	{"p main+4 ^$arg1", "at a function's entry only"},
-	{"p main ^$retval", "$retval is for return probes"},
+	{"p main ^$retval", "$retval is of calls, which \"r:EVENT PLACE\" follows"},
+	{"p main a=^$latency:u64", "$latency is of calls"},
+	{"p main ^$caller", "$caller is of calls"},
+	{"r main ^$retvals", "no such variable"},
+	{"r main $arg^0", "arguments are $arg1"},
+	{"r main ^$arg7", "arguments beyond $arg6"},
+	{"r main $retval:^symbol", "type symbol is supported for $caller only"},
+	{"p main %di:^symbol", "type symbol is supported for $caller only"},
 	{"p main ^$stack", "$stack is not supported yet"},
 	{"p main ^$stack4", "$stack4 is not supported yet"},
 	{"p main ^$comm", "$comm is not supported yet"},

@@ -78,8 +78,11 @@ static const char *format(enum trace_format shape, const struct trace_event *eve
 }
 
 static const struct trace_arg args[] = {
-	{"u", 0, 8, TRACE_TYPE_u64},  {"s", 0, 8, TRACE_TYPE_s32},  {"x", 0, 8, TRACE_TYPE_x64},
-	{"c", 0, 8, TRACE_TYPE_char}, {"q", 0, 8, TRACE_TYPE_char},
+	{.name = "u", .size = 8, .type = TRACE_TYPE_u64},
+	{.name = "s", .size = 8, .type = TRACE_TYPE_s32},
+	{.name = "x", .size = 8, .type = TRACE_TYPE_x64},
+	{.name = "c", .size = 8, .type = TRACE_TYPE_char},
+	{.name = "q", .size = 8, .type = TRACE_TYPE_char},
 };
 static const uint64_t values[] = {42, (uint64_t)-7, 0xbeef, 'A', '\n'};
 static const struct trace_view view = {
@@ -116,6 +119,54 @@ Test(trace_format, event_as_json)
 			 "\"place\":\"libc.so.6:f\",\"args\":{\"u\":42,\"s\":-7,\"x\":\"0xbeef\","
 			 "\"c\":\"A\",\"q\":\".\"}}\n");
 }
+
+/* ---- calls --------------------------------------------------------------------------------- */
+
+static const struct trace_arg call_args[] = {
+	{.name = "a", .type = TRACE_TYPE_u64, .fetch = TRACE_FETCH_ENTRY},
+	{.name = "r", .type = TRACE_TYPE_s32, .fetch = TRACE_FETCH_REGISTER},
+	{.name = "t", .type = TRACE_TYPE_u64, .fetch = TRACE_FETCH_LATENCY},
+	{.name = "f", .type = TRACE_TYPE_symbol, .fetch = TRACE_FETCH_CALLER},
+};
+static const uint64_t call_values[] = {42, (uint64_t)-1, 1500, 0x401000};
+static const struct trace_view call_view = {.group = "g",
+					    .event = "e",
+					    .place = "o:f",
+					    .args = call_args,
+					    .arg_count = 4,
+					    .is_return = true};
+
+static const char *format_call(enum trace_format shape, enum ep_end end)
+{
+	const struct trace_event event = {
+		.view = &call_view, .comm = "c", .end = end, .values = call_values};
+	const char *line = format(shape, &event);
+
+	return strstr(line, shape == TRACE_FORMAT_JSON ? "\"place\"" : "e: (");
+}
+
+Test(trace_format, call_as_text)
+{
+	cr_expect_str_eq(format_call(TRACE_FORMAT_TEXT, EP_END_RETURN),
+			 "e: (o:f) a=42 r=-1 t=1500 f=0x401000\n");
+	cr_expect_str_eq(format_call(TRACE_FORMAT_TEXT, EP_END_UNWIND),
+			 "e: (o:f) a=42 r=- t=1500 f=0x401000 <- unwind\n");
+	cr_expect_str_eq(format_call(TRACE_FORMAT_TEXT, EP_END_JUMP),
+			 "e: (o:f) a=42 r=- t=1500 f=0x401000 <- jump\n");
+}
+
+Test(trace_format, call_as_json)
+{
+	cr_expect_str_eq(format_call(TRACE_FORMAT_JSON, EP_END_RETURN),
+			 "\"place\":\"o:f\",\"end\":\"return\",\"args\":{\"a\":42,\"r\":-1,"
+			 "\"t\":1500,\"f\":\"0x401000\"}}\n");
+	cr_expect_str_eq(format_call(TRACE_FORMAT_JSON, EP_END_UNWIND),
+			 "\"place\":\"o:f\",\"end\":\"unwind\",\"args\":{\"a\":42,\"r\":null,"
+			 "\"t\":1500,\"f\":\"0x401000\"}}\n");
+	cr_expect(strstr(format_call(TRACE_FORMAT_JSON, EP_END_JUMP), "\"end\":\"jump\""));
+}
+
+/* ---- names --------------------------------------------------------------------------------- */
 
 static const char *repeated(const char *what, size_t count)
 {

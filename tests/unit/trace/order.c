@@ -25,7 +25,8 @@ TestSuite(trace_order, .timeout = 60);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static const struct trace_arg value = {"v", 64, 8, TRACE_TYPE_u64}; /* rdi */
+static const struct trace_arg value = {
+	.name = "v", .offset = 64, .size = 8, .type = TRACE_TYPE_u64}; /* rdi */
 static struct trace_arg *forbidden;
 static struct trace_probe plain = {
 	.view = {.group = "g", .event = "e", .place = "p", .args = &value, .arg_count = 1}};

@@ -13,10 +13,11 @@ TestSuite(trace_reader, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 8, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static const struct trace_arg arg = {"v", 0, 8, TRACE_TYPE_u64};
+static const struct trace_arg arg = {.name = "v", .size = 8, .type = TRACE_TYPE_u64};
 static const struct trace_view views[] = {
 	{.group = "g", .event = "a", .place = "p", .args = &arg, .arg_count = 1},
 	{.group = "g", .event = "b", .place = "p", .args = &arg, .arg_count = 1},
+	{.group = "g", .event = "c", .place = "p", .args = &arg, .arg_count = 1, .is_return = true},
 };
 static struct trace_arena arena;
 static struct trace_session session;
@@ -29,7 +30,7 @@ static void setup(void)
 	session.shared->clock = TRACE_CLOCK_MONOTONIC;
 	cr_assert_eq(trace_session_add_process(&session, getpid(), 1), 0);
 	cr_assert_eq(trace_reader_init(&reader, &session, TRACE_FORMAT_TEXT, &arena), 0);
-	reader.processes[0] = (struct trace_reader_process){views, 2, getpid(), 0};
+	reader.processes[0] = (struct trace_reader_process){views, 3, getpid(), 0};
 }
 
 static void put_words(uint32_t index, const uint64_t *words, uint64_t count)
@@ -110,7 +111,7 @@ Test(trace_reader, records_that_cannot_be_are_counted_and_skipped, .init = setup
 
 Test(trace_reader, unknown_probes_and_processes_are_skipped, .init = setup)
 {
-	put(0, 2, 1, 1);
+	put(0, 3, 1, 1);
 	put(0, UINT32_MAX, 2, 2);
 	put(0, 1, 3, 3);
 	trace_session_ring(&session, 1)->process = 77;
@@ -119,6 +120,18 @@ Test(trace_reader, unknown_probes_and_processes_are_skipped, .init = setup)
 	put(2, 0, 5, 5);
 	cr_expect_str_eq(read_all(), "3 ");
 	cr_expect_eq(reader.nonsense, 4);
+}
+
+/* Of a call it is one of three; of a mere hit there is none. */
+Test(trace_reader, ends_that_cannot_be_are_counted_and_skipped, .init = setup)
+{
+	for (uint64_t end = 0; end < 256; end++) {
+		put_words(0, (uint64_t[]){2 | 3ull << 32 | end << 40, end, end}, 3);
+		put_words(0, (uint64_t[]){0 | 3ull << 32 | end << 40, end, end + 1000}, 3);
+		if (end % 64 == 63)
+			cr_expect_str_eq(read_all(), end == 63 ? "0 1000 0 0 " : "");
+	}
+	cr_expect_eq(reader.nonsense, 253 + 255);
 }
 
 Test(trace_reader, positions_that_cannot_be_are_skipped, .init = setup)

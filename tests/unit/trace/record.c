@@ -2,19 +2,23 @@
 /* The handler and the reader, without a probe between them. */
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "trace/action/record.h"
 #include "trace/report/reader.h"
+#include "x86/regs.h"
 
 TestSuite(trace_record, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static struct trace_arg arg = {"v", 64, 8, TRACE_TYPE_u64}; /* rdi */
+static struct trace_arg arg = {
+	.name = "v", .offset = 64, .size = 8, .type = TRACE_TYPE_u64}; /* rdi */
 static struct trace_probe probe = {
 	.view = {.group = "g", .event = "e", .place = "p", .args = &arg, .arg_count = 1}};
 static struct trace_arena arena;
@@ -71,6 +75,124 @@ Test(trace_record, full_ring_drops_and_counts, .init = setup)
 	cr_expect_eq(trace_reader_dropped(&reader), 1000 - 4096 / 24);
 	hit(1);
 	cr_expect_eq(read_events(), 1);
+}
+
+/* ---- calls --------------------------------------------------------------------------------- */
+
+static struct trace_arg call_args[] = {
+	{.name = "a",
+	 .offset = EP_REGS_RSI,
+	 .size = 8,
+	 .type = TRACE_TYPE_s32,
+	 .fetch = TRACE_FETCH_ENTRY,
+	 .word = TRACE_CALL_ARGS + 1},
+	{.name = "v", .offset = EP_REGS_RAX, .size = 8, .type = TRACE_TYPE_u64},
+	{.name = "t", .size = 8, .type = TRACE_TYPE_u64, .fetch = TRACE_FETCH_LATENCY},
+	{.name = "c", .size = 8, .type = TRACE_TYPE_x64, .fetch = TRACE_FETCH_CALLER},
+};
+static struct trace_probe call_probe = {
+	.view = {.group = "g",
+		 .event = "e",
+		 .place = "p",
+		 .args = call_args,
+		 .arg_count = 4,
+		 .is_return = true},
+	.is_timed = true,
+};
+
+static void setup_calls(void)
+{
+	setup();
+	for (int i = 0; i < 4; i++)
+		reader.processes[i].views = &call_probe.view;
+}
+
+static void enter(struct ep_call *call, uint64_t second)
+{
+	struct ep_regs regs = {.rax = 77, .rsi = second};
+
+	*call = (struct ep_call){.return_address = 0x1234};
+	memset(call->words, 0xab, sizeof(call->words));
+	trace_record_entered(NULL, &regs, call, &call_probe);
+}
+
+static void end(struct ep_call *call, enum ep_end how, uint64_t result)
+{
+	struct ep_regs regs = {.rax = result, .rsi = 99};
+
+	call->end = how;
+	trace_record_ended(NULL, how == EP_END_RETURN ? &regs : NULL, call, &call_probe);
+}
+
+Test(trace_record, call_is_one_event_at_its_end, .init = setup_calls)
+{
+	struct ep_call outer, inner;
+
+	enter(&outer, (uint64_t)-5);
+	enter(&inner, 6);
+	cr_expect_eq(read_events(), 0);
+	end(&inner, EP_END_RETURN, 60);
+	cr_expect_eq(read_events(), 1);
+	cr_expect(strstr(buffer, "e: (p) a=6 v=60 t="), "%s", buffer);
+	cr_expect(strstr(buffer, " c=0x1234\n"), "%s", buffer);
+	end(&outer, EP_END_RETURN, 50);
+	cr_expect_eq(read_events(), 1);
+	cr_expect(strstr(buffer, "e: (p) a=-5 v=50 t="), "%s", buffer);
+}
+
+/* Then there are no registers. */
+Test(trace_record, call_that_does_not_return_says_so, .init = setup_calls)
+{
+	struct ep_call call;
+
+	enter(&call, 1);
+	end(&call, EP_END_UNWIND, 0);
+	enter(&call, 2);
+	end(&call, EP_END_JUMP, 0);
+	cr_expect_eq(read_events(), 2);
+	cr_expect(strstr(buffer, "a=1 v=- t="), "%s", buffer);
+	cr_expect(strstr(buffer, " c=0x1234 <- unwind\n"), "%s", buffer);
+	cr_expect(strstr(buffer, "a=2 v=- t="), "%s", buffer);
+	cr_expect(strstr(buffer, " c=0x1234 <- jump\n"), "%s", buffer);
+}
+
+static uint64_t now(void)
+{
+	struct timespec ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &ret);
+	return (uint64_t)ret.tv_sec * 1000000000 + (uint64_t)ret.tv_nsec;
+}
+
+/* As the kernel's clock has it, but for how far two clocks agree. */
+Test(trace_record, latency_is_from_entry_to_end_in_nanoseconds, .init = setup_calls)
+{
+	struct ep_call call;
+	uint64_t around, within, latency;
+
+	around = now();
+	enter(&call, 1);
+	within = now();
+	usleep(20000);
+	within = now() - within;
+	end(&call, EP_END_RETURN, 0);
+	around = now() - around;
+	cr_expect_eq(read_events(), 1);
+	latency = strtoul(strstr(buffer, " t=") + 3, NULL, 10);
+	cr_expect_geq(latency + 1000 + within / 1000, within);
+	cr_expect_leq(latency, around + 1000 + around / 1000);
+}
+
+/* Not the words that others may use, and nothing where no time is wanted. */
+Test(trace_record, entry_keeps_what_is_wanted_and_no_more, .init = setup_calls)
+{
+	struct ep_call call;
+
+	call_probe.is_timed = false;
+	enter(&call, 6);
+	for (int i = 0; i < EP_CALL_WORDS; i++)
+		cr_expect_eq(call.words[i], i == TRACE_CALL_ARGS + 1 ? 6 : 0xabababababababab, "%d",
+			     i);
 }
 
 static void *read_for_a_while(void *data)

@@ -316,8 +316,10 @@ Test(trace_session, others_heaps_can_be_compared_at_the_start, .init = setup_lar
 /* ---- publish ------------------------------------------------------------------------------- */
 
 static struct trace_arena arena;
-static struct trace_arg args[] = {{"first", 0, 8, TRACE_TYPE_s16},
-				  {"second", 8, 8, TRACE_TYPE_char}};
+static struct trace_arg args[] = {
+	{.name = "first", .size = 8, .type = TRACE_TYPE_s16, .fetch = TRACE_FETCH_LATENCY},
+	{.name = "second", .offset = 8, .size = 8, .type = TRACE_TYPE_char},
+};
 static struct trace_probe list[] = {
 	{.view = {.group = "g",
 		  .event = "e1",
@@ -331,6 +333,7 @@ static struct trace_probe list[] = {
 		  .insn = "",
 		  .args = args,
 		  .arg_count = 2,
+		  .is_return = true,
 		  .definition = 1,
 		  .plan = EP_PLAN_REFUSED,
 		  .reason = EP_RSEQ}},
@@ -356,6 +359,10 @@ Test(trace_session, published_probes_can_be_read, .init = setup)
 	cr_assert_eq(views[1].arg_count, 2);
 	cr_expect_str_eq(views[1].args[1].name, "second");
 	cr_expect_eq(views[1].args[0].type, TRACE_TYPE_s16);
+	cr_expect_eq(views[1].args[0].fetch, TRACE_FETCH_LATENCY);
+	cr_expect_eq(views[1].args[1].fetch, TRACE_FETCH_REGISTER);
+	cr_expect_not(views[0].is_return);
+	cr_expect(views[1].is_return);
 }
 
 Test(trace_session, equal_probes_are_published_once, .init = setup)

@@ -194,6 +194,8 @@ Test(trace_summary, default_event_names)
 {
 	cr_expect_str_eq(name_of("p:x libc:malloc", "malloc", 0, 0), "x");
 	cr_expect_str_eq(name_of("p libc:malloc", "malloc", 0, 0), "p_libc_malloc");
+	cr_expect_str_eq(name_of("r libc:malloc", "malloc", 0, 0), "r_libc_malloc");
+	cr_expect_str_eq(name_of("p libc:malloc%return", "malloc", 0, 0), "r_libc_malloc");
 	cr_expect_str_eq(name_of("p libc:malloc+4", "malloc", 4, 0), "p_libc_malloc_0x4");
 	cr_expect_str_eq(name_of("p libc:0x1a0", NULL, 0x1a0, 0), "p_libc_0x1a0");
 	cr_expect_str_eq(name_of("p libc:mal*", "malloc", 0, 0), "malloc");
@@ -215,7 +217,9 @@ Test(trace_summary, names_that_repeat_are_numbered)
 Test(trace_summary, times_are_converted_between_the_notes)
 {
 	struct trace_clock_map map = {
-		TRACE_CLOCK_TSC, {{1000, 100}, {3000, 200}, {3000000000000003000, 1000000000200}}};
+		.clock = TRACE_CLOCK_TSC,
+		.points = {{1000, 100}, {3000, 200}, {3000000000000003000, 1000000000200}},
+	};
 
 	cr_expect_eq(trace_clock_convert(&map, 1000), 100);
 	cr_expect_eq(trace_clock_convert(&map, 2000), 150);
@@ -223,6 +227,27 @@ Test(trace_summary, times_are_converted_between_the_notes)
 	cr_expect_eq(trace_clock_convert(&map, 1500000000000003000), 500000000200);
 	cr_expect_eq(trace_clock_convert(&map, UINT64_MAX), 1000000000200);
 	cr_expect_eq(trace_clock_convert(&map, 0), 100);
+}
+
+/* Longer than the session as well: the call may have begun in a parent. */
+Test(trace_summary, durations_are_converted_by_the_mean_rate)
+{
+	struct trace_clock_map map = {
+		.clock = TRACE_CLOCK_TSC,
+		.points = {{7000, 0}, {8000, 0}, {3000001000, 1000000100}},
+		.start = {1000, 100},
+	};
+
+	cr_expect_eq(trace_clock_duration(&map, 0), 0);
+	cr_expect_eq(trace_clock_duration(&map, 3), 1);
+	cr_expect_eq(trace_clock_duration(&map, 3000000000), 1000000000);
+	cr_expect_eq(trace_clock_duration(&map, 30000000003), 10000000001);
+	trace_clock_duration(&map, UINT64_MAX);
+	map.points[2] = map.start;
+	cr_expect_eq(trace_clock_duration(&map, 5), 5, "nothing is known yet");
+	map.points[2] = (struct trace_clock_point){2000, 600};
+	map.clock = TRACE_CLOCK_MONOTONIC;
+	cr_expect_eq(trace_clock_duration(&map, 5), 5);
 }
 
 Test(trace_summary, clocks_agree_with_the_kernel)

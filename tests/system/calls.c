@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* "r" definitions: what is said of calls is what the program itself knows of them. */
+#include "tests/system/cli.h"
+
+#define CALLS  EP_PROGRAMS "/calls"
+#define EVENTS "sed 's/^.*\\] *[0-9]*\\.[0-9]*: //'" /* without thread and time */
+
+#define DEFINITIONS                                                                                \
+	"r:factorial factorial n=$arg1:u32 r=$retval:u64;"                                         \
+	"r:inner inner n=$arg1:s32 r=$retval:s32;"                                                 \
+	"p:outer outer%return n=$arg1:s32 r=%eax:s32;"                                             \
+	"r:six six a=$arg1:s32 b=$arg2:s64 c=$arg3:s16 d=$arg4:s8 e=$arg5:u32 f=$arg6 "            \
+	"r=$retval:s64;"                                                                           \
+	"r:open libc.so.6:open path=$arg1 flags=$arg2:x32 fd=$retval:s32;"                         \
+	"r:thrower thrower depth=$arg1:s32 r=$retval;"                                             \
+	"r:catcher catcher depth=$arg1:s32 r=$retval:s32;"                                         \
+	"r:jumper jumper depth=$arg1:s32 r=$retval;"                                               \
+	"r:landing landing depth=$arg1:s32 r=$retval:s32;"                                         \
+	"r:who who c=$caller:x64;"                                                                 \
+	"r:splits splits n=$arg1:s32 r=$retval:s32;"                                               \
+	"r:naps naps us=$arg1:u32 least=$retval:u64 ns=$latency;"                                  \
+	"r:leaves leaves n=$arg1:s32"
+
+static void need_calls(void)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-n", "-e", "r factorial", "--", CALLS, "values");
+	bool served = !strstr(result.output, "invalid argument");
+
+	command_result_deinit(&result);
+	if (!served)
+		cr_skip_test("this engine does not follow calls yet");
+}
+
+TestSuite(calls, .timeout = 400, .init = need_calls);
+
+/* By whatever ends a function is followed. */
+static const char *const plans[] = {"auto", "jump", "trap"};
+
+static struct command_result run(const char *options, const char *part)
+{
+	return command_shell(EMUPROBE " -q %s -e '%s' -- " CALLS " %s", options, DEFINITIONS, part);
+}
+
+/* Standard output is what the program says, standard error what we do: both the same. */
+static void expect_same(const char *options, const char *part, const char *order)
+{
+	struct command_result result = command_shell(
+		"t=$(mktemp -d) && cd $t && "
+		"{ " EMUPROBE " -q %s -o events -e '%s' -- " CALLS " %s >said; s=$?; "
+		"{ " EVENTS " events | %s; } >found; %s <said >wanted; diff wanted found >&2 || "
+		"s=9; wc -l <wanted; rm -r $t; exit $s; }",
+		options, DEFINITIONS, part, order, order);
+
+	expect_status(result, 0);
+	cr_expect_gt(strtol(result.output, NULL, 10), 1);
+	command_result_deinit(&result);
+}
+
+static void expect_same_by_all_plans(const char *part, const char *order)
+{
+	char options[64];
+
+	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
+		snprintf(options, sizeof(options), "--plan=%s", plans[i]);
+		expect_same(options, part, order);
+	}
+}
+
+Test(calls, have_the_values_that_the_program_has)
+{
+	expect_same_by_all_plans("values", "cat");
+}
+
+Test(calls, that_do_not_return_say_how_they_ended)
+{
+	expect_same_by_all_plans("ends", "cat");
+}
+
+Test(calls, know_where_they_return_to)
+{
+	expect_same_by_all_plans("callers", "cat");
+}
+
+/* One that is under way in a fork ends twice, in either order. */
+Test(calls, end_in_both_processes_of_a_fork)
+{
+	expect_same_by_all_plans("forks", "sort");
+}
+
+Test(calls, without_a_launcher_are_the_same)
+{
+	struct command_result result = command_shell(
+		"t=$(mktemp -d) && cd $t && "
+		"{ EMUPROBE='%s' EMUPROBE_OUTPUT=$t/events EMUPROBE_QUIET=1 LD_PRELOAD=" PRELOAD
+		" " CALLS " ends >said; s=$?; " EVENTS " events | diff said - >&2 || s=9; "
+		"wc -l <said; rm -r $t; exit $s; }",
+		DEFINITIONS);
+
+	expect_status(result, 0);
+	cr_expect_eq(strtol(result.output, NULL, 10), 28);
+	command_result_deinit(&result);
+}
+
+/* "LEAST MOST" of each call, by the program's own clock, and its event. */
+static void expect_between(const char *said, const char *events)
+{
+	const double tolerance = 1.001; /* of two clocks */
+
+	for (; *said; said = strchr(said, '\n') + 1) {
+		double least, most, latency;
+		const char *event = strstr(events, " ns=");
+
+		cr_assert_eq(sscanf(said, "%lf %lf", &least, &most), 2, "%s", said);
+		cr_assert_not_null(event);
+		latency = strtod(event + 4, NULL);
+		cr_expect_geq(latency * tolerance + 2000, least);
+		cr_expect_leq(latency, most * tolerance + 2000);
+		events = event + 4;
+	}
+}
+
+Test(calls, take_the_time_that_the_program_measures)
+{
+	struct command_result result = run("", "times");
+
+	expect_status(result, 0);
+	cr_expect_eq(command_count(result.output, "\n"), 5, "%s", command_describe(&result));
+	cr_expect_eq(command_count(result.error, "naps: "), 5, "%s", command_describe(&result));
+	expect_between(result.output, result.error);
+	command_result_deinit(&result);
+}
+
+Test(calls, of_many_threads_are_all_there)
+{
+	struct command_result result = run("", "threads");
+
+	expect_status(result, 0);
+	cr_expect_eq(command_count(result.error, "(calls:factorial) n=3 r=6\n"), 400);
+	cr_expect_eq(command_count(result.error, "(calls:factorial) n=0 r=1\n"), 400);
+	cr_expect_eq(command_count(result.error, "(calls:thrower) depth=1 r=- <- unwind\n"), 400);
+	cr_expect_eq(command_count(result.error, "(calls:catcher) depth=1 r=100\n"), 400);
+	cr_expect_eq(command_count(result.error, "\n"), 4 * 100 * (4 + 2 + 1));
+	command_result_deinit(&result);
+}
+
+/* They have been hit, and have no end. */
+Test(calls, that_never_end_are_counted_and_have_no_event)
+{
+	struct command_result result =
+		command_shell(EMUPROBE " -v -e '%s' -- " CALLS " leaves", DEFINITIONS);
+
+	expect_status(result, 0);
+	expect_lacks(result, error, ": (calls:leaves)");
+	cr_expect(strstr(result.error, "           3  "), "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
+Test(calls, in_json_have_their_end)
+{
+	struct command_result result = run("--format=json", "ends");
+
+	expect_status(result, 0);
+	cr_expect_eq(command_count(result.error, "\"place\":\"calls:thrower\",\"end\":\"unwind\","
+						 "\"args\":{\"depth\":0,\"r\":null}}"),
+		     4, "%s", command_describe(&result));
+	cr_expect_eq(command_count(result.error, "\"end\":\"jump\""), 1 + 2 + 3 + 4);
+	cr_expect_eq(command_count(result.error, "\"end\":\"return\",\"args\":{\"depth\":3,"
+						 "\"r\":7}}"),
+		     1);
+	command_result_deinit(&result);
+}
+
+Test(calls, can_be_counted_alone)
+{
+	struct command_result result = run("-c", "values");
+
+	expect_status(result, 0);
+	result = command_shell(EMUPROBE " -c -e 'r:f factorial;p:g outer' -- " CALLS
+					" values 2>&1 >/dev/null | grep -E '(21|2) .*calls:'");
+	expect_status(result, 0);
+	cr_expect_eq(command_count(result.output, "\n"), 2, "%s", command_describe(&result));
+	command_result_deinit(&result);
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+// Calls of which it knows what is to be said: it prints the events of each, in the order of their ends,
+// as emuprobe does, but for what stands in front of the event's name.
+#include <csetjmp>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern "C" {
+uint64_t factorial(unsigned n);
+int outer(int n);
+int inner(int n);
+int64_t six(int a, long b, short c, signed char d, unsigned e, uint64_t f);
+void thrower(int depth);
+int catcher(int depth);
+void jumper(int depth);
+int landing(int depth);
+void who(void);
+uint64_t naps(unsigned microseconds);
+int splits(int n);
+void leaves(int n);
+}
+
+/* So that the compiler leaves no call out, and makes no jump of one. */
+static inline __attribute__((always_inline)) void stay(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
+
+/* ---- what returns -------------------------------------------------------------------------- */
+
+uint64_t factorial(unsigned n)
+{
+	stay();
+	return n ? n * factorial(n - 1) : 1;
+}
+
+int inner(int n)
+{
+	stay();
+	return -n;
+}
+
+int outer(int n)
+{
+	stay();
+	return inner(n) + inner(n + 1);
+}
+
+static void print_nested(int n)
+{
+	printf("inner: (calls:inner) n=%d r=%d\n", n, -n);
+	printf("inner: (calls:inner) n=%d r=%d\n", n + 1, -n - 1);
+	printf("outer: (calls:outer) n=%d r=%d\n", n, -2 * n - 1);
+}
+
+/* When it returns, none of the registers has its argument any more. */
+int64_t six(int a, long b, short c, signed char d, unsigned e, uint64_t f)
+{
+	int64_t ret = a + b + c + d + static_cast<int64_t>(e) + static_cast<int64_t>(f);
+
+	__asm__ volatile("xor %%edi, %%edi; xor %%esi, %%esi; xor %%edx, %%edx; xor %%ecx, %%ecx; "
+			 "xor %%r8d, %%r8d; xor %%r9d, %%r9d"
+			 :
+			 :
+			 : "rdi", "rsi", "rdx", "rcx", "r8", "r9");
+	return ret;
+}
+
+static void print_six(int a, long b, short c, signed char d, unsigned e, uint64_t f)
+{
+	printf("six: (calls:six) a=%d b=%ld c=%d d=%d e=%u f=%#lx r=%ld\n", a, b, c, d, e, f,
+	       six(a, b, c, d, e, f));
+}
+
+static void opens(const char *path, int flags)
+{
+	int fd = open(path, flags);
+
+	printf("open: (libc.so.6:open) path=%p flags=0x%x fd=%d\n", static_cast<const void *>(path),
+	       static_cast<unsigned>(flags), fd);
+	if (fd >= 0)
+		close(fd);
+}
+
+static void values(void)
+{
+	uint64_t product = 1;
+
+	factorial(20);
+	for (unsigned n = 0; n <= 20; product *= ++n)
+		printf("factorial: (calls:factorial) n=%u r=%lu\n", n, product);
+	outer(5);
+	print_nested(5);
+	outer(-7);
+	print_nested(-7);
+	print_six(-1, -2000000000000, -3, -4, 4000000000u, 6);
+	print_six(1, 2, 3, 4, 5, 0x8000000000000000u);
+	opens("/dev/null", O_RDONLY);
+	opens("/no/such/file", O_WRONLY | O_CLOEXEC);
+}
+
+/* ---- what does not ------------------------------------------------------------------------- */
+
+void thrower(int depth)
+{
+	if (depth == 0)
+		throw depth;
+	thrower(depth - 1);
+	stay();
+}
+
+int catcher(int depth)
+{
+	try {
+		thrower(depth);
+	} catch (int caught) {
+		return 100 + caught;
+	}
+	return -1;
+}
+
+static jmp_buf back;
+static volatile int never;
+
+void jumper(int depth)
+{
+	if (depth <= 0)
+		longjmp(back, 7);
+	if (never)
+		return;
+	jumper(depth - 1);
+	stay();
+}
+
+int landing(int depth)
+{
+	int ret = setjmp(back);
+
+	if (ret == 0)
+		jumper(depth);
+	return ret;
+}
+
+static void ends(void)
+{
+	for (int depth = 0; depth < 4; depth++) {
+		catcher(depth);
+		for (int i = 0; i <= depth; i++)
+			printf("thrower: (calls:thrower) depth=%d r=- <- unwind\n", i);
+		printf("catcher: (calls:catcher) depth=%d r=100\n", depth);
+		landing(depth);
+		for (int i = 0; i <= depth; i++)
+			printf("jumper: (calls:jumper) depth=%d r=- <- jump\n", i);
+		printf("landing: (calls:landing) depth=%d r=7\n", depth);
+	}
+}
+
+/* ---- who called ---------------------------------------------------------------------------- */
+
+void who(void)
+{
+	stay();
+}
+
+static void callers(void)
+{
+	uintptr_t first, second;
+
+	__asm__ volatile("call who; 1: leaq 1b(%%rip), %0"
+			 : "=r"(first)
+			 :
+			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
+	__asm__ volatile("call who; 1: leaq 1b(%%rip), %0"
+			 : "=r"(second)
+			 :
+			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
+	printf("who: (calls:who) c=%#lx\nwho: (calls:who) c=%#lx\n", first, second);
+}
+
+/* ---- how long ------------------------------------------------------------------------------ */
+
+static uint64_t now(void)
+{
+	struct timespec ret;
+
+	clock_gettime(CLOCK_MONOTONIC, &ret);
+	return static_cast<uint64_t>(ret.tv_sec) * 1000000000 + static_cast<uint64_t>(ret.tv_nsec);
+}
+
+uint64_t naps(unsigned microseconds)
+{
+	uint64_t start = now();
+
+	usleep(microseconds);
+	return now() - start;
+}
+
+/* Nanoseconds that a call takes at least, as it returns, and at most. */
+static void times(void)
+{
+	for (unsigned microseconds = 1; microseconds < 100000; microseconds *= 10) {
+		uint64_t start = now(), least = naps(microseconds);
+
+		printf("%lu %lu\n", least, now() - start);
+	}
+}
+
+/* ---- threads and processes ----------------------------------------------------------------- */
+
+static void *work(void *data)
+{
+	for (int i = 0; i < 100; i++) {
+		factorial(3);
+		catcher(1);
+	}
+	return data;
+}
+
+static void threads(void)
+{
+	pthread_t all[4];
+
+	for (pthread_t &thread : all)
+		pthread_create(&thread, NULL, work, NULL);
+	for (pthread_t &thread : all)
+		pthread_join(thread, NULL);
+}
+
+int splits(int n)
+{
+	return n + fork();
+}
+
+static void forks(void)
+{
+	int result = splits(1);
+
+	if (result == 1)
+		_exit(0);
+	waitpid(result - 1, NULL, 0);
+	printf("splits: (calls:splits) n=1 r=1\nsplits: (calls:splits) n=1 r=%d\n", result);
+}
+
+void leaves(int n)
+{
+	if (n <= 0)
+		exit(0);
+	if (never)
+		return;
+	leaves(n - 1);
+	stay();
+}
+
+int main(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		void (*run)(void);
+	} parts[] = {
+		{"values", values}, {"ends", ends},	  {"callers", callers},
+		{"times", times},   {"threads", threads}, {"forks", forks},
+	};
+
+	for (const auto &part : parts)
+		if (argc == 2 && strcmp(argv[1], part.name) == 0) {
+			part.run();
+			return 0;
+		}
+	if (argc == 2 && strcmp(argv[1], "leaves") == 0)
+		leaves(2);
+	return 1;
+}
