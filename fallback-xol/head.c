@@ -12,10 +12,9 @@
  */
 #include "fallback-xol/head.h"
 
-#include <stdatomic.h>
-
 #include "fallback-xol/arena.h"
 #include "sys/abi.h"
+#include "sys/table.h"
 
 #define HALF	       ((uint64_t)1 << 31) /* reach of a rel32 to each side */
 #define CURSORS	       16
@@ -309,73 +308,14 @@ int xol_head_alloc(struct xol_pattern pattern, bool growth, struct xol_code *ret
 
 /* ---- from a head to its address ------------------------------------------------------------ */
 
-struct entry {
-	_Atomic uint64_t head; /* 0: free */
-	uint64_t address;      /* written before .head */
-};
-
-struct table {
-	size_t mask, used;
-	struct entry entries[];
-};
-
-static _Atomic(struct table *) heads;
-
-EP_TRAP_PATH static inline size_t hash(uint64_t head)
-{
-	return (head * 0x9e3779b97f4a7c15u) >> 32;
-}
+static struct sys_table heads = {.alloc = xol_arena_alloc};
 
 EP_TRAP_PATH uint64_t xol_head_find(uint64_t rip)
 {
-	struct table *table = atomic_load_explicit(&heads, memory_order_acquire);
-
-	if (!table || !rip)
-		return 0;
-	for (size_t i = hash(rip) & table->mask;; i = (i + 1) & table->mask) {
-		uint64_t head = atomic_load_explicit(&table->entries[i].head, memory_order_acquire);
-
-		if (head == rip)
-			return table->entries[i].address;
-		if (!head)
-			return 0;
-	}
-}
-
-static void put(struct table *table, uint64_t head, uint64_t address)
-{
-	size_t i = hash(head) & table->mask;
-
-	while (atomic_load_explicit(&table->entries[i].head, memory_order_relaxed))
-		i = (i + 1) & table->mask;
-	table->used++;
-	table->entries[i].address = address;
-	atomic_store_explicit(&table->entries[i].head, head, memory_order_release);
-}
-
-static struct table *grow(struct table *old)
-{
-	size_t size = old ? (old->mask + 1) * 4 : 256;
-	struct table *table = xol_arena_alloc(sizeof(*table) + size * sizeof(table->entries[0]));
-
-	if (!table)
-		return NULL;
-	table->mask = size - 1;
-	for (size_t i = 0; old && i <= old->mask; i++)
-		if (atomic_load(&old->entries[i].head))
-			put(table, atomic_load(&old->entries[i].head), old->entries[i].address);
-	atomic_store_explicit(&heads, table, memory_order_release);
-	return table;
+	return sys_table_find(&heads, rip);
 }
 
 int xol_head_publish(uint64_t head, uint64_t address)
 {
-	struct table *table = atomic_load(&heads);
-
-	if (!table || table->used * 2 > table->mask)
-		table = grow(table);
-	if (!table)
-		return -EP_NO_MEMORY;
-	put(table, head, address);
-	return 0;
+	return sys_table_put(&heads, head, address);
 }

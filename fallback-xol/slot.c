@@ -3,23 +3,23 @@
  * A signal handler must find out, without waiting for anyone, whether an address is in a slot and
  * what the slot is a copy of. Slots are made of cells of 32 bytes in blocks of 16 KiB, aligned:
  *
- *	rip -> block number -> hash table of blocks -> cell -> struct xol_slot
+ *	rip -> block number -> table of blocks -> cell -> struct xol_slot
  *
  * Nothing is ever removed, so readers need no protection: a block is published after its contents,
- * a cell after its record. A table that is full is copied to one of twice the size, and stays.
+ * a cell after its record.
  */
 #include "fallback-xol/slot.h"
 
 #include <stdatomic.h>
 
 #include "fallback-xol/arena.h"
+#include "sys/table.h"
 
 #define BLOCK_SHIFT 14
 #define BLOCK_SIZE  ((size_t)1 << BLOCK_SHIFT)
 #define BLOCK_CELLS (BLOCK_SIZE / XOL_CELL)
 
 struct block {
-	uint64_t number; /* address >> BLOCK_SHIFT */
 	struct xol_code code;
 	struct block *next; /* of those with room */
 	size_t used;	    /* cells */
@@ -27,39 +27,19 @@ struct block {
 	_Atomic(const struct xol_slot *) cells[BLOCK_CELLS];
 };
 
-struct table {
-	size_t mask, used;
-	_Atomic(struct block *) entries[];
-};
-
-static _Atomic(struct table *) blocks;
+static struct sys_table blocks = {.alloc = xol_arena_alloc}; /* by address >> BLOCK_SHIFT */
 static struct block *open_blocks;
 
 /* ---- lookup -------------------------------------------------------------------------------- */
 
-EP_TRAP_PATH static inline size_t hash(uint64_t number)
+EP_TRAP_PATH static struct block *block_find(uint64_t address)
 {
-	return (number * 0x9e3779b97f4a7c15u) >> 32;
-}
-
-EP_TRAP_PATH static struct block *block_find(uint64_t number)
-{
-	struct table *table = atomic_load_explicit(&blocks, memory_order_acquire);
-
-	if (!table)
-		return NULL;
-	for (size_t i = hash(number) & table->mask;; i = (i + 1) & table->mask) {
-		struct block *block =
-			atomic_load_explicit(&table->entries[i], memory_order_acquire);
-
-		if (!block || block->number == number)
-			return block;
-	}
+	return (struct block *)sys_table_find(&blocks, address >> BLOCK_SHIFT);
 }
 
 EP_TRAP_PATH const struct xol_slot *xol_slot_find(uint64_t rip)
 {
-	struct block *block = block_find(rip >> BLOCK_SHIFT);
+	struct block *block = block_find(rip);
 
 	if (!block)
 		return NULL;
@@ -70,7 +50,7 @@ EP_TRAP_PATH const struct xol_slot *xol_slot_find(uint64_t rip)
 void xol_slot_publish(const struct xol_slot *slot)
 {
 	for (uint64_t at = slot->rx; at < slot->rx + slot->size; at += XOL_CELL) {
-		struct block *block = block_find(at >> BLOCK_SHIFT);
+		struct block *block = block_find(at);
 
 		atomic_store_explicit(&block->cells[at % BLOCK_SIZE / XOL_CELL], slot,
 				      memory_order_release);
@@ -78,46 +58,6 @@ void xol_slot_publish(const struct xol_slot *slot)
 }
 
 /* ---- blocks -------------------------------------------------------------------------------- */
-
-static void table_put(struct table *table, struct block *block)
-{
-	size_t i = hash(block->number) & table->mask;
-
-	while (atomic_load_explicit(&table->entries[i], memory_order_relaxed))
-		i = (i + 1) & table->mask;
-	table->used++;
-	atomic_store_explicit(&table->entries[i], block, memory_order_release);
-}
-
-static struct table *table_grow(struct table *old)
-{
-	size_t size = old ? (old->mask + 1) * 2 : 64;
-	struct table *table = xol_arena_alloc(sizeof(*table) + size * sizeof(table->entries[0]));
-
-	if (!table)
-		return NULL;
-	table->mask = size - 1;
-	for (size_t i = 0; old && i <= old->mask; i++) {
-		struct block *block = atomic_load(&old->entries[i]);
-
-		if (block)
-			table_put(table, block);
-	}
-	atomic_store_explicit(&blocks, table, memory_order_release);
-	return table;
-}
-
-static int block_publish(struct block *block)
-{
-	struct table *table = atomic_load(&blocks);
-
-	if (!table || table->used * 2 > table->mask)
-		table = table_grow(table);
-	if (!table)
-		return -EP_NO_MEMORY;
-	table_put(table, block);
-	return 0;
-}
 
 static int block_create(struct sys_window window, uint64_t near, struct block **ret)
 {
@@ -129,9 +69,8 @@ static int block_create(struct sys_window window, uint64_t near, struct block **
 	error = xol_code_alloc_in(window, near, BLOCK_SIZE, BLOCK_SIZE, &block->code);
 	if (error)
 		return error;
-	block->number = block->code.rx >> BLOCK_SHIFT;
 	block->generation = xol_code_generation();
-	error = block_publish(block);
+	error = sys_table_put(&blocks, block->code.rx >> BLOCK_SHIFT, (uint64_t)block);
 	if (error)
 		return error;
 	block->next = open_blocks;

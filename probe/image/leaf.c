@@ -10,6 +10,7 @@
 
 #include "probe/image/objects.h"
 #include "probe/image/place.h"
+#include "sys/table.h"
 #include "x86/vector.h"
 
 #define INSNS_MAX 256
@@ -31,7 +32,7 @@ struct walk {
 
 static struct point *find(struct walk *walk, uint64_t address)
 {
-	size_t i = address * 0x9e3779b97f4a7c15u >> 55;
+	size_t i = sys_table_hash(address) % TABLE;
 
 	while (walk->seen[i].address && walk->seen[i].address != address)
 		i = (i + 1) % TABLE;

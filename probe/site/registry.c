@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of sites is read in signal handlers of any thread, at any moment, so a reader may
- * neither lock nor wait. Open addressing with linear probing: entries are only ever added, an
- * entry's address is published after its site, and growing builds a new table and leaves the old
- * one as it was, for readers that are still in it (the sum of all old ones is less than the
- * newest). At most half full, so that a miss ends soon.
+ * A trap finds its site here. Sites are malloc()ed, and so is the table: a leak checker finds them
+ * through it.
  */
 #include "probe/site/registry.h"
 
@@ -15,90 +12,28 @@
 #include "sys/abi.h"
 #include "sys/copy.h"
 #include "sys/memory.h"
+#include "sys/table.h"
 #include "x86/encode.h"
 
-struct entry {
-	_Atomic uint64_t address; /* 0: free, and the end of a search */
-	_Atomic(struct probe_site *) site;
-};
-
-struct table {
-	struct table *old; /* readers may be in it: to be found by leak checkers */
-	uint64_t mask;
-	size_t used;
-	struct entry entries[];
-};
-
-static _Atomic(struct table *) current;
-
-EP_TRAP_PATH static inline uint64_t hash(uint64_t address)
+static void *zeroed(size_t size)
 {
-	return (address * 0x9e3779b97f4a7c15u) >> 20;
+	return calloc(1, size);
 }
+
+static struct sys_table sites = {.alloc = zeroed}; /* by address */
 
 EP_TRAP_PATH struct probe_site *registry_find(uint64_t address)
 {
-	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
-
-	if (!table)
-		return NULL;
-	for (uint64_t i = hash(address) & table->mask;; i = (i + 1) & table->mask) {
-		uint64_t found =
-			atomic_load_explicit(&table->entries[i].address, memory_order_acquire);
-
-		if (found == address)
-			return atomic_load_explicit(&table->entries[i].site, memory_order_acquire);
-		if (!found)
-			return NULL;
-	}
-}
-
-static void put(struct table *table, struct probe_site *site)
-{
-	uint64_t i = hash(site->address) & table->mask;
-
-	while (atomic_load(&table->entries[i].address) &&
-	       atomic_load(&table->entries[i].address) != site->address)
-		i = (i + 1) & table->mask;
-	table->used += !atomic_load(&table->entries[i].address);
-	atomic_store_explicit(&table->entries[i].site, site, memory_order_release);
-	atomic_store_explicit(&table->entries[i].address, site->address, memory_order_release);
-}
-
-static struct table *table_create(size_t size)
-{
-	struct table *table = calloc(1, sizeof(*table) + size * sizeof(table->entries[0]));
-
-	if (table)
-		table->mask = size - 1;
-	return table;
-}
-
-static struct table *grow(struct table *old)
-{
-	struct table *table = table_create(old ? (old->mask + 1) * 4 : 1024);
-
-	if (!table)
-		return NULL;
-	table->old = old;
-	for (size_t i = 0; old && i <= old->mask; i++)
-		if (atomic_load(&old->entries[i].address))
-			put(table, atomic_load(&old->entries[i].site));
-	atomic_store_explicit(&current, table, memory_order_release);
-	return table;
+	return (struct probe_site *)sys_table_find(&sites, address);
 }
 
 int registry_insert(struct probe_site *site)
 {
-	struct table *table = atomic_load(&current);
+	int error = sys_table_put(&sites, site->address, (uint64_t)site);
 
-	if (!table || table->used * 2 > table->mask)
-		table = grow(table);
-	if (!table)
-		return -EP_NO_MEMORY;
-	put(table, site);
-	original_set_reader(registry_read_original);
-	return 0;
+	if (!error)
+		original_set_reader(registry_read_original);
+	return error;
 }
 
 EP_TRAP_PATH uint64_t registry_find_boundary(uint64_t address, bool *ret_late)
@@ -232,9 +167,9 @@ bool registry_read_original(uint64_t address, uint8_t *ret, size_t size)
 
 EP_TRAP_PATH void registry_each(void (*visit)(struct probe_site *site, void *data), void *data)
 {
-	struct table *table = atomic_load_explicit(&current, memory_order_acquire);
+	struct sys_table_walk walk = sys_table_begin(&sites);
+	struct probe_site *site;
 
-	for (size_t i = 0; table && i <= table->mask; i++)
-		if (atomic_load_explicit(&table->entries[i].address, memory_order_acquire))
-			visit(atomic_load(&table->entries[i].site), data);
+	while ((site = (struct probe_site *)sys_table_next(&walk)))
+		visit(site, data);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is written twice differs some day: numbers of the kernel's interface, readers of its files, and
- * the look of each file's beginning. Each has one home, and this test finds a second one.
+ * What is written twice differs some day: numbers of the kernel's interface, readers of its files,
+ * the table that a trap reads, and the look of each file's beginning. Each has one home, and this
+ * test finds a second one.
  */
 #include <criterion/criterion.h>
 #include <string.h>
@@ -20,6 +21,7 @@ static const struct {
 	{"errno constant", "#define E[A-Z0-9]+_[[:space:]]|-[0-9]+.*/\\* E[A-Z]+ \\*/", "errno.h"},
 	{"reader of the status of the process", "\"/proc/self/status", "sys/status.c"},
 	{"test for dead threads", "SYS_tgkill.*(==|!=)", "sys/process.h"},
+	{"hash table by address", "0x9[eE]3779[bB]", "sys/table.h"},
 };
 
 static bool is_of_engine(const char *file)
