@@ -70,4 +70,11 @@ xol_stub_data:
 	.skip	XOL_STUBS * XOL_STUB_SIZE
 	.size	xol_stub_data, .-xol_stub_data
 
+	.globl	xol_stub_table
+	.hidden	xol_stub_table
+	.type	xol_stub_table, @object
+xol_stub_table:
+	.skip	XOL_STUB_PLACES * 4
+	.size	xol_stub_table, .-xol_stub_table
+
 	.section .note.GNU-stack, "", @progbits

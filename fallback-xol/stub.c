@@ -3,9 +3,12 @@
 
 #include <stdatomic.h>
 #include <stddef.h>
+#include <sys/mman.h>
 
 #include "fallback-xol/builder.h"
 #include "fallback-xol/code_memory.h"
+#include "sys/abi.h"
+#include "sys/mapping.h"
 #include "x86/cpu.h"
 #include "x86/encode.h"
 
@@ -21,11 +24,9 @@ OFFSET(body, STUB_BODY);
 _Static_assert(sizeof(struct xol_stub) == XOL_STUB_SIZE, "data and code go in step");
 
 #define RETURN_ADDRESS 8
-#define TABLE_SIZE     (2 * XOL_STUBS) /* a power of two */
 
-static _Atomic uint32_t used;		   /* stubs; beyond XOL_STUBS: asked for in vain */
-static _Atomic uint32_t table[TABLE_SIZE]; /* number of a stub + 1; 0: none */
-static bool is_mapped;
+static _Atomic uint32_t used; /* stubs; beyond XOL_STUBS: asked for in vain */
+static bool is_mapped, is_released;
 static void (*unwound)(void);
 
 /* ---- code ---------------------------------------------------------------------------------- */
@@ -53,6 +54,24 @@ static void write_code(uint8_t code[XOL_STUB_SIZE])
 	x86_put_ret(at);
 }
 
+/* Code, data and table are one piece of whole pages. */
+#define ALL_SIZE (sizeof(xol_stubs) + sizeof(xol_stub_data) + sizeof(xol_stub_table))
+_Static_assert(ALL_SIZE % SYS_PAGE_SIZE == 0, "see stub.S");
+
+void xol_stub_release(void)
+{
+	if (!is_mapped && !is_released)
+		is_released = sys_munmap((uint64_t)xol_stubs, ALL_SIZE) == 0;
+}
+
+static bool take_again(void)
+{
+	is_released = sys_mmap((uint64_t)xol_stubs, ALL_SIZE, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+			       0) != (long)xol_stubs;
+	return !is_released;
+}
+
 int xol_stub_init(void)
 {
 	uint8_t code[XOL_STUB_SIZE];
@@ -60,6 +79,8 @@ int xol_stub_init(void)
 
 	if (is_mapped)
 		return 0;
+	if (is_released && !take_again())
+		return -EP_NO_MEMORY;
 	write_code(code);
 	error = xol_code_repeat((uint64_t)xol_stubs, sizeof(xol_stubs), code, sizeof(code));
 	is_mapped = error == 0;
@@ -80,7 +101,7 @@ static const uint8_t *shared_code(enum xol_save save)
 EP_TRAP_PATH static uint32_t hash(const void *site, uint64_t address)
 {
 	return (uint32_t)(((address ^ (uint64_t)site << 7) * 0x9e3779b97f4a7c15u) >> 40) %
-	       TABLE_SIZE;
+	       XOL_STUB_PLACES;
 }
 
 EP_TRAP_PATH static bool is_of(const struct xol_stub *stub, const void *site, uint64_t address)
@@ -113,14 +134,14 @@ find_or_make(void *site, uint64_t address, void (*hit)(struct ep_regs *, void *,
 {
 	uint32_t made = 0;
 
-	for (uint32_t i = hash(site, address);; i = (i + 1) % TABLE_SIZE) {
-		uint32_t number = atomic_load_explicit(&table[i], memory_order_acquire);
+	for (uint32_t i = hash(site, address);; i = (i + 1) % XOL_STUB_PLACES) {
+		uint32_t number = atomic_load_explicit(&xol_stub_table[i], memory_order_acquire);
 
 		if (!number && !made)
 			made = make(site, address, hit);
 		if (!number && !made)
 			return NULL;
-		if (!number && atomic_compare_exchange_strong(&table[i], &number, made))
+		if (!number && atomic_compare_exchange_strong(&xol_stub_table[i], &number, made))
 			number = made;
 		if (is_of(&xol_stub_data[number - 1], site, address))
 			return &xol_stub_data[number - 1];

@@ -17,8 +17,9 @@
 #ifndef EMUPROBE_FALLBACK_XOL_STUB_H
 #define EMUPROBE_FALLBACK_XOL_STUB_H
 
-#define XOL_STUBS     32768
-#define XOL_STUB_SIZE 64 /* of code, and of data */
+#define XOL_STUBS	32768
+#define XOL_STUB_SIZE	64		/* of code, and of data */
+#define XOL_STUB_PLACES (2 * XOL_STUBS) /* in the table that finds them; a power of two */
 
 /* Offsets in the code, at which the state of the stack changes; see stub.c. */
 #define STUB_TAKEN    8	 /* the return address has been taken off */
@@ -58,10 +59,13 @@ struct xol_stub {
 /**
  * Map the code, at the first call.
  *
- * @return   0 or -EP_NO_MEMORY.
+ * @return   0 or -EP_NO_MEMORY, also where something else lies in what was released.
  * Context:  any thread that holds the registry lock.
  */
 int xol_stub_init(void);
+
+/** Give back the address space, if no code is mapped. Context: as xol_stub_init(). */
+void xol_stub_release(void);
 
 /** What a stub calls around .hit, if that may use @save. Context: any. */
 const uint8_t *xol_stub_code_for(enum xol_save save);
@@ -116,6 +120,7 @@ void xol_stub_on_unwind(void (*set)(void));
 extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[], xol_stub_avx512[];
 extern uint8_t xol_stubs[XOL_STUBS][XOL_STUB_SIZE];
 extern struct xol_stub xol_stub_data[XOL_STUBS];
+extern _Atomic uint32_t xol_stub_table[XOL_STUB_PLACES]; /* number of a stub + 1; 0: none */
 #endif
 
 #endif

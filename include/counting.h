@@ -50,6 +50,14 @@ void ep_use_counter_memory(ep_counter_memory alloc, void *data);
 uint32_t ep_probe_counter(const struct ep_probe *probe);
 
 /**
+ * No probe here will follow calls (EP_CALLS): the address space that is set aside for that, 4 MiB, is
+ * given back. If one does all the same, it is taken again, or refused with -EP_NO_MEMORY where
+ * something else lies there by then.
+ * Context:  any thread, before the first probe. Not where the engine may be unloaded.
+ */
+void ep_forgo_calls(void);
+
+/**
  * Keep the engine's lock over many calls: each of them would block signals, and ask the loader what
  * there is. Nothing that the caller does in between counts.
  * Context:  any thread, not from handlers; in between no call may wait for another thread.

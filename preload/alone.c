@@ -214,6 +214,8 @@ static int start(struct alone *alone, const struct settings *settings, struct ep
 	int error = read_definitions(alone, settings, at);
 
 	if (!error)
+		trace_attach_only_needs(&alone->definitions);
+	if (!error)
 		error = trace_attach_resolve(&alone->definitions, settings->inherited, alone->arena,
 					     alone->probes, at);
 	if (!error)

@@ -158,6 +158,7 @@ static void probe(struct start *start, const struct settings *settings, char **e
 
 	if (!probes || !parse(start))
 		return;
+	trace_attach_only_needs(&start->definitions);
 	error = trace_attach_resolve(&start->definitions, !start->first, start->arena, probes, &at);
 	if (!check(start, error, &at) || !add_process(start))
 		return;

@@ -508,6 +508,13 @@ void ep_release(void)
 	engine_unlock();
 }
 
+void ep_forgo_calls(void)
+{
+	engine_lock();
+	calls_deinit();
+	engine_unlock();
+}
+
 void ep_use_counter_memory(ep_counter_memory alloc, void *data)
 {
 	engine_lock();

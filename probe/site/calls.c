@@ -9,6 +9,7 @@
  */
 #include "probe/site/calls.h"
 
+#include "probe/image/callers.h"
 #include "probe/site/running.h"
 #include "probe/thread/counters.h"
 #include "sys/memory.h"
@@ -120,6 +121,8 @@ EP_TRAP_PATH static bool find_stub(struct calls_entry *entry)
 		xol_stub_need(xol_stub_at(address), entry->site->leave);
 		return chain_is_short(entry->records, entry->regs->rsp);
 	}
+	if (!callers_can_be_unwound(address))
+		return false;
 	entry->stub = xol_stub_get(entry->site, address, calls_leave, entry->site->leave,
 				   entry->trapped ? 0 : entry->site->body);
 	if (!entry->stub)
@@ -309,6 +312,13 @@ int calls_init(void)
 	int error = xol_stub_init();
 
 	if (!error)
+		error = callers_start();
+	if (!error)
 		xol_stub_on_unwind(unwound);
 	return error;
+}
+
+void calls_deinit(void)
+{
+	xol_stub_release();
 }

@@ -50,4 +50,7 @@ void calls_choose_leave(struct probe_site *site, const struct probe_list *list);
 /* Context: once, before the first probe of a call; engine lock held. 0 or -EP_NO_MEMORY. */
 int calls_init(void);
 
+/** Give back what calls_init() has not taken yet. Context: engine lock held. */
+void calls_deinit(void);
+
 #endif

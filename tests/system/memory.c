@@ -39,8 +39,7 @@ static bool may_lock_rings(const char *way)
    there are at a time is chance. */
 static bool locks_what_comes(const char *way)
 {
-	return strcmp(way, "before") == 0 || strcmp(way, "future") == 0 ||
-	       strcmp(way, "after") == 0;
+	return strcmp(way, "current") != 0 && strcmp(way, "mlock2") != 0;
 }
 
 static bool locks_what_is_there(const char *way)

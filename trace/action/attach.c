@@ -202,6 +202,14 @@ static int report_missing(const struct trace_definition *definition, int error,
 	return error;
 }
 
+void trace_attach_only_needs(const struct trace_definitions *definitions)
+{
+	for (size_t i = 0; i < definitions->count; i++)
+		if (definitions->list[i].is_return)
+			return;
+	ep_forgo_calls();
+}
+
 int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_missing,
 			 struct trace_arena *arena, struct trace_probes *ret,
 			 struct ep_error_at *error)

@@ -13,6 +13,9 @@ struct trace_probes {
 	struct trace_names names; /* in use */
 };
 
+/** What the engine has set aside for calls is given back, if none of @definitions is of calls. */
+void trace_attach_only_needs(const struct trace_definitions *definitions);
+
 /**
  * Find every place that @definitions mean. Nothing is armed.
  *
