@@ -9,6 +9,7 @@
 #include "fallback-xol/code_memory.h"
 #include "sys/abi.h"
 #include "sys/mapping.h"
+#include "sys/table.h"
 #include "x86/cpu.h"
 #include "x86/encode.h"
 
@@ -98,10 +99,9 @@ static const uint8_t *shared_code(enum xol_save save)
 
 /* ---- stubs --------------------------------------------------------------------------------- */
 
-EP_TRAP_PATH static uint32_t hash(const void *site, uint64_t address)
+EP_TRAP_PATH static uint32_t place_of(const void *site, uint64_t address)
 {
-	return (uint32_t)(((address ^ (uint64_t)site << 7) * 0x9e3779b97f4a7c15u) >> 40) %
-	       XOL_STUB_PLACES;
+	return (uint32_t)(sys_table_hash(address ^ (uint64_t)site << 7) % XOL_STUB_PLACES);
 }
 
 EP_TRAP_PATH static bool is_of(const struct xol_stub *stub, const void *site, uint64_t address)
@@ -134,7 +134,7 @@ find_or_make(void *site, uint64_t address, void (*hit)(struct ep_regs *, void *,
 {
 	uint32_t made = 0;
 
-	for (uint32_t i = hash(site, address);; i = (i + 1) % XOL_STUB_PLACES) {
+	for (uint32_t i = place_of(site, address);; i = (i + 1) % XOL_STUB_PLACES) {
 		uint32_t number = atomic_load_explicit(&xol_stub_table[i], memory_order_acquire);
 
 		if (!number && !made)
