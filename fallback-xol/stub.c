@@ -128,24 +128,39 @@ EP_TRAP_PATH static uint32_t make(void *site, uint64_t address,
 	return number + 1;
 }
 
-/* Two threads that ask for the same at once may both make one: the second is not used. */
-EP_TRAP_PATH static struct xol_stub *
-find_or_make(void *site, uint64_t address, void (*hit)(struct ep_regs *, void *, uint64_t, void *))
+EP_TRAP_PATH struct xol_stub *xol_stub_find(const void *site, uint64_t address)
 {
-	uint32_t made = 0;
-
 	for (uint32_t i = place_of(site, address);; i = (i + 1) % XOL_STUB_PLACES) {
 		uint32_t number = atomic_load_explicit(&xol_stub_table[i], memory_order_acquire);
 
-		if (!number && !made)
-			made = make(site, address, hit);
-		if (!number && !made)
+		if (!number)
 			return NULL;
-		if (!number && atomic_compare_exchange_strong(&xol_stub_table[i], &number, made))
+		if (is_of(&xol_stub_data[number - 1], site, address))
+			return &xol_stub_data[number - 1];
+	}
+}
+
+/* Two threads that want the same at once may both make one: the second is not used. */
+EP_TRAP_PATH struct xol_stub *xol_stub_make(void *site, uint64_t address,
+					    void (*hit)(struct ep_regs *, void *, uint64_t, void *))
+{
+	uint32_t made = make(site, address, hit);
+
+	for (uint32_t i = place_of(site, address); made; i = (i + 1) % XOL_STUB_PLACES) {
+		uint32_t number = 0;
+
+		if (atomic_compare_exchange_strong(&xol_stub_table[i], &number, made))
 			number = made;
 		if (is_of(&xol_stub_data[number - 1], site, address))
 			return &xol_stub_data[number - 1];
 	}
+	return NULL;
+}
+
+EP_TRAP_PATH void xol_stub_calls(struct xol_stub *stub, uint64_t body)
+{
+	if (atomic_load_explicit(&stub->body, memory_order_relaxed) != body)
+		atomic_store_explicit(&stub->body, body, memory_order_relaxed);
 }
 
 EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared)
@@ -153,20 +168,6 @@ EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared)
 	if (shared != xol_stub_general &&
 	    atomic_load_explicit(&stub->shared, memory_order_relaxed) != shared)
 		atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
-}
-
-EP_TRAP_PATH struct xol_stub *xol_stub_get(void *site, uint64_t address,
-					   void (*hit)(struct ep_regs *, void *, uint64_t, void *),
-					   const uint8_t *shared, uint64_t body)
-{
-	struct xol_stub *stub = find_or_make(site, address, hit);
-
-	if (!stub)
-		return NULL;
-	xol_stub_need(stub, shared);
-	if (body && atomic_load_explicit(&stub->body, memory_order_relaxed) != body)
-		atomic_store_explicit(&stub->body, body, memory_order_relaxed);
-	return stub;
 }
 
 const uint8_t *xol_stub_code_for(enum xol_save save)

@@ -71,19 +71,27 @@ void xol_stub_release(void);
 const uint8_t *xol_stub_code_for(enum xol_save save);
 
 /**
- * The stub for calls of the function at @site from the call in front of @address.
+ * The stub for calls of the function at @site from the call in front of @address; NULL: there is none
+ * yet. Context: TRAP_PATH; wait-free.
+ */
+EP_TRAP_PATH struct xol_stub *xol_stub_find(const void *site, uint64_t address);
+
+/**
+ * The same, made where there is none.
  *
  * @site     Begins with the function's address; told to @hit.
- * @hit      Called at the return, with RIP @address; as in struct xol_detour.
- * @shared   xol_stub_code_for(). The stub keeps the one that saves more.
- * @body     Of a function that is called by the stub. 0: not by this one.
+ * @hit      Called at the return, with RIP @address; as in struct xol_detour. The place that it is
+ *           told is that of the stub.
  *
  * @return   NULL: there are no more, or xol_stub_init() has not been called.
  * Context:  TRAP_PATH; wait-free.
  */
-EP_TRAP_PATH struct xol_stub *xol_stub_get(void *site, uint64_t address,
-					   void (*hit)(struct ep_regs *, void *, uint64_t, void *),
-					   const uint8_t *shared, uint64_t body);
+EP_TRAP_PATH struct xol_stub *xol_stub_make(void *site, uint64_t address,
+					    void (*hit)(struct ep_regs *, void *, uint64_t,
+							void *));
+
+/** From now on threads may go to the entry of @stub, which calls @body. */
+EP_TRAP_PATH void xol_stub_calls(struct xol_stub *stub, uint64_t body);
 
 /** Where a thread goes that has the return address on top of its stack. */
 EP_TRAP_PATH uint64_t xol_stub_entry(const struct xol_stub *stub);

@@ -121,12 +121,14 @@ EP_TRAP_PATH static bool find_stub(struct calls_entry *entry)
 		xol_stub_need(xol_stub_at(address), entry->site->leave);
 		return chain_is_short(entry->records, entry->regs->rsp);
 	}
-	if (!callers_can_be_unwound(address))
-		return false;
-	entry->stub = xol_stub_get(entry->site, address, calls_leave, entry->site->leave,
-				   entry->trapped ? 0 : entry->site->body);
+	entry->stub = xol_stub_find(entry->site, address);
+	if (!entry->stub && callers_can_be_unwound(address))
+		entry->stub = xol_stub_make(entry->site, address, calls_leave);
 	if (!entry->stub)
 		return false;
+	xol_stub_need(entry->stub, entry->site->leave);
+	if (!entry->trapped)
+		xol_stub_calls(entry->stub, entry->site->body);
 	entry->expected = xol_stub_return(entry->stub);
 	return true;
 }

@@ -12,8 +12,9 @@
 #include "probe/site/site.h"
 #include "probe/thread/records.h"
 #include "probe/thread/thread.h"
+#include "sys/memory.h"
 
-/* A hit at which calls may begin. Zero but for the first three. */
+/* A hit at which calls may begin. */
 struct calls_entry {
 	struct probe_site *site;
 	struct ep_regs *regs;
@@ -24,6 +25,18 @@ struct calls_entry {
 	uint64_t expected, hit;
 	uint32_t begun;
 };
+
+/* Not all of it: that would cost more than what is done with it. TRAP_PATH. */
+SYS_INLINE void calls_begin(struct calls_entry *entry, struct probe_site *site,
+			    struct ep_regs *regs, bool trapped)
+{
+	entry->site = site;
+	entry->regs = regs;
+	entry->trapped = trapped;
+	entry->is_prepared = entry->is_followed = false;
+	entry->stub = NULL;
+	entry->begun = 0;
+}
 
 /**
  * A call begins in the eyes of @probe.

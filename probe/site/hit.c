@@ -43,8 +43,9 @@ EP_TRAP_PATH static void call_one(struct ep_probe *probe, struct calls_entry *en
 EP_TRAP_PATH static uint64_t call_all(const struct probe_list *list, struct probe_site *site,
 				      struct ep_regs *regs, bool trapped)
 {
-	struct calls_entry entry = {.site = site, .regs = regs, .trapped = trapped};
+	struct calls_entry entry;
 
+	calls_begin(&entry, site, regs, trapped);
 	for (uint32_t i = 0; i < list->count; i++)
 		if (probe_state_enabled(&list->probes[i]->state))
 			call_one(list->probes[i], &entry);
