@@ -21,18 +21,7 @@
 	"r:naps naps us=$arg1:u32 least=$retval:u64 ns=$latency;"                                  \
 	"r:leaves leaves n=$arg1:s32"
 
-static void need_calls(void)
-{
-	struct command_result result =
-		RUN(EMUPROBE, "-n", "-e", "r factorial", "--", CALLS, "values");
-	bool served = !strstr(result.output, "invalid argument");
-
-	command_result_deinit(&result);
-	if (!served)
-		cr_skip_test("this engine does not follow calls yet");
-}
-
-TestSuite(calls, .timeout = 400, .init = need_calls);
+TestSuite(calls, .timeout = 400);
 
 /* By whatever ends a function is followed. */
 static const char *const plans[] = {"auto", "jump", "trap"};
@@ -48,7 +37,8 @@ static void expect_same(const char *options, const char *part, const char *order
 	struct command_result result = command_shell(
 		"t=$(mktemp -d) && cd $t && "
 		"{ " EMUPROBE " -q %s -o events -e '%s' -- " CALLS " %s >said; s=$?; "
-		"{ " EVENTS " events | %s; } >found; %s <said >wanted; diff wanted found >&2 || "
+		"{ " EVENTS
+		" events | %s; } >found; { %s; } <said >wanted; diff wanted found >&2 || "
 		"s=9; wc -l <wanted; rm -r $t; exit $s; }",
 		options, DEFINITIONS, part, order, order);
 
@@ -72,9 +62,14 @@ Test(calls, have_the_values_that_the_program_has)
 	expect_same_by_all_plans("values", "cat");
 }
 
+/* Jumps are noticed later. */
+#define BUT_JUMPS "grep -v jumper"
+#define JUMPS	  "grep jumper | sort"
+
 Test(calls, that_do_not_return_say_how_they_ended)
 {
-	expect_same_by_all_plans("ends", "cat");
+	expect_same_by_all_plans("ends", BUT_JUMPS);
+	expect_same_by_all_plans("ends", JUMPS);
 }
 
 Test(calls, know_where_they_return_to)
@@ -93,12 +88,13 @@ Test(calls, without_a_launcher_are_the_same)
 	struct command_result result = command_shell(
 		"t=$(mktemp -d) && cd $t && "
 		"{ EMUPROBE='%s' EMUPROBE_OUTPUT=$t/events EMUPROBE_QUIET=1 LD_PRELOAD=" PRELOAD
-		" " CALLS " ends >said; s=$?; " EVENTS " events | diff said - >&2 || s=9; "
+		" " CALLS " ends >said; s=$?; " EVENTS
+		" events | sort >found; sort said | diff - found >&2 || s=9; "
 		"wc -l <said; rm -r $t; exit $s; }",
 		DEFINITIONS);
 
 	expect_status(result, 0);
-	cr_expect_eq(strtol(result.output, NULL, 10), 28);
+	cr_expect_eq(strtol(result.output, NULL, 10), 32);
 	command_result_deinit(&result);
 }
 

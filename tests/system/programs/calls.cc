@@ -148,6 +148,15 @@ int landing(int depth)
 	return ret;
 }
 
+/* What was left by a jump is noticed when its stack is used for something else. */
+static void use_stack(void)
+{
+	volatile char bytes[16384];
+
+	for (volatile char &byte : bytes)
+		byte = 0;
+}
+
 static void ends(void)
 {
 	for (int depth = 0; depth < 4; depth++) {
@@ -159,6 +168,9 @@ static void ends(void)
 		for (int i = 0; i <= depth; i++)
 			printf("jumper: (calls:jumper) depth=%d r=- <- jump\n", i);
 		printf("landing: (calls:landing) depth=%d r=7\n", depth);
+		use_stack();
+		factorial(0);
+		printf("factorial: (calls:factorial) n=0 r=1\n");
 	}
 }
 
