@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TABLE_MAX    (1ul << 30) /* bytes */
+#define TABLES_MAX   (1ul << 30) /* bytes of all files together: the program may lie about them */
 #define SECTIONS_MAX 65536u
 #define SEGMENTS_MAX 256u
 #define NAMES	     4096u
@@ -52,6 +52,7 @@ struct trace_symbols {
 	struct trace_known_object **last; /* of each process */
 	bool *unreadable;
 	struct file *files;
+	uint64_t left; /* of TABLES_MAX */
 	struct timespec start;
 	struct name names[NAMES];
 };
@@ -66,6 +67,7 @@ struct trace_symbols *trace_symbols_create(const struct trace_session *session,
 		return NULL;
 	ret->session = *session;
 	ret->known.arena = arena;
+	ret->left = TABLES_MAX;
 	ret->last = calloc(processes, sizeof(struct trace_known_object *));
 	ret->unreadable = calloc(processes, sizeof(bool));
 	clock_gettime(CLOCK_REALTIME, &ret->start);
@@ -79,15 +81,23 @@ struct trace_symbols *trace_symbols_create(const struct trace_session *session,
 
 /* ---- files --------------------------------------------------------------------------------- */
 
+/* A file that is read. */
+struct reading {
+	int fd;
+	uint64_t size;
+	uint64_t *left; /* bytes that may be read, of this and of all others */
+};
+
 /* @size bytes at @at, with a zero behind them; NULL: the file has not got them. */
-static void *read_table(int fd, uint64_t file_size, uint64_t at, uint64_t size)
+static void *read_table(const struct reading *from, uint64_t at, uint64_t size)
 {
 	char *ret;
 
-	if (at > file_size || size > file_size - at || size > TABLE_MAX)
+	if (at > from->size || size > from->size - at || size > *from->left)
 		return NULL;
+	*from->left -= size;
 	ret = malloc(size + 1);
-	if (ret && pread(fd, ret, size, (off_t)at) != (ssize_t)size) {
+	if (ret && pread(from->fd, ret, size, (off_t)at) != (ssize_t)size) {
 		free(ret);
 		return NULL;
 	}
@@ -150,7 +160,7 @@ static void take_symbols(struct file *file, const Elf64_Sym *table, size_t count
 		qsort(file->symbols, file->count, sizeof(*file->symbols), compare);
 }
 
-static void read_symbols(struct file *file, int fd, uint64_t size, const Elf64_Shdr *sections,
+static void read_symbols(struct file *file, const struct reading *from, const Elf64_Shdr *sections,
 			 size_t count)
 {
 	const Elf64_Shdr *symbols = find_section(sections, count, SHT_SYMTAB), *strings;
@@ -162,8 +172,8 @@ static void read_symbols(struct file *file, int fd, uint64_t size, const Elf64_S
 	if (!symbols || symbols->sh_link >= count)
 		return;
 	strings = &sections[symbols->sh_link];
-	table = read_table(fd, size, symbols->sh_offset, symbols->sh_size);
-	text = read_table(fd, size, strings->sh_offset, strings->sh_size);
+	table = read_table(from, symbols->sh_offset, symbols->sh_size);
+	text = read_table(from, strings->sh_offset, strings->sh_size);
 	if (table && text)
 		take_symbols(file, table, symbols->sh_size / sizeof(*table), text,
 			     strings->sh_size);
@@ -172,23 +182,22 @@ static void read_symbols(struct file *file, int fd, uint64_t size, const Elf64_S
 		free(text);
 }
 
-static void read_elf(struct file *file, int fd, uint64_t size)
+static void read_elf(struct file *file, const struct reading *from)
 {
-	Elf64_Ehdr *header = read_table(fd, size, 0, sizeof(*header));
+	Elf64_Ehdr *header = read_table(from, 0, sizeof(*header));
 	Elf64_Shdr *sections = NULL;
 
 	if (header && memcmp(header->e_ident, ELFMAG, SELFMAG) == 0 &&
 	    header->e_ident[EI_CLASS] == ELFCLASS64 &&
 	    header->e_phentsize == sizeof(*file->segments) && header->e_phnum <= SEGMENTS_MAX) {
-		file->segments = read_table(fd, size, header->e_phoff,
+		file->segments = read_table(from, header->e_phoff,
 					    header->e_phnum * sizeof(*file->segments));
 		file->segment_count = file->segments ? header->e_phnum : 0;
 	}
 	if (file->segments && header->e_shentsize == sizeof(*sections))
-		sections =
-			read_table(fd, size, header->e_shoff, header->e_shnum * sizeof(*sections));
+		sections = read_table(from, header->e_shoff, header->e_shnum * sizeof(*sections));
 	if (sections)
-		read_symbols(file, fd, size, sections, header->e_shnum);
+		read_symbols(file, from, sections, header->e_shnum);
 	free(sections);
 	free(header);
 }
@@ -198,16 +207,29 @@ static bool is_older(const struct timespec *a, const struct timespec *b)
 	return a->tv_sec != b->tv_sec ? a->tv_sec < b->tv_sec : a->tv_nsec < b->tv_nsec;
 }
 
-static void read_file(const struct trace_symbols *symbols, struct file *file)
+/* What to open a device does is not for a program to choose, which says what it has mapped. */
+static bool is_file(const char *path)
 {
-	int fd = open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	struct stat status;
+
+	return stat(path, &status) == 0 && S_ISREG(status.st_mode);
+}
+
+static void read_file(struct trace_symbols *symbols, struct file *file)
+{
+	int fd = is_file(file->path)
+			 ? open(file->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+			 : -1;
 	struct stat status;
 
 	if (fd < 0)
 		return;
 	if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) &&
-	    is_older(&status.st_ctim, &symbols->start))
-		read_elf(file, fd, (uint64_t)status.st_size);
+	    is_older(&status.st_ctim, &symbols->start)) {
+		const struct reading from = {fd, (uint64_t)status.st_size, &symbols->left};
+
+		read_elf(file, &from);
+	}
 	close(fd);
 }
 

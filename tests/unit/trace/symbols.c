@@ -306,6 +306,21 @@ Test(trace_symbols, of_a_file_that_may_be_another_are_not_believed, .init = make
 	cr_expect_str_eq(name_at(0x7101, 1), ".:0x1101");
 }
 
+/* It costs a program nothing to have a file that is large. */
+Test(trace_symbols, of_too_large_a_file_are_not_read, .init = make_folder, .fini = remove_folder)
+{
+	struct image image = make_image();
+	char path[128];
+
+	image.sections[1].sh_size = 1ul << 30;
+	write_image("large", &image);
+	snprintf(path, sizeof(path), "%s/large", folder);
+	cr_assert_eq(truncate(path, 1l << 31), 0);
+	begin();
+	publish_image("large");
+	cr_expect_str_eq(name_at(0x7101, 1), "large:0x1101");
+}
+
 /* Every byte, replaced: nothing may be read out of bounds (see the asan preset). */
 Test(trace_symbols, of_a_broken_file_do_no_harm, .init = make_folder, .fini = remove_folder)
 {
