@@ -95,6 +95,21 @@ static int open_output(struct collector *collector)
 	return 0;
 }
 
+static bool name(void *data, uint32_t process, uint64_t address, uint64_t time, char *ret,
+		 size_t size)
+{
+	return trace_symbols_name(data, process, address, time, ret, size);
+}
+
+/* Without memory for it, addresses have no names. */
+static void give_names(struct collector *collector)
+{
+	collector->namer = (struct trace_namer){
+		name, trace_symbols_create(&collector->session, &collector->views)};
+	if (collector->namer.data)
+		collector->reader.namer = &collector->namer;
+}
+
 int collect_init(struct collector *collector, const struct options *options,
 		 const struct trace_session *session, int session_fd, struct trace_arena *arena)
 {
@@ -119,6 +134,7 @@ int collect_init(struct collector *collector, const struct options *options,
 		complain("%s", ep_strerror(EP_NO_MEMORY));
 		return EXIT_OURS;
 	}
+	give_names(collector);
 	return open_output(collector);
 }
 

@@ -7,6 +7,7 @@
 #include "trace/action/publish.h"
 #include "trace/report/reader.h"
 #include "trace/report/summary.h"
+#include "trace/report/symbols.h"
 
 struct collector {
 	const struct options *options;
@@ -15,6 +16,7 @@ struct collector {
 	int session_fd;
 	struct trace_arena *arena;
 	struct trace_arena views; /* what is copied out of the session: see may_copy() */
+	struct trace_namer namer;
 	struct trace_text text;
 	int output; /* descriptor */
 	const char *output_name;

@@ -12,6 +12,7 @@
 #include "trace/action/publish.h"
 #include "trace/action/record.h"
 #include "trace/session/counts.h"
+#include "trace/session/objects.h"
 
 #define ROOM_TO_COUNT (64ul << 10)
 
@@ -68,4 +69,18 @@ void start_publish_changes(void *data)
 	forked_probes->lost = 0;
 	if (process)
 		trace_publish_changes(&forked_session, process, forked_probes);
+}
+
+void start_say_object(const struct ep_object *object, int loaded, void *data)
+{
+	struct trace_process *process =
+		trace_session_process(&forked_session, trace_record_follow_fork());
+
+	(void)data;
+	if (process && loaded)
+		trace_objects_loaded(&forked_session, process, (uint64_t)object->start,
+				     (uint64_t)object->end);
+	else if (process)
+		trace_objects_unloaded(&forked_session, process, (uint64_t)object->start,
+				       (uint64_t)object->end);
 }

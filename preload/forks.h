@@ -18,4 +18,7 @@ void start_make_room(void);
 /** Publish what has changed in the probes of this process, parent or child. For struct trace_follow. */
 void start_publish_changes(void *data);
 
+/** Publish that @object has come or gone, for addresses in events. An ep_object_handler. */
+void start_say_object(const struct ep_object *object, int loaded, void *data);
+
 #endif

@@ -21,6 +21,7 @@
 #include "trace/action/record.h"
 #include "trace/language/parse.h"
 #include "trace/session/counts.h"
+#include "trace/session/objects.h"
 
 #define EXIT_EMUPROBE 125
 
@@ -120,6 +121,24 @@ static int arm(struct start *start, struct trace_probes *probes)
 	return error;
 }
 
+static bool wants_symbols(const struct trace_definitions *definitions)
+{
+	for (size_t i = 0; i < definitions->count; i++)
+		for (uint32_t k = 0; k < definitions->list[i].arg_count; k++)
+			if (definitions->list[i].args[k].type == TRACE_TYPE_symbol)
+				return true;
+	return false;
+}
+
+/* For addresses in events: what is mapped where. */
+static void say_objects(const struct start *start)
+{
+	if (start->session.shared->mode != TRACE_MODE_EVENTS || !wants_symbols(&start->definitions))
+		return;
+	trace_objects_loaded(&start->session, start->process, 0, UINT64_MAX);
+	ep_watch_objects(start_say_object, NULL);
+}
+
 /* The definitions stay in the arena; the list of them is copied there. */
 static void follow_objects(const struct start *start, struct trace_probes *probes)
 {
@@ -172,6 +191,7 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	start_follow_forks(&start->session, probes);
 	trace_counts_use(&start->session, start->process);
 	start_make_room();
+	say_objects(start);
 	follow_objects(start, probes);
 	if (start->session.shared->follow)
 		start_follow_execute(settings, &start->session, envp, start->arena);

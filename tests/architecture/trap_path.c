@@ -47,6 +47,7 @@ static const struct {
 	{"trace_snapshot_take", "sys_barrier_shared(), or a test's"},
 	{"write_all", "the writer of a session without launcher: EP_TRAP_PATH"},
 	{"writer_follows_fork", "likewise"},
+	{"put_name", "the launcher's, which has no trap path; others have none"},
 	{"write_events", "part of trace_snapshot_take(), where the linker inlines it"},
 	{"monotonic", "the vDSO's clock, whose code has been looked at (trace/clock/vdso.c)"},
 	{"wall", "likewise"},

@@ -12,6 +12,7 @@
 #include "tests/fuzz/harness.h"
 #include "trace/action/publish.h"
 #include "trace/report/reader.h"
+#include "trace/session/objects.h"
 
 #define RING_SIZE 4096u
 #define RINGS	  2
@@ -97,6 +98,27 @@ static void read_views(const uint8_t *data, size_t size)
 	trace_arena_deinit(&arena);
 }
 
+static void read_objects(const uint8_t *data, size_t size)
+{
+	struct trace_process *process = trace_session_process(&session, 0);
+	struct trace_arena arena = {.limit = 8u << 20};
+	struct trace_known_objects known = {.arena = &arena};
+	struct trace_known_object *last = NULL;
+	void *to = size >= 8 && size <= SET_MAX ? trace_session_at(&session, set, size) : NULL;
+
+	if (!to)
+		return;
+	memcpy(to, data, size);
+	for (size_t at = 0; at < 4; at++) {
+		process->objects = set + (data[at] * size / 256 & ~7ul);
+		if (trace_objects_read(&known, &session, process, &last) == 0 && last)
+			check(memchr(last->object.path, '\0', sizeof(last->object.path)));
+		trace_objects_find(last, data[at + 1] * 256ul, data[at + 2]);
+	}
+	process->objects = 0;
+	trace_arena_deinit(&arena);
+}
+
 /* ---- rings --------------------------------------------------------------------------------- */
 
 /* No control characters but at their ends. */
@@ -168,7 +190,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	prepare();
 	if (size == 0)
 		return 0;
-	if (data[0] % 4 == 0)
+	if (data[0] % 8 == 4)
+		read_objects(data + 1, size - 1);
+	else if (data[0] % 4 == 0)
 		read_views(data + 1, size - 1);
 	else if (data[0] % 4 == 1)
 		open_file(data + 1, size - 1);

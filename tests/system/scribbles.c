@@ -39,6 +39,7 @@ static void run(const char *options, const char *check, const char *said)
 			"wait $pid; status=$?; echo \"peak $most\"; "
 			"[ \"$most\" -lt " MEMORY " ] || exit 99; exit $status' "
 			"sh " EMUPROBE " %s -o \"$out\" -e 'p:hit " SCRIBBLE ":hit_me a=%%di' "
+			"-e 'r:end " SCRIBBLE ":hit_me c=$caller t=$latency' "
 			"-e 'p:get libc.so.6:getppid' " SCRIBBLE " %s %lu && %s \"$out\"; "
 			"status=$?; rm -f \"$out\"; exit $status",
 			seconds ? seconds : SECONDS, options, seconds ? seconds : SECONDS, seed,

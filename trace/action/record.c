@@ -104,6 +104,7 @@ EP_TRAP_PATH static void inherit(struct trace_process *process, const struct tra
 	process->set = parent->set;
 	process->set_size = parent->set_size;
 	atomic_store(&process->changes, atomic_load(&parent->changes));
+	atomic_store(&process->objects, atomic_load(&parent->objects));
 	process->foreign = parent->foreign;
 	process->room = parent->room;
 	for (int i = 0; i < TRACE_COMM_SIZE; i++)

@@ -16,6 +16,8 @@
 #include "trace/report/format.h"
 
 #define REST_MAX 8192 /* bytes of an event in JSON, without its name and place */
+#define SYMBOL_MAX                                                                                 \
+	160 /* bytes of a symbol: 32 of them, and what they are called, are in the rest */
 
 EP_TRAP_PATH static void put_time(struct trace_text *text, uint64_t nanoseconds,
 				  unsigned int digits)
@@ -30,19 +32,46 @@ EP_TRAP_PATH static char printable(uint64_t value)
 	return value >= ' ' && value < 0x7f ? (char)value : '.';
 }
 
-EP_TRAP_PATH static void put_value(struct trace_text *text, enum trace_type type, uint64_t value,
-				   const char *quote)
+EP_TRAP_PATH static void put_hex(struct trace_text *text, uint64_t value, const char *quote)
 {
+	trace_text_string(text, quote);
+	trace_text_hex(text, value);
+	trace_text_string(text, quote);
+}
+
+/* No frame for the name where there is nobody who has any. */
+EP_TRAP_PATH __attribute__((noinline)) static bool put_name(struct trace_text *text,
+							    const struct trace_event *event,
+							    uint64_t value, const char *quote)
+{
+	const struct trace_namer *namer = event->namer;
+	char name[SYMBOL_MAX];
+
+	if (!namer->name(namer->data, event->process, value, event->time, name, sizeof(name)))
+		return false;
+	if (*quote)
+		trace_text_json_within(text, name, SYMBOL_MAX);
+	else
+		trace_text_plain_within(text, name, SYMBOL_MAX);
+	return true;
+}
+
+EP_TRAP_PATH static void put_value(struct trace_text *text, const struct trace_event *event,
+				   uint32_t arg, const char *quote)
+{
+	enum trace_type type = event->view->args[arg].type;
+	uint64_t value = event->values[arg];
 	char one[2] = {printable(value), '\0'};
 
 	if (type <= TRACE_TYPE_u64) {
 		trace_text_unsigned(text, value, 1, '0');
 	} else if (type <= TRACE_TYPE_s64) {
 		trace_text_signed(text, (int64_t)value);
-	} else if (type <= TRACE_TYPE_x64 || type == TRACE_TYPE_symbol) {
-		trace_text_string(text, quote);
-		trace_text_hex(text, value);
-		trace_text_string(text, quote);
+	} else if (type <= TRACE_TYPE_x64) {
+		put_hex(text, value, quote);
+	} else if (type == TRACE_TYPE_symbol) {
+		if (!event->namer || !put_name(text, event, value, quote))
+			put_hex(text, value, quote);
 	} else if (*quote) {
 		trace_text_json(text, one);
 	} else {
@@ -91,7 +120,7 @@ EP_TRAP_PATH static void put_text(struct trace_text *text, const struct trace_ev
 		if (is_absent(event, i))
 			trace_text_char(text, '-');
 		else
-			put_value(text, view->args[i].type, event->values[i], "");
+			put_value(text, event, i, "");
 	}
 	if (event->end != EP_END_RETURN) {
 		trace_text_string(text, " <- ");
@@ -148,7 +177,7 @@ EP_TRAP_PATH static void put_json(struct trace_text *text, const struct trace_ev
 		if (is_absent(event, i))
 			trace_text_string(text, "null");
 		else
-			put_value(text, view->args[i].type, event->values[i], "\"");
+			put_value(text, event, i, "\"");
 	}
 	trace_text_string(text, "}}\n");
 }

@@ -11,14 +11,26 @@
 #define TRACE_NAMES_MAX                                                                            \
 	24576 /* bytes of a line of text that an event's name takes, and its place */
 
+/*
+ * Names of addresses. @name: where @process returns to at @time, of the session's clock; false: unknown.
+ * Who has none gets addresses.
+ */
+struct trace_namer {
+	bool (*name)(void *data, uint32_t process, uint64_t address, uint64_t time, char *ret,
+		     size_t size);
+	void *data;
+};
+
 struct trace_event {
 	const struct trace_view *view;
 	uint64_t nanoseconds; /* CLOCK_MONOTONIC */
+	uint64_t time;	      /* the same, of the session's clock */
 	int pid, tid;
-	uint32_t cpu;
+	uint32_t process, cpu;
 	enum ep_end end; /* of a call; else 0 */
 	char comm[TRACE_COMM_SIZE + 1];
-	const uint64_t *values; /* one for each argument of the view */
+	const uint64_t *values;		 /* one for each argument of the view */
+	const struct trace_namer *namer; /* NULL: none */
 };
 
 /**

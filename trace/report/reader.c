@@ -234,6 +234,9 @@ EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struc
 	}
 	event.view = &of->views[probe];
 	event.nanoseconds = trace_clock_convert(&reader->map, cursor->time);
+	event.time = cursor->time;
+	event.process = process;
+	event.namer = reader->namer;
 	event.pid = of->pid;
 	event.tid = ring->tid;
 	event.cpu = (uint32_t)(first >> 48);

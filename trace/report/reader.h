@@ -30,12 +30,13 @@ struct trace_reader {
 	struct trace_cursor *cursors;		/* [layout.ring_max] */
 	uint32_t *heap;				/* rings that have events, the oldest on top */
 	uint32_t heap_count;
-	trace_barrier barrier; /* NULL: every thread records in the safe variant */
-	uint64_t cutoff;       /* of this pass: what is younger is left for the next one */
-	uint64_t limit;	       /* no record can be from later than that */
-	uint64_t last;	       /* what was written so far is not younger */
-	uint64_t nonsense;     /* records that cannot be: the program has scribbled on them */
-	uint64_t misdated;     /* records with a time that cannot be; they got another */
+	const struct trace_namer *namer; /* NULL: addresses have no names */
+	trace_barrier barrier;		 /* NULL: every thread records in the safe variant */
+	uint64_t cutoff;   /* of this pass: what is younger is left for the next one */
+	uint64_t limit;	   /* no record can be from later than that */
+	uint64_t last;	   /* what was written so far is not younger */
+	uint64_t nonsense; /* records that cannot be: the program has scribbled on them */
+	uint64_t misdated; /* records with a time that cannot be; they got another */
 };
 
 /** @return 0 or -EP_NO_MEMORY. Context: any thread. */

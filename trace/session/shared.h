@@ -62,7 +62,8 @@ struct trace_process {
 	uint32_t reserved[1];
 	char comm[TRACE_COMM_SIZE];
 	_Atomic uint64_t changes; /* of the set since: the last of a list in the heap */
-	uint64_t unused[4];
+	_Atomic uint64_t objects; /* the last of a list in the heap, see objects.h */
+	uint64_t unused[3];
 };
 
 enum trace_ring_state {

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/wait.h>
@@ -22,8 +23,10 @@ int catcher(int depth);
 void jumper(int depth);
 int landing(int depth);
 void who(void);
+int load_plugin(const char *name, const char *event);
 uint64_t naps(unsigned microseconds);
 int splits(int n);
+void forks(void);
 void leaves(int n);
 }
 
@@ -148,6 +151,15 @@ int landing(int depth)
 	return ret;
 }
 
+/* What was left by a jump is noticed when its stack is used for something else. */
+static void use_stack(void)
+{
+	volatile char bytes[16384];
+
+	for (volatile char &byte : bytes)
+		byte = 0;
+}
+
 static void ends(void)
 {
 	for (int depth = 0; depth < 4; depth++) {
@@ -159,6 +171,9 @@ static void ends(void)
 		for (int i = 0; i <= depth; i++)
 			printf("jumper: (calls:jumper) depth=%d r=- <- jump\n", i);
 		printf("landing: (calls:landing) depth=%d r=7\n", depth);
+		use_stack();
+		factorial(0);
+		printf("factorial: (calls:factorial) n=0 r=1\n");
 	}
 }
 
@@ -182,6 +197,32 @@ static void callers(void)
 			 :
 			 : "rax", "rcx", "rdx", "rsi", "rdi", "r8", "r9", "r10", "r11", "memory");
 	printf("who: (calls:who) c=%#lx\nwho: (calls:who) c=%#lx\n", first, second);
+}
+
+/* What is called in a plugin is called by it, but for once; each may be where the other one was. */
+int load_plugin(const char *name, const char *event)
+{
+	char path[4096];
+	ssize_t size = readlink("/proc/self/exe", path, 4000);
+	void *handle;
+
+	path[size < 0 ? 0 : size] = '\0';
+	strcpy(strrchr(path, '/') + 1, name);
+	handle = dlopen(path, RTLD_NOW);
+	printf("%s: (%s:plugin_target) n=1 c=%s:construct\n", event, name, name);
+	reinterpret_cast<long (*)(long)>(dlsym(handle, "plugin_target"))(7);
+	printf("%s: (%s:plugin_target) n=7 c=calls:load_plugin\n", event, name);
+	if (strcmp(name, "plugin.so") == 0)
+		printf("%s: (%s:plugin_target) n=2 c=%s:destruct\n", event, name, name);
+	return dlclose(handle);
+}
+
+static void loads(void)
+{
+	for (int i = 0; i < 3; i++) {
+		load_plugin("plugin.so", "one");
+		load_plugin("plugin_twin.so", "two");
+	}
 }
 
 /* ---- how long ------------------------------------------------------------------------------ */
@@ -238,14 +279,15 @@ int splits(int n)
 	return n + fork();
 }
 
-static void forks(void)
+void forks(void)
 {
 	int result = splits(1);
 
 	if (result == 1)
 		_exit(0);
 	waitpid(result - 1, NULL, 0);
-	printf("splits: (calls:splits) n=1 r=1\nsplits: (calls:splits) n=1 r=%d\n", result);
+	printf("splits: (calls:splits) n=1 r=1 c=calls:forks\n");
+	printf("splits: (calls:splits) n=1 r=%d c=calls:forks\n", result);
 }
 
 void leaves(int n)
@@ -264,7 +306,7 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(void);
 	} parts[] = {
-		{"values", values}, {"ends", ends},	  {"callers", callers},
+		{"values", values}, {"ends", ends},	  {"callers", callers}, {"loads", loads},
 		{"times", times},   {"threads", threads}, {"forks", forks},
 	};
 

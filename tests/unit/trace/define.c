@@ -67,10 +67,6 @@ Test(trace_define, calls_are_followed)
 	const struct ep_options ends = {.size = sizeof(ends), .ended = note_end, .cookie = &sum};
 	struct ep_info info = {.size = sizeof(info)};
 
-	if (ep_check((const void *)define_target_one,
-		     &(struct ep_options){.size = sizeof(ends), .flags = EP_CALLS},
-		     &info) == -EP_INVALID)
-		cr_skip_test("this engine does not follow calls yet");
 	cr_assert_eq(ep_define("r define_target_one; p define_target_two", NULL, &probes, &count,
 			       &error),
 		     0, "%s", error.message);

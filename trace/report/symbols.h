@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* Names of addresses in events. For the launcher: files are read, and memory is allocated. */
+#ifndef EMUPROBE_TRACE_REPORT_SYMBOLS_H
+#define EMUPROBE_TRACE_REPORT_SYMBOLS_H
+
+#include "trace/session/objects.h"
+
+struct trace_symbols;
+
+/**
+ * @arena   For what processes say of their objects. Its limit holds.
+ *
+ * @return  NULL: there is no memory. It is never freed.
+ */
+struct trace_symbols *trace_symbols_create(const struct trace_session *session,
+					   struct trace_arena *arena);
+
+/**
+ * The name of where a call returns to, in @process at @time: "prog:main+0x1d", "prog:0x111d" by its offset
+ * in a file that has no symbol for it, or that has changed since trace_symbols_create().
+ *
+ * @return   Whether it has one; else @ret is untouched. What is too long is cut.
+ */
+bool trace_symbols_name(struct trace_symbols *symbols, uint32_t process, uint64_t address,
+			uint64_t time, char *ret, size_t size);
+
+#endif
