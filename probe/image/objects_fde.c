@@ -24,10 +24,19 @@
 
 #define RECORD_MAX 256u /* bytes of each that are looked at */
 
-/* .eh_frame */
+struct cie {
+	bool is_good;
+	bool has_data; /* so have its FDEs */
+	bool is_signal;
+	uint8_t encoding; /* of addresses in its FDEs; absolute if it does not say */
+};
+
+/* .eh_frame, and the CIE that was read last: most FDEs have the same. */
 struct frames {
 	struct objects_piece piece;
 	uint64_t address;
+	uint64_t cie_address; /* 0: none was read */
+	struct cie cie;
 };
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -116,12 +125,6 @@ static uint64_t read_encoded(struct cursor *cursor, uint8_t encoding)
 	return value;
 }
 
-struct cie {
-	bool has_data; /* so have its FDEs */
-	bool is_signal;
-	uint8_t encoding; /* of addresses in its FDEs; absolute if it does not say */
-};
-
 /* What the letters behind the 'z' announce. */
 static void read_augmentation(struct cursor *cursor, const char *letters, struct cie *ret)
 {
@@ -137,17 +140,17 @@ static void read_augmentation(struct cursor *cursor, const char *letters, struct
 	}
 }
 
-/* @cursor stands behind the length. False: it is no CIE. */
-static bool read_cie(struct cursor cursor, struct cie *ret)
+/* @cursor stands behind the length. */
+static struct cie read_cie(struct cursor cursor)
 {
 	bool is_cie = cursor_u32(&cursor) == 0;
 	uint8_t version = cursor_u8(&cursor);
 	const char *augmentation = cursor_string(&cursor);
+	struct cie ret = {.has_data = *augmentation == 'z', .encoding = PE_ABSPTR};
 
-	*ret = (struct cie){.encoding = PE_ABSPTR};
-	ret->has_data = *augmentation == 'z';
-	if (!ret->has_data)
-		return is_cie && !cursor.failed;
+	ret.is_good = is_cie && !cursor.failed;
+	if (!ret.has_data)
+		return ret;
 	cursor_uleb128(&cursor); /* alignment of code, of data */
 	cursor_uleb128(&cursor);
 	if (version == 1)
@@ -155,8 +158,18 @@ static bool read_cie(struct cursor cursor, struct cie *ret)
 	else
 		cursor_uleb128(&cursor);
 	cursor_uleb128(&cursor); /* the size of what follows */
-	read_augmentation(&cursor, augmentation + 1, ret);
-	return is_cie && !cursor.failed;
+	read_augmentation(&cursor, augmentation + 1, &ret);
+	ret.is_good = is_cie && !cursor.failed;
+	return ret;
+}
+
+static struct cie cie_at(struct frames *frames, uint64_t address)
+{
+	if (frames->cie_address != address) {
+		frames->cie = read_cie(enter(frames, address));
+		frames->cie_address = address;
+	}
+	return frames->cie;
 }
 
 /*
@@ -185,14 +198,15 @@ static bool is_frame_set_up(struct cursor *cursor)
  * byte early, so that unwinders find it, which look at the address before a return address: nothing
  * says that an instruction begins there.
  */
-static bool read_fde(const struct frames *frames, uint64_t address, struct objects_function *ret)
+static bool read_fde(struct frames *frames, uint64_t address, struct objects_function *ret)
 {
 	struct cursor cursor = enter(frames, address);
 	uint64_t size;
 	struct cie cie;
 
 	/* How far back its CIE is, from this number. */
-	if (!read_cie(enter(frames, address + 4 - cursor_u32(&cursor)), &cie))
+	cie = cie_at(frames, address + 4 - cursor_u32(&cursor));
+	if (!cie.is_good)
 		return true;
 	if (cie.is_signal)
 		return false;
@@ -208,7 +222,7 @@ static bool read_fde(const struct frames *frames, uint64_t address, struct objec
 }
 
 static int add_all(struct objects_object *object, const struct objects_header *header,
-		   struct cursor table, const struct frames *frames)
+		   struct cursor table, struct frames *frames)
 {
 	int error = 0;
 
