@@ -35,6 +35,10 @@
 #define MFD_NOEXEC_SEAL 0x0008u /* Linux 6.3: the file itself is not to be executed */
 #endif
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
+
 #define MIN_ADDR_MAX ((uint64_t)1 << 20) /* more than any vm.mmap_min_addr */
 #define CHUNK_ALIGN  ((size_t)64 << 10)
 #define CHUNK_MIN    ((size_t)64 << 10) /* but where that does not fit in */
@@ -42,7 +46,7 @@
 struct chunk {
 	struct chunk *next;
 	struct xol_code code;
-	size_t size, used;
+	size_t size, used, filled; /* filled: what has pages by now */
 	uint64_t generation;
 };
 
@@ -288,6 +292,22 @@ static int chunk_create_for(struct sys_window window, uint64_t near, size_t size
 
 /* ---- allocation ---------------------------------------------------------------------------- */
 
+/*
+ * A page at a time is a fault each: the second 64 KiB and what follows are asked for as such. Who
+ * has one probe needs the first page only. Older kernels refuse, and the pages come as they are used.
+ */
+static void fill(struct chunk *chunk)
+{
+	size_t left = chunk->size - chunk->filled;
+
+	if (chunk->used <= chunk->filled)
+		return;
+	if (usage.used > CHUNK_MIN)
+		sys_madvise((uint64_t)chunk->code.rw + chunk->filled,
+			    left < CHUNK_MIN ? left : CHUNK_MIN, MADV_POPULATE_WRITE);
+	chunk->filled += left < CHUNK_MIN ? left : CHUNK_MIN;
+}
+
 /* Takes from @chunk only what comes next: nothing is lost but alignment. */
 static int take(struct chunk *chunk, struct sys_window window, size_t size, size_t align,
 		struct xol_code *ret)
@@ -301,6 +321,7 @@ static int take(struct chunk *chunk, struct sys_window window, size_t size, size
 		return -EP_OUT_OF_REACH;
 	chunk->used = offset + size;
 	usage.used += size;
+	fill(chunk);
 	*ret = (struct xol_code){.rx = at, .rw = chunk->code.rw + offset};
 	return 0;
 }

@@ -18,6 +18,7 @@
 
 #define HALF	       ((uint64_t)1 << 31) /* reach of a rel32 to each side */
 #define CURSORS	       16
+#define TOUCHED	       32
 #define SMALL_CHUNKS   8
 #define PREDICTOR_NEAR 64 /* bytes of code around a probe */
 #define STEP_COARSE    8  /* between heads whose lowest byte is free to choose */
@@ -69,8 +70,10 @@ struct chunk {
 	struct xol_code code;
 	uint64_t size, used;
 	uint64_t generation;
-	uint64_t *taken;	  /* a bit for each byte */
-	uint32_t cursor[CURSORS]; /* by prescribed bytes: where the last one was found */
+	uint64_t *taken;	   /* a bit for each byte */
+	uint32_t cursor[CURSORS];  /* by prescribed bytes: where the last one was found */
+	uint64_t touched[TOUCHED]; /* pages that heads were put into, the last ones */
+	unsigned int touched_count;
 };
 
 static struct chunk *chunks;
@@ -95,6 +98,16 @@ static bool is_taken(const struct chunk *chunk, uint64_t at)
 	return taken;
 }
 
+static void touch(struct chunk *chunk, uint64_t at)
+{
+	uint64_t page = at & -SYS_PAGE_SIZE;
+
+	for (unsigned int i = 0; i < TOUCHED; i++)
+		if (chunk->touched[i] == page)
+			return;
+	chunk->touched[chunk->touched_count++ % TOUCHED] = page;
+}
+
 static void take(struct chunk *chunk, uint64_t at, struct xol_code *ret)
 {
 	uint64_t first = at - chunk->code.rx;
@@ -102,6 +115,7 @@ static void take(struct chunk *chunk, uint64_t at, struct xol_code *ret)
 	for (uint64_t i = first; i < first + XOL_HEAD_SIZE; i++)
 		chunk->taken[i / 64] |= (uint64_t)1 << (i % 64);
 	chunk->used += XOL_HEAD_SIZE;
+	touch(chunk, at);
 	*ret = (struct xol_code){.rx = at, .rw = chunk->code.rw + first};
 }
 
@@ -127,6 +141,41 @@ static uint64_t first_free(const struct chunk *chunk, struct xol_pattern pattern
 	return at;
 }
 
+/*
+ * A page that is touched costs a fault and 4 KiB, and what fits moves on with the base: from one
+ * function to the next by a page's tenth, say, where there is room for hundreds of heads in a page.
+ * So pages that are touched already come first, the last ones that were.
+ */
+static uint64_t free_in_touched(const struct chunk *chunk, struct xol_pattern pattern,
+				struct sys_window range)
+{
+	unsigned int known = chunk->touched_count < TOUCHED ? chunk->touched_count : TOUCHED;
+	uint64_t at = 0;
+
+	for (unsigned int i = 0; i < known && !at; i++) {
+		uint64_t page = chunk->touched[i];
+
+		at = first_free(
+			chunk, pattern,
+			sys_intersect(range, (struct sys_window){page, page + SYS_PAGE_SIZE +
+									       XOL_HEAD_SIZE - 1}));
+	}
+	return at;
+}
+
+/* Where only the third byte is prescribed 64 KiB fit: at their end, that later bases can reach. */
+static uint64_t free_at_end(const struct chunk *chunk, struct xol_pattern pattern,
+			    struct sys_window range)
+{
+	uint64_t first = pattern.mask & 0xffff ? 0 : first_fit(pattern, range), end;
+
+	if (!first || !(pattern.mask & 0xff0000))
+		return 0;
+	end = first + 0x10000 < range.hi ? first + 0x10000 : range.hi;
+	return first_free(chunk, pattern,
+			  sys_intersect(range, (struct sys_window){end - SYS_PAGE_SIZE, end}));
+}
+
 static bool take_from(struct chunk *chunk, struct xol_pattern pattern, struct xol_code *ret)
 {
 	const struct sys_window all = {chunk->code.rx, chunk->code.rx + chunk->size};
@@ -137,8 +186,12 @@ static bool take_from(struct chunk *chunk, struct xol_pattern pattern, struct xo
 		return false;
 	for (int above = 0; above < 2; above++) {
 		struct sys_window range = side(pattern, above);
-		uint64_t at = first_free(chunk, pattern, sys_intersect(range, rest));
+		uint64_t at = free_in_touched(chunk, pattern, sys_intersect(range, all));
 
+		if (!at)
+			at = free_at_end(chunk, pattern, sys_intersect(range, all));
+		if (!at)
+			at = first_free(chunk, pattern, sys_intersect(range, rest));
 		if (!at)
 			at = first_free(chunk, pattern, sys_intersect(range, all));
 		if (at) {
@@ -183,6 +236,7 @@ struct gap {
 static struct gap *gaps;
 static size_t gap_count;
 static uint64_t gaps_generation; /* 0: to be read */
+static bool gaps_are_old;	 /* there may be more by now */
 
 static void add_gap(struct sys_window window, bool growth, void *data)
 {
@@ -200,7 +254,25 @@ static int read_gaps(void)
 		return -EP_NO_MEMORY;
 	gap_count = 0;
 	gaps_generation = xol_code_generation();
+	gaps_are_old = false;
 	return sys_maps_each_gap(add_gap, NULL);
+}
+
+/* What has just been mapped there; what others map is noticed when it is in the way. */
+static void take_from_gaps(struct sys_window taken)
+{
+	size_t count = gap_count;
+
+	for (size_t i = 0; i < count; i++) {
+		struct sys_window gap = gaps[i].window;
+
+		if (taken.lo >= gap.hi || taken.hi <= gap.lo)
+			continue;
+		gaps[i].window.hi = taken.lo > gap.lo ? taken.lo : gap.lo;
+		if (taken.hi < gap.hi)
+			add_gap((struct sys_window){taken.hi, gap.hi}, gaps[i].growth, NULL);
+	}
+	gaps_are_old = true;
 }
 
 static uint64_t distance(uint64_t a, uint64_t b)
@@ -275,12 +347,18 @@ static int alloc_in_new_chunk(struct xol_pattern pattern, bool growth, struct xo
 	const struct gap *gap = best_gap(pattern, growth, &at);
 	int error;
 
+	if (!gap && gaps_are_old)
+		gaps_generation = 0;
 	if (!gap)
 		return -EP_OUT_OF_REACH;
 	error = chunk_create_around(at, gap->window, &chunk);
-	gaps_generation = 0; /* they are not what they were */
-	if (error)
+	if (error) {
+		gaps_generation = 0; /* they are not what they were */
 		return error;
+	}
+	take_from_gaps((struct sys_window){chunk->code.rx, chunk->code.rx + chunk->size});
+	take_from_gaps((struct sys_window){(uint64_t)chunk->code.rw,
+					   (uint64_t)chunk->code.rw + chunk->size});
 	if (!take_from(chunk, pattern, ret))
 		take(chunk, at, ret);
 	return 0;

@@ -6,6 +6,8 @@
 #ifndef EMUPROBE_INCLUDE_COUNTING_H
 #define EMUPROBE_INCLUDE_COUNTING_H
 
+#include <stdbool.h>
+
 #include "include/emuprobe.h"
 
 /*
@@ -64,5 +66,13 @@ void ep_forgo_calls(void);
  */
 void ep_hold(void);
 void ep_release(void);
+
+/**
+ * Nothing but the caller executes anything in this process's memory, and nothing will until this is
+ * called with false: the program has not begun. Probes that are created meanwhile are written as they
+ * will be, which takes a quarter of the system calls that it takes while others may look.
+ * Context:  the only thread.
+ */
+void ep_nobody_runs(bool so);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "preload/executed.h"
 #include "preload/forks.h"
@@ -196,11 +197,11 @@ static int arm(struct alone *alone, const struct settings *settings)
 		.quiet = settings->quiet,
 		.verbose = settings->verbose,
 	};
-	const struct trace_arming arming = arming_of(settings);
+	struct trace_arming arming = arming_of(settings);
 	int error = trace_record_init(&alone->session, 0, TRACE_FULL_WRITE);
 
 	trace_record_set_writer(&trace_private_writer);
-
+	arming.unseen = !environ; /* libc sets that up before anything of the program runs */
 	if (!error)
 		error = trace_attach_arm(alone->probes, &arming, alone->counts, alone->arena);
 	if (!error)

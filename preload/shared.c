@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "include/counting.h"
 #include "preload/executed.h"
@@ -99,7 +100,7 @@ static struct trace_arming arming_of(const struct trace_shared *shared)
 static int arm(struct start *start, struct trace_probes *probes)
 {
 	const struct trace_shared *shared = start->session.shared;
-	const struct trace_arming arming = arming_of(shared);
+	struct trace_arming arming = arming_of(shared);
 	uint64_t size = probes->room * sizeof(struct ep_counts);
 	uint64_t at = trace_session_alloc(&start->session, size);
 	uint32_t index = (uint32_t)(start->process - trace_session_process(&start->session, 0));
@@ -112,6 +113,7 @@ static int arm(struct start *start, struct trace_probes *probes)
 	start->counts = trace_session_at(&start->session, at, size);
 	error = trace_record_init(&start->session, index,
 				  shared->drop ? TRACE_FULL_DROP : TRACE_FULL_WAIT);
+	arming.unseen = !environ; /* libc sets that up before anything of the program runs */
 	if (!error)
 		error = trace_attach_arm(probes, &arming, start->counts, start->arena);
 	if (!error)

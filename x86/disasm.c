@@ -94,6 +94,21 @@ static void return_handle(csh handle)
 		cs_close(&handle);
 }
 
+/* What snprintf() calls may be probed, and trap. */
+static void join(const char *mnemonic, const char *operands, char *to, size_t size)
+{
+	size_t used = 0;
+
+	for (; *mnemonic && used + 1 < size; mnemonic++)
+		to[used++] = *mnemonic;
+	if (*operands && used + 1 < size)
+		to[used++] = ' ';
+	for (; *operands && used + 1 < size; operands++)
+		to[used++] = *operands;
+	if (size)
+		to[used] = '\0';
+}
+
 size_t x86_disasm(const uint8_t *code, size_t size, uint64_t address, char *text, size_t text_size)
 {
 	csh handle = borrow_handle();
@@ -106,7 +121,6 @@ size_t x86_disasm(const uint8_t *code, size_t size, uint64_t address, char *text
 	known = cs_disasm_iter(handle, &code, &size, &address, &insn);
 	return_handle(handle);
 	if (known && text)
-		snprintf(text, text_size, "%s%s%s", insn.mnemonic, insn.op_str[0] ? " " : "",
-			 insn.op_str);
+		join(insn.mnemonic, insn.op_str, text, text_size);
 	return known ? insn.size : 0;
 }

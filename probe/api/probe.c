@@ -243,6 +243,8 @@ static int by_address(const void *a, const void *b)
 	return left < right ? -1 : left > right; /* in the order of the caller */
 }
 
+static bool nobody_runs; /* the program has not begun */
+
 struct batch {
 	struct ep_request **order;
 	struct probe_site **sites;
@@ -284,7 +286,7 @@ static void arm(struct batch *batch)
 			batch->sites[count++] = batch->order[i]->probe->site;
 	error = watch_traps();
 	if (!error)
-		error = sites_arm(batch->sites, count);
+		error = sites_arm(batch->sites, count, nobody_runs);
 	for (size_t i = 0; i < batch->count; i++) {
 		struct ep_request *request = batch->order[i];
 
@@ -436,7 +438,7 @@ static struct probe_site *remove_one(struct ep_probe *probe)
 		return NULL;
 	if (!site->guard)
 		return site;
-	sites_arm(&site, 1); /* it stays, and needs less of its jump now */
+	sites_arm(&site, 1, false); /* it stays, and needs less of its jump now */
 	return NULL;
 }
 
@@ -496,6 +498,13 @@ uint32_t ep_probe_counter(const struct ep_probe *probe)
 	const struct ep_probe *found = handles_find(probe);
 
 	return found ? found->counter : COUNTERS_NONE;
+}
+
+void ep_nobody_runs(bool so)
+{
+	engine_lock();
+	nobody_runs = so;
+	engine_unlock();
 }
 
 void ep_hold(void)

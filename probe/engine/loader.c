@@ -104,7 +104,7 @@ int loader_watch(void)
 		return error == -EP_NO_MEMORY ? error : 0;
 	to_changed = (uint64_t)changed;
 	site->intercept = intercept;
-	error = sites_arm(&site, 1);
+	error = sites_arm(&site, 1, false);
 	objects_watch();
 	is_watched = !error;
 	return error;

@@ -11,6 +11,8 @@
 #include <sys/syscall.h>
 
 #include "probe/image/functions.h"
+#include "probe/image/objects.h"
+#include "probe/image/original.h"
 #include "probe/image/place.h"
 #include "x86/insn.h"
 #include "x86/vector.h"
@@ -197,28 +199,49 @@ static bool forgets(const struct x86_insn *insn)
 	return flow != X86_FLOW_NONE && flow != X86_FLOW_JCC;
 }
 
+/* How far a function was decoded, in the order of addresses. Calls are asked about in that order. */
+struct walk {
+	uint64_t start, at, generation;
+	bool is_constant; /* in EAX */
+};
+
+/* False: what stands there is no code. An instruction that is cut off by @to is none. */
+static bool walk_to(struct walk *walk, uint64_t to)
+{
+	uint8_t code[FUNCTION_MAX];
+	uint64_t from = walk->at;
+	struct x86_insn insn;
+
+	if (!original_read(from, code, to - from))
+		return false;
+	for (; walk->at < to; walk->at = x86_insn_end(&insn)) {
+		if (x86_decode(code + (walk->at - from), to - walk->at, walk->at, &insn))
+			return false;
+		if (sets_constant(&insn))
+			walk->is_constant = true;
+		else if (sets_variable(&insn) || forgets(&insn))
+			walk->is_constant = false;
+	}
+	return true;
+}
+
 /* Is the call @at reached, in the order of addresses, with no constant in EAX? */
 static bool has_any_number(const uint8_t *at, struct objects_object *object)
 {
+	static struct walk last;
 	const struct objects_function *function;
-	struct x86_insn insn;
-	bool is_constant = false;
-	uint64_t address;
 
 	if (objects_read_functions(object))
 		return true;
 	function = objects_function_at(object, (uint64_t)at);
 	if (!function || (uint64_t)at - function->start > FUNCTION_MAX)
 		return false;
-	for (address = function->start; address < (uint64_t)at; address = x86_insn_end(&insn)) {
-		if (place_decode(address, &insn))
-			return false;
-		if (sets_constant(&insn))
-			is_constant = true;
-		else if (sets_variable(&insn) || forgets(&insn))
-			is_constant = false;
-	}
-	return address == (uint64_t)at && !is_constant;
+	if (last.generation != objects_generation() || last.start != function->start ||
+	    last.at > (uint64_t)at)
+		last = (struct walk){.start = function->start,
+				     .at = function->start,
+				     .generation = objects_generation()};
+	return walk_to(&last, (uint64_t)at) && !last.is_constant;
 }
 
 /* clone3()'s call is in none: in the child the unwind information would be wrong. */

@@ -38,8 +38,7 @@ void objects_read_extent(struct objects_object *object)
 	}
 }
 
-/* Where the executable segment ends that holds @address; 0: none does. */
-static uint64_t code_end(const struct objects_object *object, uint64_t address)
+uint64_t objects_code_end(const struct objects_object *object, uint64_t address)
 {
 	for (size_t i = 0; i < object->phdr_count; i++) {
 		const ElfW(Phdr) *phdr = &object->phdrs[i];
@@ -50,11 +49,6 @@ static uint64_t code_end(const struct objects_object *object, uint64_t address)
 			return start + phdr->p_filesz;
 	}
 	return 0;
-}
-
-bool objects_is_code(const struct objects_object *object, uint64_t address)
-{
-	return code_end(object, address) != 0;
 }
 
 uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset)
@@ -83,7 +77,7 @@ uint64_t objects_file_offset(const struct objects_object *object, uint64_t addre
 
 int objects_add(struct objects_object *object, const struct objects_function *function)
 {
-	uint64_t end = code_end(object, function->start);
+	uint64_t end = objects_code_end(object, function->start);
 	size_t count = object->function_count;
 
 	if (!end)

@@ -55,8 +55,9 @@ struct objects_object {
 	char *names[2];	       /* copies of its string tables, which names point into */
 };
 
-/** Does @address lie in an executable segment of @object? */
-bool objects_is_code(const struct objects_object *object, uint64_t address);
+/** Where the executable segment ends that holds @address; 0: none does. */
+uint64_t objects_code_end(const struct objects_object *object, uint64_t address);
+
 
 /** How many functions start at or below @address. */
 size_t objects_count_up_to(const struct objects_object *object, uint64_t address);

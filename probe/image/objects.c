@@ -269,13 +269,22 @@ int objects_list(struct objects_object ***ret, size_t *ret_count)
 	return 0;
 }
 
+static bool holds(const struct objects_object *object, uint64_t address)
+{
+	return address >= object->start && address < object->end;
+}
+
 struct objects_object *objects_find(uint64_t address)
 {
+	static size_t last; /* mostly asked for again */
+
 	if (refresh())
 		return NULL;
+	if (last < object_count && holds(objects[last], address))
+		return objects[last];
 	for (size_t i = 0; i < object_count; i++)
-		if (address >= objects[i]->start && address < objects[i]->end)
-			return objects[i];
+		if (holds(objects[i], address))
+			return objects[last = i];
 	return NULL;
 }
 

@@ -22,12 +22,13 @@
 #define DW_CFA_DEF_CFA_EXPRESSION 0x0f
 #define DW_CFA_OFFSET		  0x80 /* and a register in the lower six bits */
 
-#define RECORD_MAX 256u /* bytes of each that are looked at */
-
-/* .eh_frame */
+#define RECORD_MAX 256u /* .eh_frame, and the CIE that was read last: most FDEs have the same. */
 struct frames {
 	struct objects_piece piece;
 	uint64_t address;
+	uint64_t cie_address; /* 0: none was read */
+	struct objects_cie cie;
+	bool cie_is_good;
 };
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -156,6 +157,15 @@ bool objects_read_cie(struct cursor cursor, struct objects_cie *ret)
 	return is_cie && !cursor.failed;
 }
 
+static const struct objects_cie *cie_at(struct frames *frames, uint64_t address)
+{
+	if (frames->cie_address != address) {
+		frames->cie_is_good = objects_read_cie(enter(frames, address), &frames->cie);
+		frames->cie_address = address;
+	}
+	return frames->cie_is_good ? &frames->cie : NULL;
+}
+
 /*
  * Do the rules that hold at the FDE's first instruction differ from those of a function that was
  * just called, CFA = RSP + 8 and nothing saved? Then it is a part that was split off.
@@ -182,20 +192,21 @@ static bool is_frame_set_up(struct cursor *cursor)
  * byte early, so that unwinders find it, which look at the address before a return address: nothing
  * says that an instruction begins there.
  */
-static bool read_fde(const struct frames *frames, uint64_t address, struct objects_function *ret)
+static bool read_fde(struct frames *frames, uint64_t address, struct objects_function *ret)
 {
 	struct cursor cursor = enter(frames, address);
 	uint64_t size;
-	struct objects_cie cie;
+	const struct objects_cie *cie;
 
 	/* How far back its CIE is, from this number. */
-	if (!objects_read_cie(enter(frames, address + 4 - cursor_u32(&cursor)), &cie))
+	cie = cie_at(frames, address + 4 - cursor_u32(&cursor));
+	if (!cie)
 		return true;
-	if (cie.is_signal)
+	if (cie->is_signal)
 		return false;
-	objects_read_encoded(&cursor, cie.encoding); /* start */
-	size = objects_read_encoded(&cursor, cie.encoding);
-	if (cie.has_data)
+	objects_read_encoded(&cursor, cie->encoding); /* start */
+	size = objects_read_encoded(&cursor, cie->encoding);
+	if (cie->has_data)
 		cursor_skip(&cursor, cursor_uleb128(&cursor));
 	if (cursor.failed)
 		return true;
@@ -205,7 +216,7 @@ static bool read_fde(const struct frames *frames, uint64_t address, struct objec
 }
 
 static int add_all(struct objects_object *object, const struct objects_header *header,
-		   struct cursor table, const struct frames *frames)
+		   struct cursor table, struct frames *frames)
 {
 	int error = 0;
 

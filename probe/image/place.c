@@ -111,16 +111,10 @@ static int find_code(const struct objects_object *object, uint64_t address, uint
 {
 	struct region region = {.address = address};
 
-	if (object && objects_is_code(object, address)) {
-		for (size_t i = 0; i < object->phdr_count; i++) {
-			uint64_t start = object->base + object->phdrs[i].p_vaddr;
-
-			if (object->phdrs[i].p_type == PT_LOAD &&
-			    address - start < object->phdrs[i].p_filesz)
-				*ret_end = start + object->phdrs[i].p_filesz;
-		}
+	if (object)
+		*ret_end = objects_code_end(object, address);
+	if (*ret_end)
 		return 0;
-	}
 	if (sys_maps_each(visit_mapping, &region) || !region.end)
 		return -EP_NOT_EXECUTABLE;
 	*ret_end = region.end;

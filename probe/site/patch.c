@@ -193,6 +193,27 @@ static bool write_page(long fd, const struct patch_byte *bytes, size_t count)
 	return patch_write_raw(fd, first, page, size);
 }
 
+/* Nothing is written by the byte: a page has all of its bytes, or none. */
+size_t patch_write_unseen(struct patch_byte *bytes, size_t count)
+{
+	long fd = !force_mprotect && is_alone() && sys_barrier() ? patch_open() : -1;
+	size_t failed = 0, length;
+
+	for (size_t i = 0; i < count; i += length) {
+		bool written;
+
+		length = page_length(&bytes[i], count - i);
+		written = write_page(fd, &bytes[i], length);
+		for (size_t j = i; j < i + length; j++)
+			bytes[j].error = written ? 0 : -EP_NOT_WRITABLE;
+		failed += written ? 0 : length;
+	}
+	if (fd >= 0)
+		patch_close(fd);
+	sys_barrier(); /* of this thread alone: it was not refused just now */
+	return failed;
+}
+
 /* The number of bytes that are written at the beginning of @bytes: all of a page, or none. */
 static size_t write_first_page(long fd, const struct patch_byte *bytes, size_t count)
 {

@@ -22,14 +22,46 @@ static void *zeroed(size_t size)
 
 static struct sys_table sites = {.alloc = zeroed}; /* by address */
 
+/*
+ * Most addresses that are asked for have no site: each byte of text that looks like a jump is one.
+ * A bit for each address that was ever added tells that from 8 KiB, which stay in the cache, where
+ * the table is a hundred times as large. When there are so many that most bits are set, only the
+ * bit has been looked at in vain.
+ */
+#define FILTER_BITS 16
+
+static _Atomic uint64_t filter[(1u << FILTER_BITS) / 64];
+
+EP_TRAP_PATH static inline uint64_t filter_bit(uint64_t address)
+{
+	return (address * 0x9e3779b97f4a7c15u) >> (64 - FILTER_BITS);
+}
+
+EP_TRAP_PATH static inline bool may_be_there(uint64_t address)
+{
+	uint64_t bit = filter_bit(address);
+
+	return atomic_load_explicit(&filter[bit / 64], memory_order_relaxed) >> (bit % 64) & 1;
+}
+
+static void note_in_filter(uint64_t address)
+{
+	uint64_t bit = filter_bit(address);
+
+	atomic_fetch_or(&filter[bit / 64], (uint64_t)1 << (bit % 64));
+}
+
 EP_TRAP_PATH struct probe_site *registry_find(uint64_t address)
 {
-	return (struct probe_site *)sys_table_find(&sites, address);
+	return may_be_there(address) ? (struct probe_site *)sys_table_find(&sites, address) : NULL;
 }
 
 int registry_insert(struct probe_site *site)
 {
-	int error = sys_table_put(&sites, site->address, (uint64_t)site);
+	int error;
+
+	note_in_filter(site->address);
+	error = sys_table_put(&sites, site->address, (uint64_t)site);
 
 	if (!error)
 		original_set_reader(registry_read_original);
@@ -135,13 +167,28 @@ static void overlay_from_below(uint64_t address, uint8_t *ret, size_t size)
 {
 	enum { BELOW = XOL_JUMP_SIZE - 1 };
 	uint8_t bytes[BELOW] = {X86_INT3, X86_INT3, X86_INT3, X86_INT3};
+	uint32_t all;
 
 	/* On another page it may be that they cannot be read: then whatever is known is asked. */
-	if ((address & (SYS_PAGE_SIZE - 1)) >= BELOW &&
-	    !sys_read_memory(bytes, address - BELOW, sizeof(bytes)))
-		return;
+	if ((address & (SYS_PAGE_SIZE - 1)) >= BELOW) {
+		if (!sys_load_uint32_t(address - BELOW, &all) || !may_be_ours(all))
+			return;
+		memcpy(bytes, &all, sizeof(bytes));
+	}
 	for (uint64_t i = 0; i < BELOW; i++)
 		overlay_if_changed(bytes[i], address - BELOW + i, address, ret, size);
+}
+
+/* Sites in eight bytes, from offset @i on. */
+static void overlay_word(size_t i, uint64_t address, uint8_t *ret, size_t size)
+{
+	uint64_t bytes;
+
+	memcpy(&bytes, ret + i, sizeof(bytes));
+	if (!may_be_ours(bytes))
+		return;
+	for (size_t j = 0; j < sizeof(bytes); j++)
+		overlay_if_changed(((uint8_t *)&bytes)[j], address + i + j, address, ret, size);
 }
 
 bool registry_read_original(uint64_t address, uint8_t *ret, size_t size)
@@ -152,13 +199,11 @@ bool registry_read_original(uint64_t address, uint8_t *ret, size_t size)
 	if (!sys_copy_all(address, ret, size))
 		return false;
 	overlay_from_below(address, ret, size);
-	for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t)) {
-		uint64_t bytes;
-
-		memcpy(&bytes, ret + i, sizeof(bytes));
-		for (size_t j = 0; may_be_ours(bytes) && j < sizeof(bytes); j++)
-			overlay_if_changed(((uint8_t *)&bytes)[j], address + i + j, address, ret,
-					   size);
+	for (; i + sizeof(uint64_t) <= size; i += sizeof(uint64_t))
+		overlay_word(i, address, ret, size);
+	if (i < size && size > sizeof(uint64_t)) { /* some of them twice, which changes nothing */
+		overlay_word(size - sizeof(uint64_t), address, ret, size);
+		return true;
 	}
 	for (; i < size; i++)
 		overlay_if_changed(ret[i], address + i, address, ret, size);

@@ -16,6 +16,7 @@
 #include "probe/site/promote.h"
 #include "probe/site/registry.h"
 #include "probe/thread/counters.h"
+#include "sys/abi.h"
 #include "sys/copy.h"
 #include "sys/memory.h"
 #include "x86/encode.h"
@@ -182,27 +183,65 @@ static void write_int3s(struct patch_byte *bytes, size_t count)
 	}
 }
 
-static void arm(struct probe_site *const *sites, size_t count, struct patch_byte *bytes)
+/* Its jump, or an int3. A jump that two pages share would not be written whole. */
+static size_t put_final(const struct probe_site *site, struct patch_byte *to)
+{
+	static const uint8_t int3[] = {X86_INT3};
+	const struct probe_jump *jump = atomic_load(&site->jump);
+	bool whole = jump && site->address % SYS_PAGE_SIZE <= SYS_PAGE_SIZE - XOL_JUMP_SIZE;
+	const uint8_t *from = whole ? jump->jump.bytes : int3;
+	size_t size = whole ? XOL_JUMP_SIZE : 1;
+
+	for (size_t i = 0; i < size; i++)
+		to[i] = (struct patch_byte){site->address + i, from[i], 0};
+	return size;
+}
+
+/*
+ * What will stand there in the end, instead of int3s first, and of traps of our own until they are
+ * jumps. The number of @int3s that are left to be written: at the beginning.
+ */
+static size_t write_final(struct patch_byte *int3s, size_t count, struct patch_byte *bytes)
+{
+	size_t size = 0, left = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t at = size;
+
+		size += put_final(registry_find(int3s[i].address), bytes + size);
+		int3s[i].error = (int)at; /* where its first byte is */
+	}
+	patch_write_unseen(bytes, size);
+	for (size_t i = 0; i < count; i++)
+		if (bytes[int3s[i].error].error)
+			int3s[left++] = (struct patch_byte){int3s[i].address, X86_INT3, 0};
+	return left;
+}
+
+static void arm(struct probe_site *const *sites, size_t count, bool unseen,
+		struct patch_byte *int3s)
 {
 	size_t wanted = 0;
 
 	for (size_t i = 0; i < count; i++)
 		if (atomic_exchange(&sites[i]->state, SITE_ARMED) == SITE_DISARMED)
-			bytes[wanted++] = (struct patch_byte){sites[i]->address, X86_INT3, 0};
+			int3s[wanted++] = (struct patch_byte){sites[i]->address, X86_INT3, 0};
 	promote_prepare(sites, count);
-	write_int3s(bytes, wanted);
+	if (unseen)
+		wanted = write_final(int3s, wanted, int3s + count);
+	write_int3s(int3s, wanted);
 	promote_write(sites, count);
 }
 
-int sites_arm(struct probe_site *const *sites, size_t count)
+int sites_arm(struct probe_site *const *sites, size_t count, bool unseen)
 {
 	size_t disturbed_count;
 	struct probe_site **disturbed = find_disturbed(sites, count, &disturbed_count);
-	struct patch_byte *bytes = calloc(count + 1, sizeof(*bytes));
+	struct patch_byte *bytes = calloc(count * (1 + XOL_JUMP_SIZE) + 1, sizeof(*bytes));
 
 	if (disturbed && bytes) {
 		promote_undo(disturbed, disturbed_count);
-		arm(sites, count, bytes);
+		arm(sites, count, unseen, bytes);
 		/* They may not be promoted any more: say why. */
 		promote_prepare(disturbed, disturbed_count);
 		promote_write(disturbed, disturbed_count);

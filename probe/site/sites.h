@@ -26,10 +26,13 @@ int sites_get_guarded(uint64_t address, bool is_known, const struct xol_guard *g
  * Arm those of @sites that are not armed, and promote what can be promoted. What is not armed
  * afterwards could not be written.
  *
+ * @unseen   No other process runs in this memory: where no other thread does, either, jumps are
+ *           written at once.
+ *
  * @return   0 or -EP_NO_MEMORY: nothing was done.
  * Context:  engine lock held.
  */
-int sites_arm(struct probe_site *const *sites, size_t count);
+int sites_arm(struct probe_site *const *sites, size_t count, bool unseen);
 
 /** Put the original bytes back, unless the code is gone. Context: as sites_arm(). */
 void sites_disarm(struct probe_site *const *sites, size_t count);

@@ -78,7 +78,7 @@ static void check_function(struct objects_object *object, size_t i)
 
 	(void)length;
 	check(i == 0 || function[-1].start <= function->start);
-	check(objects_is_code(object, function->start));
+	check(objects_code_end(object, function->start) > function->start);
 	check(!function->name || function->name[0]);
 	check(objects_count_up_to(object, function->start) > i);
 	objects_function_at(object, function->start);

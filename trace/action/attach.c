@@ -400,7 +400,9 @@ int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arm
 		count++;
 	}
 	if (requests && options) {
+		ep_nobody_runs(arming->unseen);
 		ep_probe_create_batch(requests, count);
+		ep_nobody_runs(false);
 		ep_hold();
 		error = note_results(probes, requests, counts, arena);
 		ep_release();

@@ -49,6 +49,7 @@ struct trace_arming {
 	/* Compiled for general registers only; NULL: only count. */
 	ep_handler handler;
 	ep_call_handler entered, ended; /* of calls */
+	bool unseen;			/* nothing of the program runs yet, in any thread */
 	bool shared_counts; /* count in memory that outlives the probe, and not for each thread */
 };
 

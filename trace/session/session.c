@@ -309,7 +309,7 @@ static bool file_equals(const struct trace_session *session, uint64_t at, const 
 			uint64_t size)
 {
 	uint64_t start = session->layout.heap + at;
-	char buffer[4096];
+	char buffer[16384];
 
 	for (uint64_t done = 0; done < size; done += sizeof(buffer)) {
 		uint64_t left = size - done;

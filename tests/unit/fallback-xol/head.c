@@ -66,6 +66,26 @@ Test(head_alloc, fits_and_never_overlaps)
 	cr_expect_lt(usage.chunks, 40, "%zu", usage.chunks);
 }
 
+/* A page that is touched is a fault, and 4 KiB: as if 2,000 functions in 1.4 MiB were to be probed. */
+Test(head_alloc, shares_pages)
+{
+	static const unsigned int bytes[] = {2, 10, 4, 8,
+					     9}; /* what compilers begin functions with */
+	unsigned int count = 0, pages = 0;
+
+	for (unsigned int i = 0; i < 2000; i++) {
+		struct xol_pattern pattern = pattern_for(bytes[i % 5], (uint64_t)run + i * 720ul);
+		struct xol_code code;
+
+		cr_assert_eq(xol_head_alloc(pattern, false, &code), 0);
+		heads[count++] = code.rx / 4096;
+	}
+	qsort(heads, count, sizeof(heads[0]), compare);
+	for (unsigned int i = 0; i < count; i++)
+		pages += i == 0 || heads[i] != heads[i - 1];
+	cr_expect_lt(pages, 550, "%u pages for %u heads", pages, count);
+}
+
 Test(head_find, knows_heads_and_nothing_else)
 {
 	for (unsigned int i = 0; i < HEADS; i++) {

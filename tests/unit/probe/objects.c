@@ -506,6 +506,56 @@ Test(objects, one_long_record_named_by_all_is_read_in_no_time)
 	munmap(memory, BIG);
 }
 
+/* By start; of one start the longest first. */
+static void expect_order(const struct objects_object *object)
+{
+	for (size_t i = 1; i < object->function_count; i++) {
+		const struct objects_function *function = &object->functions[i];
+
+		cr_assert(function[-1].start < function->start ||
+				  (function[-1].start == function->start &&
+				   function[-1].end >= function->end),
+			  "%zu", i);
+	}
+}
+
+static void check_order(const ElfW(Sym) * symbols, size_t count)
+{
+	const uint32_t counts[] = {1, (uint32_t)count, 0, 0};
+	struct made made;
+
+	made_init(&made);
+	add_entry(&made, DT_SYMTAB, put(&made, symbols, count * sizeof(*symbols)));
+	add_entry(&made, DT_STRTAB, put(&made, strings, sizeof(strings)));
+	add_entry(&made, DT_STRSZ, sizeof(strings));
+	add_entry(&made, DT_HASH, put(&made, counts, sizeof(counts)));
+	put_dynamic(&made);
+	cr_assert_eq(objects_read_functions(&made.object), 0);
+	cr_expect_gt(made.object.function_count, 0);
+	expect_order(&made.object);
+	made_deinit(&made);
+}
+
+Test(objects, functions_are_in_order)
+{
+	enum { COUNT = 100 };
+	ElfW(Sym) symbols[COUNT];
+	uint64_t random = 1;
+
+	/* The first two: many at one start. */
+	for (uint64_t extent = 1; extent < SIZE; extent *= 2) {
+		for (size_t i = 0; i < COUNT; i++) {
+			random = random * 6364136223846793005u + 1442695040888963407u;
+			symbols[i] = (ElfW(Sym)){.st_name = 1,
+						 .st_info = FUNC,
+						 .st_shndx = 1,
+						 .st_value = 1 + (random >> 20) % extent,
+						 .st_size = 1 + (random >> 60)};
+		}
+		check_order(symbols, COUNT);
+	}
+}
+
 /* Of what lies behind a segment nobody knows what it is, readable or not. */
 Test(objects, nothing_is_read_behind_a_segment)
 {
