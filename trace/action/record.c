@@ -108,10 +108,9 @@ EP_TRAP_PATH static void inherit(struct trace_process *process, const struct tra
 	process->room = parent->room;
 	for (int i = 0; i < TRACE_COMM_SIZE; i++)
 		process->comm[i] = parent->comm[i];
+	/* Without room it counts where the parent does, whose entry says so: once will do. */
 	process->counts =
 		trace_session_alloc(&local.session, parent->room * sizeof(struct ep_counts));
-	if (!process->counts) /* no room: count where the parent does */
-		process->counts = parent->counts;
 	atomic_store(&process->state, TRACE_PROCESS_RUNNING);
 }
 

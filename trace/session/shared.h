@@ -54,7 +54,7 @@ struct trace_process {
 	uint32_t probe_count;
 	uint64_t set; /* in the heap, see publish.h */
 	uint64_t set_size;
-	uint64_t counts;	 /* in the heap: struct ep_counts [probe_count] */
+	uint64_t counts; /* in the heap: struct ep_counts [probe_count]; 0: in its parent's */
 	_Atomic uint64_t blocks; /* in the heap: threads' counters, see counts.c */
 	uint32_t foreign; /* of another PID namespace: its numbers mean nothing to the reader */
 	uint32_t room;	  /* of counts, in probes: more may come with objects that are loaded */
