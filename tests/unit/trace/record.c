@@ -155,8 +155,8 @@ Test(trace_record, child_gets_a_process_entry_of_its_own, .init = setup)
 	check_fork(fork());
 	hit(3);
 	cr_expect_eq(read_events(), 3);
-	cr_expect_eq(trace_session_ring(&session, 0)->process, 0);
-	cr_expect_eq(trace_session_ring(&session, 1)->process, 1);
+	cr_expect_eq(trace_ring_process(trace_session_ring(&session, 0)->owner), 0);
+	cr_expect_eq(trace_ring_process(trace_session_ring(&session, 1)->owner), 1);
 }
 
 Test(trace_record, fork_by_a_bare_system_call_is_noticed, .init = setup)
