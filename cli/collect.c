@@ -274,10 +274,10 @@ static void learn_processes(struct collector *collector)
 /* ---- events -------------------------------------------------------------------------------- */
 
 /* Threads change their names, mostly right after they have started. */
-static void look_at_name(struct collector *collector, struct trace_ring *ring)
+static void look_at_name(struct collector *collector, struct trace_ring *ring, uint64_t owner)
 {
 	const struct trace_process *process =
-		trace_session_process(&collector->session, ring->process);
+		trace_session_process(&collector->session, trace_ring_process(owner));
 	uint64_t comm[TRACE_COMM_SIZE / 8] = {0};
 	char path[64], *newline;
 	ssize_t size;
@@ -285,7 +285,7 @@ static void look_at_name(struct collector *collector, struct trace_ring *ring)
 
 	if (!process || process->foreign)
 		return;
-	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", process->pid, ring->tid);
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/comm", process->pid, trace_ring_tid(owner));
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return;
@@ -307,9 +307,10 @@ static void look_at_names(struct collector *collector)
 	for (uint64_t i = 0; i < NAMES_AT_ONCE && i < count; i++) {
 		struct trace_ring *ring =
 			trace_session_ring(&collector->session, ++collector->named % count);
+		uint64_t owner = atomic_load(&ring->owner);
 
-		if (atomic_load(&ring->state) == TRACE_RING_OWNED)
-			look_at_name(collector, ring);
+		if (owner)
+			look_at_name(collector, ring, owner);
 	}
 }
 

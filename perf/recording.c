@@ -163,7 +163,7 @@ static void empty(void)
 		struct trace_ring *ring = trace_session_ring(&session, i);
 
 		atomic_store(&ring->tail, atomic_load(&ring->head) & TRACE_HEAD_POSITION);
-		atomic_store(&ring->state, TRACE_RING_FREE);
+		atomic_store(&ring->owner, 0);
 	}
 }
 

@@ -40,7 +40,9 @@ static void after_fork_child(void)
 	if (!forked_probes)
 		return;
 	size = forked_probes->room * sizeof(struct ep_counts);
-	counts = process ? trace_session_at(&forked_session, process->counts, size) : NULL;
+	counts = process && process->counts
+			 ? trace_session_at(&forked_session, process->counts, size)
+			 : NULL;
 	for (size_t i = 0; counts && i < forked_probes->count; i++)
 		if (forked_probes->list[i].handle)
 			ep_probe_set_counts(forked_probes->list[i].handle, &counts[i]);

@@ -12,6 +12,7 @@
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
 #include "probe/image/functions.h"
+#include "probe/image/names.h"
 #include "probe/image/objects.h"
 #include "probe/thread/thread.h"
 #include "sys/files.h"
@@ -155,48 +156,43 @@ static int rank(const struct objects_function *function)
 }
 
 /* "work.constprop.0": called in place of work() where arguments allow. Cold parts are jumped to. */
-static bool is_relative(const char *name, const char *symbol, size_t size)
+static bool is_relative(const char *behind_name)
 {
-	return strncmp(name, symbol, size) == 0 && name[size] == '.' &&
-	       (strstr(name + size, ".constprop.") || strstr(name + size, ".isra.") ||
-		strstr(name + size, ".part."));
+	return strstr(behind_name, ".constprop.") || strstr(behind_name, ".isra.") ||
+	       strstr(behind_name, ".part.");
 }
 
 /* The last of the best, and the best relative. */
-static const struct objects_function *find_name(const struct search *search,
-						const struct objects_object *object,
-						const char **ret_relative)
+static const struct objects_function *
+find_name(const struct search *search, struct objects_object *object, const char **ret_relative)
 {
-	const char *symbol = search->place->symbol;
-	const struct objects_function *best = NULL;
-	size_t size = strlen(symbol);
+	const struct objects_function *best = NULL, *relative = NULL, *function;
+	struct names_walk walk;
 
-	*ret_relative = NULL;
-	for (size_t i = 0; i < object->function_count; i++) {
-		const struct objects_function *function = &object->functions[i];
-
-		if (!function->name || strncmp(symbol, function->name, size) != 0)
-			continue;
-		if (is_relative(function->name, symbol, size))
-			*ret_relative = function->name;
-		if (!function->name[size] && (!best || rank(function) >= rank(best)))
-			best = function;
+	names_begin(&walk, object, search->place->symbol);
+	while ((function = names_next(&walk))) {
+		if (!function->name[walk.size]) {
+			if (!best || rank(function) >= rank(best))
+				best = function;
+		} else if (is_relative(function->name + walk.size) && relative < function) {
+			relative = function;
+		}
 	}
+	*ret_relative = relative ? relative->name : NULL;
 	return best;
 }
 
 /* Static functions of one name: all of them. */
 static int add_namesakes(struct search *search, struct objects_object *object)
 {
-	const struct objects_function *last = NULL;
+	const struct objects_function *last = NULL, *function;
 	size_t before = search->count;
+	struct names_walk walk;
 	int error = 0;
 
-	for (size_t i = 0; i < object->function_count; i++) {
-		const struct objects_function *function = &object->functions[i];
-
-		if (!function->name || strcmp(search->place->symbol, function->name) != 0 ||
-		    (last && last->start == function->start))
+	names_begin(&walk, object, search->place->symbol);
+	while ((function = names_next(&walk))) {
+		if (function->name[walk.size] || (last && last->start == function->start))
 			continue;
 		error = add_function(search, object, function);
 		if (error && error != -EP_BAD_OFFSET)

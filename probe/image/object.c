@@ -11,13 +11,16 @@
 void objects_forget_functions(struct objects_object *object)
 {
 	free(object->functions);
+	free(object->named);
 	free(object->rseq);
 	free(object->names[0]);
 	free(object->names[1]);
 	object->functions = NULL;
+	object->named = NULL;
 	object->rseq = NULL;
 	object->names[0] = object->names[1] = NULL;
-	object->function_count = object->rseq_count = 0;
+	object->function_count = object->named_count = object->rseq_count = 0;
+	object->lookups = 0;
 	object->functions_read = false;
 }
 

@@ -47,7 +47,11 @@ struct objects_object {
 	struct objects_function *functions;
 	size_t function_count;
 	bool functions_read;
-	bool has_symtab; /* names of functions that it does not export, too */
+	/* Those that have a name, sorted by it; NULL: not yet. See names.c. */
+	const struct objects_function **named;
+	size_t named_count;
+	uint32_t lookups; /* of names, so far */
+	bool has_symtab;  /* names of functions that it does not export, too */
 	/* Restartable sequences: [start, end) pairs. */
 	uint64_t (*rseq)[2];
 	size_t rseq_count;

@@ -22,7 +22,9 @@
 #define DW_CFA_DEF_CFA_EXPRESSION 0x0f
 #define DW_CFA_OFFSET		  0x80 /* and a register in the lower six bits */
 
-#define RECORD_MAX 256u /* .eh_frame, and the CIE that was read last: most FDEs have the same. */
+#define RECORD_MAX 256u /* bytes of each that are looked at */
+
+/* .eh_frame, and the CIE that was read last: most FDEs have the same. */
 struct frames {
 	struct objects_piece piece;
 	uint64_t address;

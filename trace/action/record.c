@@ -46,7 +46,7 @@ static struct {
 
 static __thread struct {
 	struct trace_ring *ring; /* NULL: there was none left */
-	uint64_t *data;
+	_Atomic uint64_t *data;
 	uint32_t epoch; /* of local, when the ring was taken; 0: never */
 } mine;
 
@@ -109,10 +109,9 @@ EP_TRAP_PATH static void inherit(struct trace_process *process, const struct tra
 	process->room = parent->room;
 	for (int i = 0; i < TRACE_COMM_SIZE; i++)
 		process->comm[i] = parent->comm[i];
+	/* Without room it counts where the parent does, whose entry says so: once will do. */
 	process->counts =
 		trace_session_alloc(&local.session, parent->room * sizeof(struct ep_counts));
-	if (!process->counts) /* no room: count where the parent does */
-		process->counts = parent->counts;
 	atomic_store(&process->state, TRACE_PROCESS_RUNNING);
 }
 
@@ -159,6 +158,18 @@ EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 
 /* ---- rings --------------------------------------------------------------------------------- */
 
+/* What others read meanwhile, or did before us: in order is what the ring's head is for. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) void set(_Atomic uint64_t *word,
+								   uint64_t value)
+{
+	atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t get(_Atomic uint64_t *word)
+{
+	return atomic_load_explicit(word, memory_order_relaxed);
+}
+
 /* The reader looks again, from time to time. */
 EP_TRAP_PATH static void ask_comm(struct trace_ring *ring)
 {
@@ -166,7 +177,7 @@ EP_TRAP_PATH static void ask_comm(struct trace_ring *ring)
 
 	sys6(SYS_prctl, PR_GET_NAME, (long)comm, 0, 0, 0, 0);
 	for (int i = 0; i < TRACE_COMM_SIZE / 8; i++)
-		atomic_store_explicit(&ring->comm[i], comm[i], memory_order_relaxed);
+		set(&ring->comm[i], comm[i]);
 }
 
 /* Once: a sandbox that the program enters later may not allow it. A child has its parent's name. */
@@ -193,20 +204,20 @@ EP_TRAP_PATH static void raise_high(uint32_t count)
 EP_TRAP_PATH static bool take(uint32_t index, const struct trace_ring *parents)
 {
 	struct trace_ring *ring = trace_session_ring(&local.session, index);
-	uint32_t expected = TRACE_RING_FREE;
+	int32_t tid = (int32_t)sys6(SYS_gettid, 0, 0, 0, 0, 0, 0);
+	uint64_t nobody = 0;
 
-	if (!ring || !atomic_compare_exchange_strong(&ring->state, &expected, TRACE_RING_OWNED))
+	if (!ring || !atomic_compare_exchange_strong(&ring->owner, &nobody,
+						     trace_ring_owner(local.process, tid)))
 		return false;
 	mine.data = trace_session_add_ring_data(&local.session, ring)
 			    ? trace_session_ring_data(&local.session, index)
 			    : NULL;
 	if (!mine.data) {
-		atomic_store(&ring->state, TRACE_RING_FREE);
+		atomic_store(&ring->owner, 0);
 		return false;
 	}
-	ring->tid = (int32_t)sys6(SYS_gettid, 0, 0, 0, 0, 0, 0);
-	ring->process = local.process;
-	ring->tail_seen = atomic_load(&ring->tail);
+	set(&ring->tail_seen, atomic_load(&ring->tail));
 	note_comm(ring, parents);
 	mine.ring = ring;
 	raise_high(index + 1);
@@ -215,7 +226,7 @@ EP_TRAP_PATH static bool take(uint32_t index, const struct trace_ring *parents)
 
 EP_TRAP_PATH static bool is_free(const struct trace_ring *ring)
 {
-	return ring && atomic_load(&ring->state) == TRACE_RING_FREE;
+	return ring && !atomic_load(&ring->owner);
 }
 
 /* One that has memory in our heap, which is used again; else any. */
@@ -257,12 +268,20 @@ EP_TRAP_PATH __attribute__((noinline)) static void find_ring(void)
 
 /* ---- an event ------------------------------------------------------------------------------ */
 
+EP_TRAP_PATH static bool fits(uint64_t tail, uint64_t head, uint64_t size)
+{
+	return trace_head_distance(tail, head) + size <= local.session.layout.ring_size;
+}
+
 EP_TRAP_PATH static bool has_room(struct trace_ring *ring, uint64_t head, uint64_t size)
 {
-	if (trace_head_distance(ring->tail_seen, head) + size <= local.session.layout.ring_size)
+	uint64_t tail;
+
+	if (fits(get(&ring->tail_seen), head, size))
 		return true;
-	ring->tail_seen = atomic_load_explicit(&ring->tail, memory_order_acquire);
-	return trace_head_distance(ring->tail_seen, head) + size <= local.session.layout.ring_size;
+	tail = atomic_load_explicit(&ring->tail, memory_order_acquire);
+	set(&ring->tail_seen, tail);
+	return fits(tail, head, size);
 }
 
 EP_TRAP_PATH static void wake_reader(void)
@@ -280,7 +299,7 @@ EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head,
 	static const struct timespec timeout = {.tv_nsec = WAIT_NANOSECONDS};
 	struct trace_shared *shared = local.session.shared;
 
-	if (ring->tail_stuck == ring->tail_seen + 1)
+	if (get(&ring->tail_stuck) == get(&ring->tail_seen) + 1)
 		return;
 	atomic_fetch_add(&shared->waiting, 1);
 	for (int tries = 0; tries < WAIT_TRIES; tries++) {
@@ -294,7 +313,7 @@ EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head,
 			tries = -1;
 	}
 	atomic_fetch_sub(&shared->waiting, 1);
-	ring->tail_stuck = has_room(ring, head, size) ? 0 : ring->tail_seen + 1;
+	set(&ring->tail_stuck, has_room(ring, head, size) ? 0 : get(&ring->tail_seen) + 1);
 }
 
 EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *ring, uint64_t head,
@@ -330,18 +349,20 @@ EP_TRAP_PATH static inline __attribute__((always_inline)) void
 write_record(const struct trace_probe *probe, const struct ep_regs *regs,
 	     const struct ep_call *call, uint64_t head, uint64_t words)
 {
-	uint64_t mask = local.session.layout.ring_size / 8 - 1, *data = mine.data;
+	uint64_t mask = local.session.layout.ring_size / 8 - 1;
+	_Atomic uint64_t *data = mine.data;
 	uint64_t at = (head & TRACE_HEAD_POSITION) / 8;
 	const struct trace_arg *args = probe->view.args;
 	uint32_t cpu;
 	uint64_t time = trace_clock_read(local.clock, &cpu);
 
-	data[at++ & mask] = probe->index | words << 32 | (uint64_t)(call ? call->end : 0) << 40 |
-			    (uint64_t)cpu << 48;
-	data[at++ & mask] = time;
+	set(&data[at++ & mask], probe->index | words << 32 |
+					(uint64_t)(call ? call->end : 0) << 40 |
+					(uint64_t)cpu << 48);
+	set(&data[at++ & mask], time);
 	for (words -= sizeof(struct trace_record) / 8; words; words--, args++)
-		data[at++ & mask] =
-			call ? value_of_call(args, regs, call, time) : trace_arg_fetch(args, regs);
+		set(&data[at++ & mask],
+		    call ? value_of_call(args, regs, call, time) : trace_arg_fetch(args, regs));
 }
 
 /* The reader looks from time to time; a ring that gets half full cannot wait for that. */

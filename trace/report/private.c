@@ -282,7 +282,7 @@ EP_TRAP_PATH static void follow_fork(void)
 		trace_head_revoke(&ring->head, atomic_load(&ring->head) | TRACE_HEAD_PENDING);
 		own.reader.cursors[i].tail = atomic_load(&ring->head) & TRACE_HEAD_POSITION;
 		atomic_store(&ring->tail, own.reader.cursors[i].tail);
-		atomic_store(&ring->state, TRACE_RING_FREE);
+		atomic_store(&ring->owner, 0);
 	}
 	own.reader.last = 0; /* it may live in another time namespace */
 	trace_clock_map_init(&own.reader.map, own.reader.map.clock);

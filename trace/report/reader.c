@@ -91,9 +91,10 @@ EP_TRAP_PATH static void pop(struct trace_reader *reader)
 
 EP_TRAP_PATH static uint64_t word_at(const struct trace_reader *reader, uint32_t ring, uint64_t at)
 {
-	const volatile uint64_t *data = reader->cursors[ring].data;
+	uint64_t mask = reader->session.layout.ring_size / 8 - 1;
 
-	return data[at / 8 & (reader->session.layout.ring_size / 8 - 1)];
+	return atomic_load_explicit(&reader->cursors[ring].data[at / 8 & mask],
+				    memory_order_relaxed);
 }
 
 EP_TRAP_PATH static uint64_t words_of(uint64_t first)
@@ -153,7 +154,7 @@ EP_TRAP_PATH static bool look(struct trace_reader *reader, uint32_t ring)
 EP_TRAP_PATH static void enter(struct trace_reader *reader, uint32_t index)
 {
 	struct trace_cursor *cursor = &reader->cursors[index];
-	const uint64_t *data;
+	_Atomic uint64_t *data;
 
 	cursor->head = cursor->word & TRACE_HEAD_POSITION;
 	if (trace_head_distance(cursor->tail, cursor->head) > reader->session.layout.ring_size ||
@@ -221,7 +222,8 @@ EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struc
 	struct trace_cursor *cursor = &reader->cursors[index];
 	uint64_t first = word_at(reader, index, cursor->tail), words = words_of(first);
 	uint64_t values[TRACE_RECORD_MAX / 8];
-	uint32_t probe = (uint32_t)first, process = ring->process;
+	uint64_t owner = atomic_load(&ring->owner);
+	uint32_t probe = (uint32_t)first, process = trace_ring_process(owner);
 	const struct trace_reader_process *of;
 	struct trace_event event;
 
@@ -238,7 +240,7 @@ EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struc
 	event.process = process;
 	event.namer = reader->namer;
 	event.pid = of->pid;
-	event.tid = ring->tid;
+	event.tid = trace_ring_tid(owner);
 	event.cpu = (uint32_t)(first >> 48);
 	event.end = end_of(first);
 	event.values = values;
@@ -290,7 +292,8 @@ size_t trace_reader_longest(const struct trace_view *views, uint32_t count)
 EP_TRAP_PATH static bool has_room(const struct trace_reader *reader, uint32_t ring,
 				  const struct trace_text *text)
 {
-	uint32_t process = trace_session_ring(&reader->session, ring)->process;
+	uint64_t owner = atomic_load(&trace_session_ring(&reader->session, ring)->owner);
+	uint32_t process = trace_ring_process(owner);
 	size_t left = text->size - text->used, wanted = TRACE_LINE_MAX;
 
 	if (reader->format == TRACE_FORMAT_JSON && process < reader->session.layout.process_max)
@@ -327,22 +330,23 @@ EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_te
 
 /* ---- rings of threads that are gone -------------------------------------------------------- */
 
-EP_TRAP_PATH static bool is_gone(const struct trace_reader *reader, const struct trace_ring *ring)
+EP_TRAP_PATH static bool is_gone(const struct trace_reader *reader, uint64_t owner)
 {
-	struct trace_process *process = trace_session_process(&reader->session, ring->process);
+	struct trace_process *process =
+		trace_session_process(&reader->session, trace_ring_process(owner));
 
 	if (!process || process->foreign)
 		return false;
-	return sys_is_dead(process->pid, ring->tid);
+	return sys_is_dead(process->pid, (uint32_t)trace_ring_tid(owner));
 }
 
 /* Only programs of its own heap can use its memory again: if that one is gone, the kernel may. */
-EP_TRAP_PATH static void give_back(const struct trace_reader *reader, uint32_t index)
+EP_TRAP_PATH static void give_back(const struct trace_reader *reader, uint32_t index,
+				   uint64_t owner)
 {
-	const struct trace_ring *ring = trace_session_ring(&reader->session, index);
 	const struct trace_process *process =
-		trace_session_process(&reader->session, ring->process);
-	uint64_t *data = trace_session_ring_data(&reader->session, index);
+		trace_session_process(&reader->session, trace_ring_process(owner));
+	_Atomic uint64_t *data = trace_session_ring_data(&reader->session, index);
 
 	if (data && !reader->session.parts && process &&
 	    sys6(SYS_kill, process->pid, 0, 0, 0, 0, 0) == -ESRCH)
@@ -356,13 +360,14 @@ EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
 
 	for (uint32_t i = 0; i < count; i++) {
 		struct trace_ring *ring = trace_session_ring(&reader->session, i);
+		uint64_t owner = atomic_load(&ring->owner);
 
-		if (atomic_load(&ring->state) != TRACE_RING_OWNED || !is_gone(reader, ring))
+		if (!owner || !is_gone(reader, owner))
 			continue;
 		if (trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head)))
 			continue;
-		give_back(reader, i);
-		atomic_store(&ring->state, TRACE_RING_FREE);
+		give_back(reader, i, owner);
+		atomic_compare_exchange_strong(&ring->owner, &owner, 0);
 	}
 }
 

@@ -16,6 +16,16 @@
  * Several threads may want a part to grow at once. The kernel sees to it that one does, since it insists
  * on the old size; the others fail, and look again. Signals are blocked meanwhile: their handlers might
  * not come back, and then nobody would know of the new size.
+ *
+ * Nobody knows of it either in a child that another thread forks just then:
+ *
+ *	one thread                       another            its child
+ *	mremap(64 KiB -> 128 KiB)
+ *	                                 fork()
+ *	.mapped = 128 KiB                                   .mapped is 64 KiB, for ever
+ *
+ * So where nobody comes to say how large it is, the sizes that it may have are tried: the right one is
+ * that at which the kernel lets it grow.
  */
 #include "trace/session/parts.h"
 
@@ -48,6 +58,8 @@
 #define TABLE_STEP SYS_PAGE_SIZE
 #define HEAP_STEP  (64ul << 10)
 #define TRIES	   32
+#define PATIENCE   8	/* tries: then who has let it grow would have said so */
+#define SIZES_MAX  4096 /* that are tried */
 #define BIT(sig)   (1ul << ((sig)-1))
 
 extern void __tsan_init(void) __attribute__((weak));
@@ -98,8 +110,12 @@ void *trace_parts_map(int fd, const struct trace_layout *layout, struct trace_pa
 	if (sys_failed(at))
 		return NULL;
 	*parts = (struct trace_parts){
-		.rings = {layout->rings, layout->processes - layout->rings, TABLE_STEP, 0},
-		.processes = {layout->processes, layout->heap - layout->processes, TABLE_STEP, 0},
+		.rings = {.start = layout->rings,
+			  .size = layout->processes - layout->rings,
+			  .step = TABLE_STEP},
+		.processes = {.start = layout->processes,
+			      .size = layout->heap - layout->processes,
+			      .step = TABLE_STEP},
 		.file = fd,
 	};
 	for (uint64_t i = 0; i < BASES; i++) {
@@ -117,8 +133,11 @@ void *trace_parts_map(int fd, const struct trace_layout *layout, struct trace_pa
 bool trace_parts_map_heap(void *base, struct trace_parts *parts, const struct trace_layout *layout,
 			  uint32_t index)
 {
-	parts->heap = (struct trace_part){layout->heap + index * layout->heap_size,
-					  layout->heap_size, HEAP_STEP, 0};
+	parts->heap = (struct trace_part){
+		.start = layout->heap + index * layout->heap_size,
+		.size = layout->heap_size,
+		.step = HEAP_STEP,
+	};
 	return map_part((uint64_t)base, &parts->heap, parts->file);
 }
 
@@ -145,7 +164,39 @@ EP_TRAP_PATH static uint64_t round_up(const struct trace_part *part, uint64_t en
 	return ret < part->size ? ret : part->size;
 }
 
-/* Only who finds the part as large as .mapped says can expand it, so one at a time. */
+EP_TRAP_PATH static void raise_to(_Atomic uint64_t *size, uint64_t least)
+{
+	uint64_t now = atomic_load(size);
+
+	while (now < least && !atomic_compare_exchange_weak(size, &now, least))
+		;
+}
+
+/* Only who knows how large the part is can expand it, so one at a time. */
+EP_TRAP_PATH static bool expand_part(uint64_t at, struct trace_part *part, uint64_t old,
+				     uint64_t wanted)
+{
+	if (sys_failed(expand(at, old, wanted)))
+		return false;
+	raise_to(&part->mapped, wanted);
+	return true;
+}
+
+/*
+ * By at least a step: what is as large as the part may be cannot grow, and so stays unknown. Nobody has
+ * made it larger than what was asked for.
+ */
+EP_TRAP_PATH static void find_size(uint64_t at, struct trace_part *part, uint64_t end)
+{
+	uint64_t old = atomic_load(&part->mapped), asked = atomic_load(&part->asked);
+
+	for (int i = 0; i < SIZES_MAX && old <= asked && old < part->size; i++) {
+		if (expand_part(at, part, old, round_up(part, end > old ? end : old + 1)))
+			return;
+		old += part->step;
+	}
+}
+
 EP_TRAP_PATH static void grow(uint64_t at, struct trace_part *part, uint64_t end)
 {
 	for (int tries = 0; tries < TRIES; tries++) {
@@ -153,10 +204,13 @@ EP_TRAP_PATH static void grow(uint64_t at, struct trace_part *part, uint64_t end
 
 		if (mapped >= end)
 			return;
-		if (sys_failed(expand(at, mapped, wanted)))
-			sys6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+		raise_to(&part->asked, wanted);
+		if (expand_part(at, part, mapped, wanted))
+			return;
+		if (tries == PATIENCE)
+			find_size(at, part, end);
 		else
-			atomic_store(&part->mapped, wanted);
+			sys6(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
 	}
 }
 

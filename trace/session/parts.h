@@ -14,8 +14,9 @@ struct trace_layout;
 /* From @start of the session on; all of it would be @size bytes. */
 struct trace_part {
 	uint64_t start, size;
-	uint64_t step; /* what is added is a multiple of this */
-	_Atomic uint64_t mapped;
+	uint64_t step;		 /* what is added is a multiple of this */
+	_Atomic uint64_t mapped; /* no more than it is: a fork may have come in between */
+	_Atomic uint64_t asked;	 /* the most that anybody has tried to have mapped */
 };
 
 struct trace_parts {

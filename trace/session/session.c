@@ -379,7 +379,8 @@ EP_TRAP_PATH struct trace_ring *trace_session_ring(const struct trace_session *s
 			session->layout.rings, sizeof(struct trace_ring), index);
 }
 
-EP_TRAP_PATH uint64_t *trace_session_ring_data(const struct trace_session *session, uint64_t index)
+EP_TRAP_PATH _Atomic uint64_t *trace_session_ring_data(const struct trace_session *session,
+						       uint64_t index)
 {
 	const struct trace_ring *ring = trace_session_ring(session, index);
 	uint64_t at = ring ? atomic_load(&ring->data) : 0;

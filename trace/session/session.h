@@ -91,7 +91,8 @@ EP_TRAP_PATH struct trace_ring *trace_session_ring(const struct trace_session *s
 						   uint64_t index);
 
 /** Where a ring's events are, of layout.ring_size bytes; NULL: nowhere. Context: TRAP_PATH. */
-EP_TRAP_PATH uint64_t *trace_session_ring_data(const struct trace_session *session, uint64_t index);
+EP_TRAP_PATH _Atomic uint64_t *trace_session_ring_data(const struct trace_session *session,
+						       uint64_t index);
 
 /** Is that in this process's heap? Context: TRAP_PATH. */
 EP_TRAP_PATH bool trace_session_has_ring_data(const struct trace_session *session,

@@ -54,7 +54,7 @@ struct trace_process {
 	uint32_t probe_count;
 	uint64_t set; /* in the heap, see publish.h */
 	uint64_t set_size;
-	uint64_t counts;	 /* in the heap: struct ep_counts [probe_count] */
+	uint64_t counts; /* in the heap: struct ep_counts [probe_count]; 0: in its parent's */
 	_Atomic uint64_t blocks; /* in the heap: threads' counters, see counts.c */
 	uint32_t foreign; /* of another PID namespace: its numbers mean nothing to the reader */
 	uint32_t room;	  /* of counts, in probes: more may come with objects that are loaded */
@@ -66,25 +66,36 @@ struct trace_process {
 	uint64_t unused[3];
 };
 
-enum trace_ring_state {
-	TRACE_RING_FREE,
-	TRACE_RING_OWNED,
-};
-
-/* One producer, the thread that owns it; one consumer. Positions count bytes, modulo 2^48. */
+/*
+ * One producer, the thread that owns it; one consumer. Positions count bytes, modulo 2^48. Who owns it
+ * is one word, or a thread that has just taken it could be mistaken for the dead one that had it before.
+ */
 struct trace_ring {
-	_Atomic uint32_t state;
-	int32_t tid;
-	uint32_t process;
-	uint32_t unused;
+	_Atomic uint64_t owner; /* thread ID, and index of its process << 32; 0: nobody */
+	uint64_t unused;
 	_Atomic uint64_t comm[TRACE_COMM_SIZE / 8];
 	_Atomic uint64_t data;		    /* in a heap; 0: none yet */
 	_Alignas(64) _Atomic uint64_t head; /* head.h */
 	_Atomic uint64_t dropped;
-	uint64_t tail_seen;  /* the producer's copy of tail */
-	uint64_t tail_stuck; /* the producer has waited in vain while tail was this; +1 */
+	_Atomic uint64_t tail_seen;  /* the producer's copy of tail */
+	_Atomic uint64_t tail_stuck; /* the producer has waited in vain while tail was this; +1 */
 	_Alignas(64) _Atomic uint64_t tail;
 };
+
+EP_TRAP_PATH static inline uint64_t trace_ring_owner(uint32_t process, int32_t tid)
+{
+	return (uint64_t)process << 32 | (uint32_t)tid;
+}
+
+EP_TRAP_PATH static inline int32_t trace_ring_tid(uint64_t owner)
+{
+	return (int32_t)owner;
+}
+
+EP_TRAP_PATH static inline uint32_t trace_ring_process(uint64_t owner)
+{
+	return (uint32_t)(owner >> 32);
+}
 
 struct trace_record {
 	uint32_t probe;

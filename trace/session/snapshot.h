@@ -7,11 +7,11 @@
 #include "trace/session/session.h"
 
 struct trace_cursor {
-	uint64_t tail, head;  /* positions in the ring, of this pass */
-	uint64_t time;	      /* of the record at tail */
-	uint64_t word;	      /* what stood in the ring's head */
-	const uint64_t *data; /* the ring's, of this pass; the reader's business */
-	bool pending;	      /* there was a reservation that is to be revoked */
+	uint64_t tail, head;	/* positions in the ring, of this pass */
+	uint64_t time;		/* of the record at tail */
+	uint64_t word;		/* what stood in the ring's head */
+	_Atomic uint64_t *data; /* the ring's, of this pass; the reader's business */
+	bool pending;		/* there was a reservation that is to be revoked */
 };
 
 /**

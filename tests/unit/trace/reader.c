@@ -36,14 +36,16 @@ static void setup(void)
 static void put_words(uint32_t index, const uint64_t *words, uint64_t count)
 {
 	struct trace_ring *ring = trace_session_ring(&session, index);
-	uint64_t *data, head = atomic_load(&ring->head);
+	uint64_t head = atomic_load(&ring->head);
+	_Atomic uint64_t *data;
 
 	cr_assert(trace_session_add_ring_data(&session, ring));
 	data = trace_session_ring_data(&session, index);
 	for (uint64_t i = 0; i < count; i++)
 		data[(head / 8 + i) & 511] = words[i];
 	atomic_store(&ring->head, head + 8 * count);
-	atomic_store(&ring->state, TRACE_RING_OWNED);
+	if (!atomic_load(&ring->owner))
+		atomic_store(&ring->owner, trace_ring_owner(0, 1));
 	if (atomic_load(&session.shared->ring_high) <= index)
 		atomic_store(&session.shared->ring_high, index + 1);
 }
@@ -114,9 +116,9 @@ Test(trace_reader, unknown_probes_and_processes_are_skipped, .init = setup)
 	put(0, 3, 1, 1);
 	put(0, UINT32_MAX, 2, 2);
 	put(0, 1, 3, 3);
-	trace_session_ring(&session, 1)->process = 77;
+	trace_session_ring(&session, 1)->owner = trace_ring_owner(77, 1);
 	put(1, 0, 4, 4);
-	trace_session_ring(&session, 2)->process = 1;
+	trace_session_ring(&session, 2)->owner = trace_ring_owner(1, 1);
 	put(2, 0, 5, 5);
 	cr_expect_str_eq(read_all(), "3 ");
 	cr_expect_eq(reader.nonsense, 4);
@@ -158,7 +160,7 @@ Test(trace_reader, random_memory_does_no_harm, .init = setup)
 	atomic_store(&session.shared->ring_high, 8);
 	for (int round = 0; round < 2000; round++) {
 		for (uint32_t i = 0; i < 8; i++) {
-			uint64_t *data = trace_session_ring_data(&session, i);
+			_Atomic uint64_t *data = trace_session_ring_data(&session, i);
 
 			for (int k = 0; k < 64; k++) {
 				random ^= random << 13;
@@ -180,14 +182,14 @@ Test(trace_reader, rings_of_threads_that_are_gone_are_freed, .init = setup)
 
 	put(0, 0, 1, 1);
 	put(1, 0, 2, 2);
-	mine->tid = (int)syscall(SYS_gettid);
-	gone->tid = 0x3ffffff; /* above any pid_max */
+	mine->owner = trace_ring_owner(0, (int)syscall(SYS_gettid));
+	gone->owner = trace_ring_owner(0, 0x3ffffff); /* above any pid_max */
 	trace_reader_reap(&reader);
-	cr_expect_eq(atomic_load(&gone->state), TRACE_RING_OWNED, "it has not been read");
+	cr_expect_neq(atomic_load(&gone->owner), 0, "it has not been read");
 	read_all();
 	trace_reader_reap(&reader);
-	cr_expect_eq(atomic_load(&gone->state), TRACE_RING_FREE);
-	cr_expect_eq(atomic_load(&mine->state), TRACE_RING_OWNED);
+	cr_expect_eq(atomic_load(&gone->owner), 0);
+	cr_expect_neq(atomic_load(&mine->owner), 0);
 }
 
 Test(trace_reader, losses_add_up, .init = setup)

@@ -277,8 +277,8 @@ Test(trace_record, child_gets_a_process_entry_of_its_own, .init = setup)
 	check_fork(fork());
 	hit(3);
 	cr_expect_eq(read_events(), 3);
-	cr_expect_eq(trace_session_ring(&session, 0)->process, 0);
-	cr_expect_eq(trace_session_ring(&session, 1)->process, 1);
+	cr_expect_eq(trace_ring_process(trace_session_ring(&session, 0)->owner), 0);
+	cr_expect_eq(trace_ring_process(trace_session_ring(&session, 1)->owner), 1);
 }
 
 Test(trace_record, fork_by_a_bare_system_call_is_noticed, .init = setup)
@@ -286,6 +286,23 @@ Test(trace_record, fork_by_a_bare_system_call_is_noticed, .init = setup)
 	hit(1);
 	check_fork((pid_t)syscall(SYS_fork));
 	cr_expect_eq(read_events(), 2);
+}
+
+/* Then its hits are in its parent's: to say that they are its own, too, would count them twice. */
+Test(trace_record, child_without_room_for_counts_has_none, .init = setup)
+{
+	struct trace_process *parent = trace_session_process(&session, 0);
+	int status;
+
+	parent->counts = trace_session_alloc(&session, sizeof(struct ep_counts));
+	parent->room = small.heap_size / sizeof(struct ep_counts);
+	cr_assert_neq(parent->counts, 0);
+	if (fork() == 0)
+		_exit((int)trace_record_follow_fork() - 1);
+	wait(&status);
+	cr_expect_eq(status, 0);
+	cr_expect_eq(atomic_load(&parent[1].state), TRACE_PROCESS_RUNNING);
+	cr_expect_eq(parent[1].counts, 0);
 }
 
 Test(trace_record, vfork_is_none, .init = setup)

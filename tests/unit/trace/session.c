@@ -187,8 +187,8 @@ Test(trace_session, is_mapped_as_it_is_used, .init = setup_large)
 	memset(trace_session_at(&other, at, 10 << 20), 'x', 10 << 20);
 	cr_expect_eq(((char *)trace_session_at(&session, at, 10 << 20))[(10 << 20) - 1], 'x');
 	cr_expect_lt(mapped_kilobytes() - before, 200 + 10 * 1024 + 64);
-	trace_session_ring(&other, 4095)->tid = 47;
-	cr_expect_eq(trace_session_ring(&session, 4095)->tid, 47);
+	trace_session_ring(&other, 4095)->owner = 47;
+	cr_expect_eq(trace_session_ring(&session, 4095)->owner, 47);
 	trace_session_process(&other, 65535)->pid = 11;
 	cr_expect_eq(trace_session_process(&session, 65535)->pid, 11);
 }
