@@ -61,8 +61,10 @@ struct trace_process {
 	_Atomic uint32_t revision; /* changes with the set */
 	uint32_t reserved[1];
 	char comm[TRACE_COMM_SIZE];
-	_Atomic uint64_t changes; /* of the set since: the last of a list in the heap */
-	uint64_t unused[4];
+	_Atomic uint64_t changes;   /* of the set since: the last of a list in the heap */
+	_Atomic uint64_t durations; /* in the heap: of calls, see durations.c */
+	_Atomic uint64_t tables;    /* in the heap: threads' tables of these */
+	uint64_t unused[2];
 };
 
 enum trace_ring_state {
@@ -119,11 +121,12 @@ struct trace_layout {
 struct trace_shared {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t mode;	  /* enum trace_mode */
-	uint32_t plan;	  /* enum ep_plan */
-	uint32_t clock;	  /* enum trace_clock */
-	uint32_t follow;  /* probe what the program executes, too */
-	uint32_t drop;	  /* never wait for the reader */
+	uint32_t mode;	 /* enum trace_mode */
+	uint32_t plan;	 /* enum ep_plan */
+	uint32_t clock;	 /* enum trace_clock */
+	uint32_t follow; /* probe what the program executes, too */
+	uint32_t drop;	 /* never wait for the reader */
+	uint32_t sample; /* of calls, one in so many is timed, for each thread and probe; 0: each */
 	uint32_t barrier; /* the reader has one for all threads that registered: snapshot.h */
 	int32_t first_pid;
 	uint64_t pid_namespace;
