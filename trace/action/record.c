@@ -156,6 +156,13 @@ EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 	return local.process;
 }
 
+EP_TRAP_PATH uint32_t trace_record_epoch(void)
+{
+	if (!atomic_load_explicit(local.alive, memory_order_relaxed))
+		trace_record_follow_fork();
+	return local.epoch;
+}
+
 /* ---- rings --------------------------------------------------------------------------------- */
 
 /* The reader looks again, from time to time. */
