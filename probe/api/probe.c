@@ -498,6 +498,13 @@ uint32_t ep_probe_counter(const struct ep_probe *probe)
 	return found ? found->counter : COUNTERS_NONE;
 }
 
+uint32_t ep_probe_return_counter(const struct ep_probe *probe)
+{
+	const struct ep_probe *found = handles_find(probe);
+
+	return found ? found->return_counter : COUNTERS_NONE;
+}
+
 void ep_hold(void)
 {
 	engine_lock();

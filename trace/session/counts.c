@@ -77,6 +77,16 @@ EP_TRAP_PATH void trace_counts_clear(const struct trace_session *session,
 				block->counters[i] = 0;
 }
 
+EP_TRAP_PATH static inline uint64_t read_counter(const struct counter_block *block, uint64_t first,
+						 uint32_t counter)
+{
+	uint64_t at = counter - first;
+
+	return at < EP_COUNTERS_PER_BLOCK && counter != TRACE_NO_COUNTER
+		       ? atomic_load_explicit(&block->counters[at], memory_order_relaxed)
+		       : 0;
+}
+
 EP_TRAP_PATH static void add_counters(const struct counter_block *block,
 				      const struct trace_view *views, uint32_t count,
 				      struct ep_counts *ret)
@@ -84,11 +94,8 @@ EP_TRAP_PATH static void add_counters(const struct counter_block *block,
 	uint64_t first = *(const volatile uint64_t *)&block->first;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t at = views[i].counter - first;
-
-		if (at < EP_COUNTERS_PER_BLOCK && views[i].counter != TRACE_NO_COUNTER)
-			ret[i].hits +=
-				atomic_load_explicit(&block->counters[at], memory_order_relaxed);
+		ret[i].hits += read_counter(block, first, views[i].counter);
+		ret[i].returns += read_counter(block, first, views[i].return_counter);
 	}
 }
 
