@@ -14,6 +14,7 @@
 #include "preload/say.h"
 #include "sys/files.h"
 #include "sys/process.h"
+#include "trace/action/duration.h"
 #include "trace/action/follow.h"
 #include "trace/language/parse.h"
 #include "trace/language/source.h"
@@ -149,7 +150,9 @@ static struct trace_arming arming_of(const struct settings *settings)
 {
 	struct trace_arming ret = {.plan = settings->plan};
 
-	if (settings->mode != TRACE_MODE_COUNT)
+	if (settings->mode == TRACE_MODE_COUNT)
+		trace_attach_measure(&ret);
+	else
 		trace_attach_record(&ret);
 	return ret;
 }
@@ -195,14 +198,20 @@ static int arm(struct alone *alone, const struct settings *settings)
 		.format = settings->format,
 		.quiet = settings->quiet,
 		.verbose = settings->verbose,
+		.times_calls = settings->mode == TRACE_MODE_COUNT,
 	};
 	const struct trace_arming arming = arming_of(settings);
-	int error = trace_record_init(&alone->session, 0, TRACE_FULL_WRITE);
+	int error;
+
+	alone->session.shared->sample = settings->sample;
+	error = trace_record_init(&alone->session, 0, TRACE_FULL_WRITE);
 
 	trace_record_set_writer(&trace_private_writer);
 
-	if (!error)
+	if (!error) {
+		trace_duration_init(&alone->session);
 		error = trace_attach_arm(alone->probes, &arming, alone->counts, alone->arena);
+	}
 	if (!error)
 		error = trace_private_init(&alone->session, alone->probes, alone->counts, &options,
 					   alone->arena);

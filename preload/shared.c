@@ -16,6 +16,7 @@
 #include "preload/forks.h"
 #include "preload/say.h"
 #include "sys/process.h"
+#include "trace/action/duration.h"
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
 #include "trace/action/record.h"
@@ -90,7 +91,9 @@ static struct trace_arming arming_of(const struct trace_shared *shared)
 {
 	struct trace_arming ret = {.plan = shared->plan};
 
-	if (shared->mode != TRACE_MODE_COUNT)
+	if (shared->mode == TRACE_MODE_COUNT)
+		trace_attach_measure(&ret);
+	else
 		trace_attach_record(&ret);
 	return ret;
 }
@@ -111,8 +114,10 @@ static int arm(struct start *start, struct trace_probes *probes)
 	start->counts = trace_session_at(&start->session, at, size);
 	error = trace_record_init(&start->session, index,
 				  shared->drop ? TRACE_FULL_DROP : TRACE_FULL_WAIT);
-	if (!error)
+	if (!error) {
+		trace_duration_init(&start->session);
 		error = trace_attach_arm(probes, &arming, start->counts, start->arena);
+	}
 	if (!error)
 		error = trace_publish(&start->session, start->process, probes);
 	if (!error && arming.handler)

@@ -144,6 +144,12 @@ EP_TRAP_PATH struct trace_duration_table *trace_durations_take(const struct trac
 	return ret ? ret : make_table(all, process, tid);
 }
 
+EP_TRAP_PATH void trace_durations_clear(struct trace_process *process)
+{
+	atomic_store(&process->tables, 0);
+	atomic_store(&process->durations, 0);
+}
+
 /* ---- histograms ----------------------------------------------------------------------------- */
 
 EP_TRAP_PATH static void publish(const struct trace_durations *all, struct trace_process *process,

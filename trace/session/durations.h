@@ -169,6 +169,12 @@ trace_durations_add(const struct trace_durations *all, struct trace_histogram *h
 	trace_durations_raise(&histogram->shortest_inverted, ~value);
 }
 
+/**
+ * Forget all that @process has measured, in the child of a fork, whose memory is its own.
+ * Context:  TRAP_PATH; trace_durations_take() comes next, in every thread.
+ */
+EP_TRAP_PATH void trace_durations_clear(struct trace_process *process);
+
 /* ---- all of them ---------------------------------------------------------------------------- */
 
 /* Of any number of threads and processes. Zeroed memory is an empty one. */
