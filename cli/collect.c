@@ -220,6 +220,11 @@ static void learn(struct collector *collector, uint64_t index)
 		known->longest = longest;
 	known->session = &collector->session;
 	known->process = process;
+	if (collector->options->mode == TRACE_MODE_COUNT) {
+		known->timed = process;
+		known->unit = (struct trace_latency_unit){&collector->reader.map,
+							  collector->options->sample};
+	}
 	counts = process->counts;
 	if (counts)
 		known->counts = trace_session_at(&collector->session, counts,
@@ -452,6 +457,18 @@ static void put_unprobed_as_json(struct collector *collector)
 	}
 }
 
+/* As many as were asked for; the objects of JSON have all of it. */
+static void put_bars(struct collector *collector, const struct trace_sink *sink)
+{
+	const struct options *options = collector->options;
+
+	for (size_t i = 0; i < options->histogram_count; i++)
+		if (trace_summary_bars(collector->processes, collector->known,
+				       options->histograms[i], collector->arena,
+				       sink) == -EP_NO_MATCH)
+			complain("--hist=%s: no such event of calls", options->histograms[i]);
+}
+
 static void summarize_as_json(struct collector *collector)
 {
 	const struct trace_sink sink = {write_buffered, collector};
@@ -475,6 +492,7 @@ static void summarize_as_text(struct collector *collector)
 	collector->broken = false;
 	trace_summary_table(collector->processes, collector->known, collector->options->verbose,
 			    collector->arena, &sink);
+	put_bars(collector, &sink);
 }
 
 /* Who wants no summary wants to know all the same that something is missing. */

@@ -80,6 +80,7 @@ static int make_session(const struct options *options, int *ret_fd, struct trace
 	ret->shared->plan = options->plan;
 	ret->shared->follow = options->follow;
 	ret->shared->drop = options->drop;
+	ret->shared->sample = options->sample;
 	return 0;
 }
 

@@ -21,7 +21,9 @@ static const char usage[] =
 	"calls\n"
 	"                         of a function, with $retval, $latency, $caller\n"
 	"  -f, --file=FILE        read definitions from a file\n"
-	"  -c, --count            only count hits\n"
+	"  -c, --count            only count hits, and measure how long calls (r:) take\n"
+	"      --hist=EVENT       show how long the calls of EVENT took, as bars (with -c)\n"
+	"      --sample=N         time one call in N only (with -c)\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
 	"      --format=FORMAT    text or json\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
@@ -42,6 +44,8 @@ static const char usage[] =
 enum {
 	OPTION_FORMAT = 256,
 	OPTION_PLAN,
+	OPTION_HIST,
+	OPTION_SAMPLE,
 	OPTION_EXPLAIN,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
@@ -58,6 +62,8 @@ static const struct option long_options[] = {
 	{"output", required_argument, NULL, 'o'},
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"plan", required_argument, NULL, OPTION_PLAN},
+	{"hist", required_argument, NULL, OPTION_HIST},
+	{"sample", required_argument, NULL, OPTION_SAMPLE},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
 	{"drop", no_argument, NULL, OPTION_DROP},
@@ -127,6 +133,39 @@ static int set_plan(struct options *options, const char *value)
 	return EXIT_OURS;
 }
 
+static int set_sample(struct options *options, const char *value)
+{
+	char *end;
+	unsigned long number = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || !number || number > TRACE_SAMPLE_MAX) {
+		complain("--sample=%s: a number from 1 to %d", value, TRACE_SAMPLE_MAX);
+		return EXIT_OURS;
+	}
+	options->sample = (uint32_t)number;
+	return 0;
+}
+
+/* EVENT:$latency, or EVENT alone, which is the same: there is nothing else to be shown so far. */
+static int add_histogram(struct options *options, const char *value)
+{
+	static const char what[] = ":$latency";
+	size_t length = strlen(value), rest = sizeof(what) - 1;
+	char *name = strdup(value);
+
+	if (!name)
+		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
+	if (length >= rest && strcmp(name + length - rest, what) == 0)
+		name[length - rest] = '\0';
+	if (!*name || strchr(name, ':')) {
+		complain("--hist=%s: EVENT:$latency, in quotes, or EVENT", value);
+		free(name);
+		return EXIT_OURS;
+	}
+	options->histograms[options->histogram_count++] = name;
+	return 0;
+}
+
 static int set(struct options *options, int option, const char *value)
 {
 	switch (option) {
@@ -153,6 +192,10 @@ static int set(struct options *options, int option, const char *value)
 		return set_format(options, value);
 	case OPTION_PLAN:
 		return set_plan(options, value);
+	case OPTION_HIST:
+		return add_histogram(options, value);
+	case OPTION_SAMPLE:
+		return set_sample(options, value);
 	case OPTION_EXPLAIN:
 		options->explain = true;
 		return 0;
@@ -180,6 +223,30 @@ static int set(struct options *options, int option, const char *value)
 	}
 }
 
+static bool has_calls(const struct trace_definitions *definitions)
+{
+	for (size_t i = 0; i < definitions->count; i++)
+		if (definitions->list[i].is_return)
+			return true;
+	return false;
+}
+
+/* What has no effect was meant otherwise. */
+static int check_durations(const struct options *options,
+			   const struct trace_definitions *definitions)
+{
+	const char *option = options->histogram_count ? "--hist"
+			     : options->sample > 1    ? "--sample"
+						      : NULL;
+
+	if (!option || (options->mode != TRACE_MODE_EVENTS && has_calls(definitions)))
+		return 0;
+	complain(options->mode == TRACE_MODE_EVENTS ? "%s: only with -c"
+						    : "%s: no calls are probed: use r:",
+		 option);
+	return EXIT_OURS;
+}
+
 static int check_definitions(const struct options *options, struct trace_arena *arena)
 {
 	struct trace_definitions definitions;
@@ -194,6 +261,8 @@ static int check_definitions(const struct options *options, struct trace_arena *
 	} else if (!definitions.count) {
 		complain("no probes: use -e or -f");
 		failed = EXIT_OURS;
+	} else {
+		failed = check_durations(options, &definitions);
 	}
 	return failed ? EXIT_OURS : 0;
 }
@@ -202,8 +271,13 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 {
 	int option, error = 0;
 
-	*ret = (struct options){.mode = TRACE_MODE_EVENTS, .follow = true};
-	if (trace_source_init(&ret->definitions, arena))
+	*ret = (struct options){
+		.mode = TRACE_MODE_EVENTS,
+		.follow = true,
+		.sample = 1,
+		.histograms = trace_arena_alloc(arena, (size_t)argc * sizeof(char *)),
+	};
+	if (!ret->histograms || trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
 	       (option = getopt_long(argc, argv, "+e:f:co:nqv", long_options, NULL)) != -1)

@@ -17,7 +17,10 @@ struct options {
 	enum trace_mode mode;
 	enum trace_format format;
 	enum ep_plan plan;
-	const char *output; /* NULL: standard error */
+	const char *output;	 /* NULL: standard error */
+	uint32_t sample;	 /* of calls, one in so many is timed */
+	const char **histograms; /* names of events of calls */
+	size_t histogram_count;
 	bool explain;
 	bool quiet;
 	bool verbose;

@@ -51,6 +51,9 @@ void ep_use_counter_memory(ep_counter_memory alloc, void *data);
  */
 uint32_t ep_probe_counter(const struct ep_probe *probe);
 
+/** The same of a probe's calls that have returned; ep_counts.returns has the others. */
+uint32_t ep_probe_return_counter(const struct ep_probe *probe);
+
 /**
  * No probe here will follow calls (EP_CALLS): the address space that is set aside for that, 4 MiB, is
  * given back. If one does all the same, it is taken again, or refused with -EP_NO_MEMORY where

@@ -15,6 +15,7 @@
 #include "preload/say.h"
 #include "sys/files.h"
 #include "sys/process.h"
+#include "trace/action/duration.h"
 #include "trace/action/follow.h"
 #include "trace/language/parse.h"
 #include "trace/language/source.h"
@@ -150,7 +151,9 @@ static struct trace_arming arming_of(const struct settings *settings)
 {
 	struct trace_arming ret = {.plan = settings->plan};
 
-	if (settings->mode != TRACE_MODE_COUNT)
+	if (settings->mode == TRACE_MODE_COUNT)
+		trace_attach_measure(&ret);
+	else
 		trace_attach_record(&ret);
 	return ret;
 }
@@ -196,14 +199,19 @@ static int arm(struct alone *alone, const struct settings *settings)
 		.format = settings->format,
 		.quiet = settings->quiet,
 		.verbose = settings->verbose,
+		.times_calls = settings->mode == TRACE_MODE_COUNT,
 	};
 	struct trace_arming arming = arming_of(settings);
-	int error = trace_record_init(&alone->session, 0, TRACE_FULL_WRITE);
+	int error;
 
+	alone->session.shared->sample = settings->sample;
+	error = trace_record_init(&alone->session, 0, TRACE_FULL_WRITE);
 	trace_record_set_writer(&trace_private_writer);
 	arming.unseen = !environ; /* libc sets that up before anything of the program runs */
-	if (!error)
+	if (!error) {
+		trace_duration_init(&alone->session);
 		error = trace_attach_arm(alone->probes, &arming, alone->counts, alone->arena);
+	}
 	if (!error)
 		error = trace_private_init(&alone->session, alone->probes, alone->counts, &options,
 					   alone->arena);

@@ -14,7 +14,8 @@
 #include "trace/session/counts.h"
 #include "trace/session/objects.h"
 
-#define ROOM_TO_COUNT (64ul << 10)
+#define ROOM_TO_COUNT	(64ul << 10)
+#define ROOM_TO_MEASURE (128ul << 10) /* of calls, where it is only counted */
 
 static struct trace_session forked_session;
 static struct trace_probes *forked_probes;
@@ -23,7 +24,8 @@ static struct trace_probes *forked_probes;
 void start_make_room(void)
 {
 	const struct trace_shared *shared = forked_session.shared;
-	uint64_t ring = shared->mode == TRACE_MODE_COUNT ? 0 : forked_session.layout.ring_size;
+	uint64_t ring = shared->mode == TRACE_MODE_COUNT ? ROOM_TO_MEASURE
+							 : forked_session.layout.ring_size;
 
 	trace_session_make_room(&forked_session, ring + ROOM_TO_COUNT);
 }

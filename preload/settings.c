@@ -5,6 +5,7 @@
  */
 #include "preload/settings.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "trace/execute/environment.h"
@@ -45,6 +46,20 @@ static bool read_format(const char *value, enum trace_format *ret)
 	return !value || !*value || *ret == TRACE_FORMAT_JSON || strcmp(value, "text") == 0;
 }
 
+static bool read_sample(const char *value, uint32_t *ret)
+{
+	char *end;
+	unsigned long number = value ? strtoul(value, &end, 10) : 0;
+
+	*ret = 1;
+	if (!value || !*value)
+		return true;
+	if (*value < '0' || *value > '9' || *end || !number || number > TRACE_SAMPLE_MAX)
+		return false;
+	*ret = (uint32_t)number;
+	return true;
+}
+
 const char *settings_read(char **envp, struct settings *ret)
 {
 	const char *output = find(envp, "EMUPROBE_OUTPUT"), *follow = find(envp, "EMUPROBE_FOLLOW");
@@ -65,6 +80,8 @@ const char *settings_read(char **envp, struct settings *ret)
 		return "EMUPROBE_PLAN: auto, trap, emulate, boost or jump";
 	if (!read_format(find(envp, "EMUPROBE_FORMAT"), &ret->format))
 		return "EMUPROBE_FORMAT: text or json";
+	if (!read_sample(find(envp, "EMUPROBE_SAMPLE"), &ret->sample))
+		return "EMUPROBE_SAMPLE: a number from 1 to 1000000";
 	return NULL;
 }
 

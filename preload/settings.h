@@ -15,6 +15,7 @@ struct settings {
 	enum trace_mode mode;	  /* EMUPROBE_COUNT=1 */
 	bool follow;		  /* EMUPROBE_FOLLOW=0: not what the program executes */
 	const char *output;	  /* EMUPROBE_OUTPUT */
+	uint32_t sample;	  /* EMUPROBE_SAMPLE */
 	enum trace_format format; /* EMUPROBE_FORMAT */
 	bool quiet;		  /* EMUPROBE_QUIET=1 */
 	bool verbose;		  /* EMUPROBE_VERBOSE=1 */

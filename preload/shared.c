@@ -17,6 +17,7 @@
 #include "preload/forks.h"
 #include "preload/say.h"
 #include "sys/process.h"
+#include "trace/action/duration.h"
 #include "trace/action/follow.h"
 #include "trace/action/publish.h"
 #include "trace/action/record.h"
@@ -92,7 +93,9 @@ static struct trace_arming arming_of(const struct trace_shared *shared)
 {
 	struct trace_arming ret = {.plan = shared->plan};
 
-	if (shared->mode != TRACE_MODE_COUNT)
+	if (shared->mode == TRACE_MODE_COUNT)
+		trace_attach_measure(&ret);
+	else
 		trace_attach_record(&ret);
 	return ret;
 }
@@ -114,8 +117,10 @@ static int arm(struct start *start, struct trace_probes *probes)
 	error = trace_record_init(&start->session, index,
 				  shared->drop ? TRACE_FULL_DROP : TRACE_FULL_WAIT);
 	arming.unseen = !environ; /* libc sets that up before anything of the program runs */
-	if (!error)
+	if (!error) {
+		trace_duration_init(&start->session);
 		error = trace_attach_arm(probes, &arming, start->counts, start->arena);
+	}
 	if (!error)
 		error = trace_publish(&start->session, start->process, probes);
 	if (!error && arming.handler)

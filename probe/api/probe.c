@@ -507,6 +507,13 @@ void ep_nobody_runs(bool so)
 	engine_unlock();
 }
 
+uint32_t ep_probe_return_counter(const struct ep_probe *probe)
+{
+	const struct ep_probe *found = handles_find(probe);
+
+	return found ? found->return_counter : COUNTERS_NONE;
+}
+
 void ep_hold(void)
 {
 	engine_lock();

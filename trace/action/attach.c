@@ -10,6 +10,7 @@
 
 #include "include/counting.h"
 #include "sys/process.h"
+#include "trace/action/duration.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
 #include "trace/language/scanner.h"
@@ -279,6 +280,8 @@ static int note_info(struct trace_probe *probe, const struct ep_info *info,
 	if (strcmp(probe->view.insn, info->insn) == 0)
 		return 0;
 	probe->view.counter = probe->handle ? ep_probe_counter(probe->handle) : TRACE_NO_COUNTER;
+	probe->view.return_counter =
+		probe->handle ? ep_probe_return_counter(probe->handle) : TRACE_NO_COUNTER;
 	probe->view.insn =
 		trace_arena_copy(arena, info->insn, strnlen(info->insn, sizeof(info->insn)));
 	return probe->view.insn ? 0 : -EP_NO_MEMORY;
@@ -357,6 +360,13 @@ void trace_attach_record(struct trace_arming *ret)
 	ret->handler = trace_record;
 	ret->entered = trace_record_entered;
 	ret->ended = trace_record_ended;
+}
+
+void trace_attach_measure(struct trace_arming *ret)
+{
+	ret->handler = NULL;
+	ret->entered = trace_duration_entered;
+	ret->ended = trace_duration_ended;
 }
 
 static struct ep_options options_of(struct trace_probe *probe, const struct trace_arming *arming,

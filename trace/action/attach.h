@@ -56,6 +56,9 @@ struct trace_arming {
 /** Have their hits and calls recorded. */
 void trace_attach_record(struct trace_arming *ret);
 
+/** Have how long their calls take measured; hits are only counted. */
+void trace_attach_measure(struct trace_arming *ret);
+
 /**
  * Arm those that are not armed, disabled, with the probe as cookie; fill plans and reasons. A
  * refused one has no handle.

@@ -25,12 +25,14 @@ static bool leave(struct trace_probe *probe, struct ep_counts *counts)
 	struct ep_info info = {.size = sizeof(info)};
 	bool ret = probe->view.counter != TRACE_NO_COUNTER;
 
-	if (probe->handle && ep_probe_info(probe->handle, &info) == 0)
+	if (probe->handle && ep_probe_info(probe->handle, &info) == 0) {
 		__atomic_store_n(&counts->hits, info.hits, __ATOMIC_RELAXED);
+		__atomic_store_n(&counts->returns, info.returns, __ATOMIC_RELAXED);
+	}
 	ep_probe_remove(probe->handle);
 	probe->handle = NULL;
 	probe->addr = NULL;
-	probe->view.counter = TRACE_NO_COUNTER;
+	probe->view.counter = probe->view.return_counter = TRACE_NO_COUNTER;
 	probe->is_published = false;
 	return ret;
 }

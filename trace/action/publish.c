@@ -31,7 +31,7 @@ struct packed_probe {
 	uint32_t definition;
 	int32_t reason;
 	uint32_t plan;
-	uint32_t counter;
+	uint32_t counter, return_counter;
 };
 
 struct packed_arg {
@@ -111,6 +111,7 @@ static void put_view(struct writer *writer, uint32_t index, const struct trace_v
 		.reason = view->reason,
 		.plan = view->plan,
 		.counter = view->counter,
+		.return_counter = view->return_counter,
 	};
 	for (uint32_t i = 0; i < view->arg_count; i++)
 		writer->arg[writer->arg_count++] =
@@ -318,6 +319,7 @@ static bool read_view(struct block *block, const struct packed_probe *from, stru
 		.reason = from->reason,
 		.plan = from->plan,
 		.counter = from->counter,
+		.return_counter = from->return_counter,
 	};
 	return ret->group && ret->event && ret->place && ret->insn && note;
 }

@@ -156,6 +156,13 @@ EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 	return local.process;
 }
 
+EP_TRAP_PATH uint32_t trace_record_epoch(void)
+{
+	if (!atomic_load_explicit(local.alive, memory_order_relaxed))
+		trace_record_follow_fork();
+	return local.epoch;
+}
+
 /* ---- rings --------------------------------------------------------------------------------- */
 
 /* What others read meanwhile, or did before us: in order is what the ring's head is for. */

@@ -77,4 +77,10 @@ EP_TRAP_PATH void trace_record_before_fork(void);
  */
 EP_TRAP_PATH uint32_t trace_record_follow_fork(void);
 
+/**
+ * A number that is another one after each fork, which it follows where that has not been done; never 0.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH uint32_t trace_record_epoch(void);
+
 #endif

@@ -289,6 +289,7 @@ EP_TRAP_PATH static void follow_fork(void)
 	for (size_t i = 0; i < own.probes->count; i++)
 		own.counts[i] = (struct ep_counts){0};
 	trace_counts_clear(&own.reader.session, trace_session_process(&own.reader.session, 0));
+	trace_durations_clear(trace_session_process(&own.reader.session, 0));
 	atomic_store(&own.busy, 0); /* the thread that held it is not here */
 }
 
@@ -314,10 +315,16 @@ static void summarize(void)
 		.views = own.views,
 		.counts = own.totals,
 		.count = (uint32_t)own.probes->count,
+		.session = &own.reader.session,
+		.timed = own.options.times_calls ? trace_session_process(&own.reader.session, 0)
+						 : NULL,
+		.unit = {own.options.times_calls ? &own.reader.map : NULL,
+			 own.reader.session.shared->sample},
 	};
 	struct trace_arena arena = {0};
 
 	own.text.used = 0;
+	trace_clock_map_update(&own.reader.map);
 	if (own.options.format == TRACE_FORMAT_JSON)
 		trace_summary_json(&process, 1, &arena, &sink);
 	else

@@ -12,8 +12,9 @@
 struct trace_private_options {
 	const char *output; /* absolute path of a file to append to; NULL: standard error */
 	enum trace_format format;
-	bool quiet;   /* no summary */
-	bool verbose; /* every probe in the summary */
+	bool quiet;	  /* no summary */
+	bool verbose;	  /* every probe in the summary */
+	bool times_calls; /* how long they took is in the summary */
 };
 
 /**

@@ -8,12 +8,11 @@
 
 #include <string.h>
 
-#include "trace/base/text.h"
-#include "trace/session/counts.h"
+#include "trace/report/latency.h"
+#include "trace/report/line.h"
+#include "trace/report/totals.h"
 
-#define FEW	   40	      /* probes: all of them are shown */
-#define LINE_SIZE  (64 << 10) /* names of C++ have kilobytes */
-#define NAME_SIZE  (24 << 10) /* of a line's two, each */
+#define FEW	   40 /* probes: all of them are shown */
 #define NOTE_SIZE  (8 << 10)
 #define REST_SIZE  512 /* of an object's line: all but its strings */
 #define EVENT_MAX  48  /* columns */
@@ -22,6 +21,8 @@
 struct row {
 	const struct trace_view *view;
 	uint64_t hits, missed, trapped, order;
+	struct trace_latency latency; /* of calls */
+	struct trace_duration_sum *sum;
 };
 
 struct table {
@@ -31,44 +32,11 @@ struct table {
 	size_t event_width;
 	uint64_t missed, trapped, refused;
 	const struct trace_sink *sink;
+	struct trace_arena sums;
+	struct trace_latency_unit unit;
 	bool all;
+	bool incomplete; /* there was no memory for all durations */
 };
-
-/* ---- lines --------------------------------------------------------------------------------- */
-
-struct line {
-	struct trace_text text;
-	char buffer[LINE_SIZE];
-};
-
-/* The line: there is one, since it is large for a stack, and one thread at a time (summary.h). */
-static struct line *line_init(void)
-{
-	static struct line line;
-
-	line.text = (struct trace_text){line.buffer, sizeof(line.buffer) - 1, 0};
-	return &line;
-}
-
-static int line_end(struct line *line, const struct trace_sink *sink)
-{
-	line->buffer[line->text.used++] = '\n';
-	return sink->write(sink->data, line->buffer, line->text.used);
-}
-
-static void put_right(struct trace_text *text, uint64_t value, unsigned int width)
-{
-	trace_text_unsigned(text, value, width, ' ');
-}
-
-static void put_left(struct trace_text *text, const char *value, size_t width)
-{
-	size_t start = text->used;
-
-	trace_text_plain_within(text, value, NAME_SIZE);
-	trace_text_pad(text, start, width);
-	trace_text_string(text, "  ");
-}
 
 /* ---- adding up ----------------------------------------------------------------------------- */
 
@@ -81,9 +49,9 @@ static uint64_t hash(uint64_t seed, const char *text)
 
 static bool is_same(const struct trace_view *a, const struct trace_view *b)
 {
-	return a == b ||
-	       (a->plan == b->plan && a->reason == b->reason && strcmp(a->event, b->event) == 0 &&
-		strcmp(a->place, b->place) == 0 && strcmp(a->group, b->group) == 0);
+	return a == b || (a->plan == b->plan && a->reason == b->reason &&
+			  a->is_return == b->is_return && strcmp(a->event, b->event) == 0 &&
+			  strcmp(a->place, b->place) == 0 && strcmp(a->group, b->group) == 0);
 }
 
 static struct row *row_of(struct table *table, const struct trace_view *view)
@@ -103,59 +71,60 @@ static struct row *row_of(struct table *table, const struct trace_view *view)
 	return row;
 }
 
-/* Room for the counts of the process that has the most probes. */
-static struct ep_counts *make_totals(const struct trace_summary_process *processes, size_t count,
-				     struct trace_arena *arena)
+static void add_latency(struct table *table, struct row *row, const struct ep_counts *counts,
+			const struct trace_duration_sum *sum)
 {
-	size_t most = 0;
+	struct ep_counts *to = &row->latency.counts;
 
-	for (size_t i = 0; i < count; i++)
-		if (processes[i].count > most)
-			most = processes[i].count;
-	return trace_arena_alloc(arena, (most + 1) * sizeof(struct ep_counts));
-}
-
-/* They may still change: so all that is said of a process comes from one look at them. */
-static void read_totals(const struct trace_summary_process *process, struct ep_counts *ret)
-{
-	if (process->process)
-		trace_counts_read(process->session, process->process, process->counts,
-				  process->views, process->count, ret);
-	else if (process->counts)
-		memcpy(ret, process->counts, process->count * sizeof(*ret));
-	else
-		memset(ret, 0, process->count * sizeof(*ret));
+	to->hits += counts->hits;
+	to->returns += counts->returns;
+	to->unwound += counts->unwound;
+	to->abandoned += counts->abandoned;
+	if (!sum)
+		return;
+	if (!row->sum)
+		row->sum = trace_arena_alloc(&table->sums, sizeof(*row->sum));
+	if (!row->sum || trace_durations_merge(row->sum, sum, &table->sums))
+		table->incomplete = true;
 }
 
 static void add_process(struct table *table, const struct trace_summary_process *process,
-			struct ep_counts *totals)
+			struct trace_totals *totals)
 {
-	read_totals(process, totals);
+	if (trace_totals_read(process, totals))
+		table->incomplete = true;
+	if (process->timed)
+		table->unit = process->unit;
 	for (uint32_t i = 0; i < process->count; i++) {
 		struct row *row = row_of(table, &process->views[i]);
 
-		row->hits += totals[i].hits;
-		row->missed += totals[i].missed;
-		row->trapped += totals[i].trapped;
+		row->hits += totals->counts[i].hits;
+		row->missed += totals->counts[i].missed;
+		row->trapped += totals->counts[i].trapped;
+		if (row->view->is_return)
+			add_latency(table, row, &totals->counts[i], totals->sums[i]);
 	}
 }
 
 static int table_init(struct table *table, const struct trace_summary_process *processes,
 		      size_t count, struct trace_arena *arena)
 {
-	struct ep_counts *totals = make_totals(processes, count, arena);
+	struct trace_totals totals;
+	int error = trace_totals_init(&totals, processes, count, arena);
 	size_t total = 1;
 
+	table->sums.limit = TRACE_TOTALS_SUMS_MAX;
 	for (size_t i = 0; i < count; i++)
 		total += processes[i].count;
 	for (table->bucket_count = 64; table->bucket_count < 2 * total;)
 		table->bucket_count *= 2;
 	table->rows = trace_arena_alloc(arena, total * sizeof(*table->rows));
 	table->buckets = trace_arena_alloc(arena, table->bucket_count * sizeof(*table->buckets));
-	if (!table->rows || !table->buckets || !totals)
+	if (error || !table->rows || !table->buckets)
 		return -EP_NO_MEMORY;
 	for (size_t i = 0; i < count; i++)
-		add_process(table, &processes[i], totals);
+		add_process(table, &processes[i], &totals);
+	trace_totals_deinit(&totals);
 	return 0;
 }
 
@@ -206,63 +175,63 @@ static void measure(struct table *table)
 
 static int put_heading(const struct table *table)
 {
-	struct line *line = line_init();
+	struct trace_line *line = trace_line_init();
 
-	put_left(&line->text, "        hits", 0);
+	trace_line_left(line, "        hits", 0);
 	if (table->missed)
-		put_left(&line->text, "  missed", 0);
+		trace_line_left(line, "  missed", 0);
 	if (table->trapped)
-		put_left(&line->text, "trapped", 0);
-	put_left(&line->text, "plan", 7);
-	put_left(&line->text, "event", table->event_width);
+		trace_line_left(line, "trapped", 0);
+	trace_line_left(line, "plan", 7);
+	trace_line_left(line, "event", table->event_width);
 	trace_text_string(&line->text, "place");
-	return line_end(line, table->sink);
+	return trace_line_end(line, table->sink);
 }
 
 /* The share of hits that took a trap, as "  12.3%"; it is never rounded to nothing or to all. */
-static void put_share(struct trace_text *text, const struct row *row)
+static void put_share(struct trace_line *line, const struct row *row)
 {
 	uint64_t tenths = row->hits ? row->trapped * 1000 / row->hits : 1000;
 
 	if (!row->trapped) {
-		trace_text_string(text, "         ");
+		trace_text_string(&line->text, "         ");
 		return;
 	}
 	if (tenths == 0)
 		tenths = 1;
-	put_right(text, tenths / 10, 4);
-	trace_text_char(text, '.');
-	put_right(text, tenths % 10, 1);
-	trace_text_string(text, "%  ");
+	trace_line_right(line, tenths / 10, 4);
+	trace_text_char(&line->text, '.');
+	trace_line_right(line, tenths % 10, 1);
+	trace_text_string(&line->text, "%  ");
 }
 
 static int put_row(const struct table *table, const struct row *row)
 {
-	struct line *line = line_init();
+	struct trace_line *line = trace_line_init();
 
-	put_right(&line->text, row->hits, 12);
+	trace_line_right(line, row->hits, 12);
 	trace_text_string(&line->text, "  ");
 	if (table->missed) {
-		put_right(&line->text, row->missed, 8);
+		trace_line_right(line, row->missed, 8);
 		trace_text_string(&line->text, "  ");
 	}
 	if (table->trapped)
-		put_share(&line->text, row);
-	put_left(&line->text, ep_plan_name(row->view->plan), 7);
-	put_left(&line->text, row->view->event, table->event_width);
-	trace_text_plain_within(&line->text, row->view->place, NAME_SIZE);
-	return line_end(line, table->sink);
+		put_share(line, row);
+	trace_line_left(line, ep_plan_name(row->view->plan), 7);
+	trace_line_left(line, row->view->event, table->event_width);
+	trace_text_plain_within(&line->text, row->view->place, TRACE_LINE_NAME);
+	return trace_line_end(line, table->sink);
 }
 
 static int put_count(const struct table *table, uint64_t count, const char *before,
 		     const char *what)
 {
-	struct line *line = line_init();
+	struct trace_line *line = trace_line_init();
 
-	put_right(&line->text, count, 12);
+	trace_line_right(line, count, 12);
 	trace_text_string(&line->text, before);
 	trace_text_string(&line->text, what);
-	return line_end(line, table->sink);
+	return trace_line_end(line, table->sink);
 }
 
 static int put_rows(const struct table *table)
@@ -283,14 +252,14 @@ static int put_rows(const struct table *table)
 
 static int put_refused(const struct table *table, const struct row *row)
 {
-	struct line *line = line_init();
+	struct trace_line *line = trace_line_init();
 
 	trace_text_string(&line->text, "     refused  ");
-	put_left(&line->text, row->view->event, table->event_width);
-	trace_text_plain_within(&line->text, row->view->place, NAME_SIZE);
+	trace_line_left(line, row->view->event, table->event_width);
+	trace_text_plain_within(&line->text, row->view->place, TRACE_LINE_NAME);
 	trace_text_string(&line->text, ": ");
 	trace_text_string(&line->text, ep_strerror(row->view->reason));
-	return line_end(line, table->sink);
+	return trace_line_end(line, table->sink);
 }
 
 static int put_each_refusal(const struct table *table)
@@ -322,12 +291,12 @@ static int put_refusals_by_reason(const struct table *table)
 
 static int put_note(const struct table *table, const struct trace_view *view)
 {
-	struct line *line = line_init();
+	struct trace_line *line = trace_line_init();
 
 	trace_text_string(&line->text, "        note  ");
-	put_left(&line->text, view->event, table->event_width);
+	trace_line_left(line, view->event, table->event_width);
 	trace_text_plain_within(&line->text, view->note, NOTE_SIZE);
-	return line_end(line, table->sink);
+	return trace_line_end(line, table->sink);
 }
 
 /* Of names, not of places that a pattern matched: there are few. */
@@ -340,6 +309,67 @@ static int put_notes(const struct table *table)
 			error = put_note(table, table->rows[i].view);
 	return error;
 }
+
+/* ---- durations ----------------------------------------------------------------------------- */
+
+static struct trace_latency latency_of(const struct row *row)
+{
+	struct trace_latency ret = row->latency;
+
+	ret.event = row->view->event;
+	ret.place = row->view->place;
+	ret.sum = row->sum;
+	return ret;
+}
+
+static int put_incomplete(const struct table *table)
+{
+	struct trace_line *line = trace_line_init();
+
+	trace_text_string(&line->text, "              durations are incomplete: no memory for all");
+	return trace_line_end(line, table->sink);
+}
+
+/* Of probes of calls that were hit, where it was wanted to time them. */
+static int put_latencies(const struct table *table, struct trace_arena *arena)
+{
+	struct trace_latency *rows = trace_arena_alloc(arena, (table->count + 1) * sizeof(*rows));
+	size_t count = 0;
+	int error;
+
+	if (!table->unit.clock)
+		return 0;
+	if (!rows)
+		return -EP_NO_MEMORY;
+	for (size_t i = 0; i < table->count; i++)
+		if (table->rows[i].view->is_return && (table->rows[i].hits || table->rows[i].sum))
+			rows[count++] = latency_of(&table->rows[i]);
+	error = trace_latency_table(rows, count, &table->unit, table->sink);
+	if (!error && table->incomplete)
+		error = put_incomplete(table);
+	return error;
+}
+
+int trace_summary_bars(const struct trace_summary_process *processes, size_t count,
+		       const char *event, struct trace_arena *arena, const struct trace_sink *sink)
+{
+	struct table table = {.sink = sink};
+	int error = table_init(&table, processes, count, arena);
+	bool any = false;
+
+	for (size_t i = 0; i < table.count && !error && table.unit.clock; i++) {
+		struct trace_latency latency = latency_of(&table.rows[i]);
+
+		if (!table.rows[i].view->is_return || strcmp(latency.event, event) != 0)
+			continue;
+		any = true;
+		error = trace_latency_bars(&latency, &table.unit, sink);
+	}
+	trace_arena_deinit(&table.sums);
+	return error || any ? error : -EP_NO_MATCH;
+}
+
+/* -------------------------------------------------------------------------------------------- */
 
 int trace_summary_table(const struct trace_summary_process *processes, size_t count, bool verbose,
 			struct trace_arena *arena, const struct trace_sink *sink)
@@ -360,13 +390,16 @@ int trace_summary_table(const struct trace_summary_process *processes, size_t co
 		error = table.all ? put_each_refusal(&table) : put_refusals_by_reason(&table);
 	if (!error)
 		error = put_notes(&table);
+	if (!error)
+		error = put_latencies(&table, arena);
+	trace_arena_deinit(&table.sums);
 	return error;
 }
 
 /* ---- JSON ---------------------------------------------------------------------------------- */
 
 /* What is cut is no JSON: so a long line is written in several parts. */
-static int put_string(struct line *line, const char *key, const char *value,
+static int put_string(struct trace_line *line, const char *key, const char *value,
 		      const struct trace_sink *sink)
 {
 	int error = 0;
@@ -387,16 +420,14 @@ static int put_string(struct line *line, const char *key, const char *value,
 	return error;
 }
 
-static void put_number(struct trace_text *text, const char *key, uint64_t value)
+static int put_object(const struct trace_summary_process *process, uint32_t index,
+		      const struct trace_totals *totals, const struct trace_sink *sink)
 {
-	trace_text_string(text, key);
-	trace_text_unsigned(text, value, 1, '0');
-}
+	const struct trace_view *view = &process->views[index];
+	const struct ep_counts *counts = &totals->counts[index];
+	const struct trace_latency latency = {.counts = *counts, .sum = totals->sums[index]};
 
-static int put_object(int pid, const struct trace_view *view, const struct ep_counts *counts,
-		      const struct trace_sink *sink)
-{
-	struct line *line = line_init();
+	struct trace_line *line = trace_line_init();
 	const struct {
 		const char *key, *value;
 	} strings[] = {
@@ -408,30 +439,34 @@ static int put_object(int pid, const struct trace_view *view, const struct ep_co
 	};
 	int error = 0;
 
-	put_number(&line->text, "{\"type\":\"probe\",\"pid\":", (uint32_t)pid);
+	trace_line_number(line, "{\"type\":\"probe\",\"pid\":", (uint32_t)process->pid);
 	for (size_t i = 0; i < sizeof(strings) / sizeof(strings[0]) && !error; i++)
 		error = put_string(line, strings[i].key, strings[i].value, sink);
 	if (error)
 		return error;
-	put_number(&line->text, ",\"hits\":", counts->hits);
-	put_number(&line->text, ",\"missed\":", counts->missed);
-	put_number(&line->text, ",\"trapped\":", counts->trapped);
+	trace_line_number(line, ",\"hits\":", counts->hits);
+	trace_line_number(line, ",\"missed\":", counts->missed);
+	trace_line_number(line, ",\"trapped\":", counts->trapped);
+	if (view->is_return)
+		error = trace_latency_json(&latency, &process->unit, line, sink);
+	if (error)
+		return error;
 	trace_text_char(&line->text, '}');
-	return line_end(line, sink);
+	return trace_line_end(line, sink);
 }
 
 int trace_summary_json(const struct trace_summary_process *processes, size_t count,
 		       struct trace_arena *arena, const struct trace_sink *sink)
 {
-	struct ep_counts *totals = make_totals(processes, count, arena);
-	int error = totals ? 0 : -EP_NO_MEMORY;
+	struct trace_totals totals;
+	int error = trace_totals_init(&totals, processes, count, arena);
 
 	for (size_t i = 0; i < count && !error; i++) {
-		read_totals(&processes[i], totals);
+		trace_totals_read(&processes[i], &totals);
 		for (uint32_t k = 0; k < processes[i].count && !error; k++)
-			error = put_object(processes[i].pid, &processes[i].views[k], &totals[k],
-					   sink);
+			error = put_object(&processes[i], k, &totals, sink);
 	}
+	trace_totals_deinit(&totals);
 	return error;
 }
 
@@ -439,18 +474,18 @@ int trace_summary_json(const struct trace_summary_process *processes, size_t cou
 
 static int put_explanation(const struct trace_view *view, const struct trace_sink *sink)
 {
-	struct line *line = line_init();
+	struct trace_line *line = trace_line_init();
 
-	put_left(&line->text, ep_plan_name(view->plan), 7);
-	put_left(&line->text, view->place, 32);
-	put_left(&line->text, view->insn, view->reason || view->note ? 32 : 0);
+	trace_line_left(line, ep_plan_name(view->plan), 7);
+	trace_line_left(line, view->place, 32);
+	trace_line_left(line, view->insn, view->reason || view->note ? 32 : 0);
 	if (view->reason)
 		trace_text_string(&line->text, ep_strerror(view->reason));
 	if (view->note) {
 		trace_text_string(&line->text, view->reason ? "; " : "");
 		trace_text_plain_within(&line->text, view->note, NOTE_SIZE);
 	}
-	return line_end(line, sink);
+	return trace_line_end(line, sink);
 }
 
 int trace_summary_explain(const struct trace_summary_process *process,

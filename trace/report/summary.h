@@ -9,27 +9,8 @@
 #include <stdbool.h>
 
 #include "trace/base/arena.h"
-#include "trace/session/session.h"
-#include "trace/session/view.h"
-
-/* Where text goes. @write returns 0, or an error that ends the output. */
-struct trace_sink {
-	int (*write)(void *data, const char *text, size_t size);
-	void *data;
-};
-
-struct trace_summary_process {
-	int pid;
-	const struct trace_view *views;
-	const struct ep_counts *counts; /* NULL: nothing was armed */
-	/* Whose threads' counters to add; NULL: all is in counts. */
-	const struct trace_process *process;
-	const struct trace_session *session;
-	uint32_t count;
-	bool known;	   /* all this has been filled in */
-	uint32_t revision; /* of the set that the views were read from */
-	size_t longest;	   /* trace_reader_longest() of the views */
-};
+#include "trace/report/line.h"
+#include "trace/report/totals.h"
 
 /**
  * The table: the hits of all processes added up, the most hit first. Of many probes, only those
@@ -48,6 +29,14 @@ int trace_summary_table(const struct trace_summary_process *processes, size_t co
  */
 int trace_summary_json(const struct trace_summary_process *processes, size_t count,
 		       struct trace_arena *arena, const struct trace_sink *sink);
+
+/**
+ * How long the calls took that @event is of, as bars: one figure for each place.
+ *
+ * @return   -EP_NO_MATCH: there is no such event of calls. Else as trace_summary_table().
+ */
+int trace_summary_bars(const struct trace_summary_process *processes, size_t count,
+		       const char *event, struct trace_arena *arena, const struct trace_sink *sink);
 
 /** For each probe: place, instruction, plan, reason. */
 int trace_summary_explain(const struct trace_summary_process *process,

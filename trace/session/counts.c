@@ -12,6 +12,7 @@
  */
 #include "trace/session/counts.h"
 #include "include/counting.h"
+#include "trace/session/walk.h"
 
 struct counter_block {
 	uint64_t next;	/* in the heap; 0: none */
@@ -76,6 +77,16 @@ EP_TRAP_PATH void trace_counts_clear(const struct trace_session *session,
 				block->counters[i] = 0;
 }
 
+EP_TRAP_PATH static inline uint64_t read_counter(const struct counter_block *block, uint64_t first,
+						 uint32_t counter)
+{
+	uint64_t at = counter - first;
+
+	return at < EP_COUNTERS_PER_BLOCK && counter != TRACE_NO_COUNTER
+		       ? atomic_load_explicit(&block->counters[at], memory_order_relaxed)
+		       : 0;
+}
+
 EP_TRAP_PATH static void add_counters(const struct counter_block *block,
 				      const struct trace_view *views, uint32_t count,
 				      struct ep_counts *ret)
@@ -83,30 +94,19 @@ EP_TRAP_PATH static void add_counters(const struct counter_block *block,
 	uint64_t first = *(const volatile uint64_t *)&block->first;
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint64_t at = views[i].counter - first;
-
-		if (at < EP_COUNTERS_PER_BLOCK && views[i].counter != TRACE_NO_COUNTER)
-			ret[i].hits +=
-				atomic_load_explicit(&block->counters[at], memory_order_relaxed);
+		ret[i].hits += read_counter(block, first, views[i].counter);
+		ret[i].returns += read_counter(block, first, views[i].return_counter);
 	}
 }
 
-/* Finds a ring in as many steps as it has, or twice that: Brent's algorithm. */
-struct walk {
-	const struct counter_block *mark;
-	uint64_t steps, limit;
-};
-
-EP_TRAP_PATH static bool comes_back(struct walk *walk, const struct counter_block *block)
+EP_TRAP_PATH static void read_own(const struct ep_counts *from, struct ep_counts *ret)
 {
-	if (block == walk->mark)
-		return true;
-	if (walk->steps++ == walk->limit) {
-		walk->mark = block;
-		walk->limit = 2 * walk->limit + 1;
-		walk->steps = 0;
-	}
-	return false;
+	ret->hits = __atomic_load_n(&from->hits, __ATOMIC_RELAXED);
+	ret->missed = __atomic_load_n(&from->missed, __ATOMIC_RELAXED);
+	ret->trapped = __atomic_load_n(&from->trapped, __ATOMIC_RELAXED);
+	ret->returns = __atomic_load_n(&from->returns, __ATOMIC_RELAXED);
+	ret->unwound = __atomic_load_n(&from->unwound, __ATOMIC_RELAXED);
+	ret->abandoned = __atomic_load_n(&from->abandoned, __ATOMIC_RELAXED);
 }
 
 EP_TRAP_PATH void trace_counts_read(const struct trace_session *session,
@@ -115,16 +115,14 @@ EP_TRAP_PATH void trace_counts_read(const struct trace_session *session,
 				    uint32_t count, struct ep_counts *ret)
 {
 	const struct counter_block *block = block_at(session, atomic_load(&process->blocks));
-	struct walk walk = {0};
+	static const struct ep_counts none;
+	struct trace_walk walk = {0};
 
-	for (uint32_t i = 0; i < count; i++) {
-		ret[i].hits = counts ? __atomic_load_n(&counts[i].hits, __ATOMIC_RELAXED) : 0;
-		ret[i].missed = counts ? __atomic_load_n(&counts[i].missed, __ATOMIC_RELAXED) : 0;
-		ret[i].trapped = counts ? __atomic_load_n(&counts[i].trapped, __ATOMIC_RELAXED) : 0;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		read_own(counts ? &counts[i] : &none, &ret[i]);
 	if (counts)
 		trace_session_forget(session, counts, count * sizeof(*counts));
-	while (count && block && !comes_back(&walk, block)) {
+	while (count && block && !trace_walk_is_ring(&walk, (uint64_t)block)) {
 		uint64_t next = *(const volatile uint64_t *)&block->next;
 
 		add_counters(block, views, count, ret);

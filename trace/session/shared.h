@@ -23,6 +23,7 @@
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
 #define TRACE_SESSION_VERSION 9
+#define TRACE_SAMPLE_MAX      1000000
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
@@ -61,9 +62,11 @@ struct trace_process {
 	_Atomic uint32_t revision; /* changes with the set */
 	uint32_t reserved[1];
 	char comm[TRACE_COMM_SIZE];
-	_Atomic uint64_t changes; /* of the set since: the last of a list in the heap */
-	_Atomic uint64_t objects; /* the last of a list in the heap, see objects.h */
-	uint64_t unused[3];
+	_Atomic uint64_t changes;   /* of the set since: the last of a list in the heap */
+	_Atomic uint64_t objects;   /* the last of a list in the heap, see objects.h */
+	_Atomic uint64_t durations; /* in the heap: of calls, see durations.c */
+	_Atomic uint64_t tables;    /* in the heap: threads' tables of these */
+	uint64_t unused[1];
 };
 
 /*
@@ -131,11 +134,12 @@ struct trace_layout {
 struct trace_shared {
 	uint64_t magic;
 	uint32_t version;
-	uint32_t mode;	  /* enum trace_mode */
-	uint32_t plan;	  /* enum ep_plan */
-	uint32_t clock;	  /* enum trace_clock */
-	uint32_t follow;  /* probe what the program executes, too */
-	uint32_t drop;	  /* never wait for the reader */
+	uint32_t mode;	 /* enum trace_mode */
+	uint32_t plan;	 /* enum ep_plan */
+	uint32_t clock;	 /* enum trace_clock */
+	uint32_t follow; /* probe what the program executes, too */
+	uint32_t drop;	 /* never wait for the reader */
+	uint32_t sample; /* of calls, one in so many is timed, for each thread and probe; 0: each */
 	uint32_t barrier; /* the reader has one for all threads that registered: snapshot.h */
 	int32_t first_pid;
 	uint64_t pid_namespace;
