@@ -34,7 +34,9 @@ static const struct trace_shape shape = {.process_max = 64,
 					 .ring_size = 8192,
 					 .heap_size = 16ul << 20,
 					 .heap_max = 1};
-static const struct trace_arg args[] = {{"a", 64, 8, TRACE_TYPE_u64}, {"b", 72, 8, TRACE_TYPE_x64}};
+static const struct trace_arg args[] = {
+	{.name = "a", .offset = 64, .size = 8, .type = TRACE_TYPE_u64},
+	{.name = "b", .offset = 72, .size = 8, .type = TRACE_TYPE_x64}};
 
 /* Of the program. */
 static struct trace_arena memory;
