@@ -34,7 +34,7 @@ static _Atomic uint64_t filter[(1u << FILTER_BITS) / 64];
 
 EP_TRAP_PATH static inline uint64_t filter_bit(uint64_t address)
 {
-	return (address * 0x9e3779b97f4a7c15u) >> (64 - FILTER_BITS);
+	return sys_table_hash(address) >> (32 - FILTER_BITS);
 }
 
 EP_TRAP_PATH static inline bool may_be_there(uint64_t address)
