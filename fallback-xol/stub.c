@@ -175,21 +175,6 @@ const uint8_t *xol_stub_code_for(enum xol_save save)
 	return shared_code(save);
 }
 
-EP_TRAP_PATH static uint64_t code_of(const struct xol_stub *stub)
-{
-	return (uint64_t)stub - sizeof(xol_stubs);
-}
-
-EP_TRAP_PATH uint64_t xol_stub_entry(const struct xol_stub *stub)
-{
-	return code_of(stub);
-}
-
-EP_TRAP_PATH uint64_t xol_stub_return(const struct xol_stub *stub)
-{
-	return code_of(stub) + STUB_RETURNED;
-}
-
 EP_TRAP_PATH static bool is_in_stubs(uint64_t address)
 {
 	return address - (uint64_t)xol_stubs < sizeof(xol_stubs);
@@ -198,11 +183,6 @@ EP_TRAP_PATH static bool is_in_stubs(uint64_t address)
 EP_TRAP_PATH bool xol_stub_is_return(uint64_t address)
 {
 	return is_in_stubs(address) && address % XOL_STUB_SIZE == STUB_RETURNED;
-}
-
-EP_TRAP_PATH bool xol_stub_keeps_vectors(const struct xol_stub *stub)
-{
-	return atomic_load_explicit(&stub->shared, memory_order_relaxed) != xol_stub_general;
 }
 
 EP_TRAP_PATH struct xol_stub *xol_stub_at(uint64_t rip)
@@ -242,7 +222,7 @@ EP_TRAP_PATH bool xol_stub_origin(uint64_t rip, uint64_t *ret_address, uint16_t 
 		part = &parts[i];
 	*ret_address = part->returned ? stub->address : *(const uint64_t *)stub->site;
 	*ret_state = part->state;
-	*ret_resume = code_of(stub) + part->resume;
+	*ret_resume = xol_stub_entry(stub) + part->resume;
 	*ret_returned = part->returned;
 	return true;
 }

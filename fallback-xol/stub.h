@@ -39,11 +39,16 @@
 #define STUB_BODY    40
 
 #ifndef __ASSEMBLER__
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "fallback-xol/detour.h"
 #include "include/emuprobe.h"
+#include "sys/memory.h"
+
+/* Parts of stub.S. */
+extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[], xol_stub_avx512[];
 
 /* The data of a stub. Constant once it is there, but for .shared and .body, each value of which will do. */
 struct xol_stub {
@@ -94,16 +99,25 @@ EP_TRAP_PATH struct xol_stub *xol_stub_make(void *site, uint64_t address,
 EP_TRAP_PATH void xol_stub_calls(struct xol_stub *stub, uint64_t body);
 
 /** Where a thread goes that has the return address on top of its stack. */
-EP_TRAP_PATH uint64_t xol_stub_entry(const struct xol_stub *stub);
+SYS_INLINE uint64_t xol_stub_entry(const struct xol_stub *stub)
+{
+	return (uint64_t)stub - XOL_STUBS * XOL_STUB_SIZE;
+}
 
 /** What the function finds as its return address. */
-EP_TRAP_PATH uint64_t xol_stub_return(const struct xol_stub *stub);
+SYS_INLINE uint64_t xol_stub_return(const struct xol_stub *stub)
+{
+	return xol_stub_entry(stub) + STUB_RETURNED;
+}
 
 /** Is @address what a function that was called by a stub returns to? */
 EP_TRAP_PATH bool xol_stub_is_return(uint64_t address);
 
 /** Does @stub keep the vector registers around .hit? */
-EP_TRAP_PATH bool xol_stub_keeps_vectors(const struct xol_stub *stub);
+SYS_INLINE bool xol_stub_keeps_vectors(const struct xol_stub *stub)
+{
+	return atomic_load_explicit(&stub->shared, memory_order_relaxed) != xol_stub_general;
+}
 
 /** From now on @stub saves what @shared does, or more. */
 EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared);
@@ -124,8 +138,6 @@ EP_TRAP_PATH bool xol_stub_origin(uint64_t rip, uint64_t *ret_address, uint16_t 
  */
 void xol_stub_on_unwind(void (*set)(void));
 
-/* Parts of stub.S. */
-extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[], xol_stub_avx512[];
 extern uint8_t xol_stubs[XOL_STUBS][XOL_STUB_SIZE];
 extern struct xol_stub xol_stub_data[XOL_STUBS];
 extern _Atomic uint32_t xol_stub_table[XOL_STUB_PLACES]; /* number of a stub + 1; 0: none */

@@ -32,12 +32,13 @@ static struct probe_list *replaced_lists;
 
 /* ---- lists --------------------------------------------------------------------------------- */
 
-static struct ep_probe *only_probe(const struct probe_site *site, const struct probe_list *list)
+static struct ep_probe *only_probe(const struct probe_site *site, const struct probe_list *list,
+				   bool follows)
 {
 	struct ep_probe *probe = list && list->count == 1 ? list->probes[0] : NULL;
 
-	return probe && probe->handler && !probe->follows && probe->counter != COUNTERS_NONE &&
-			       probe->counter == site->counter
+	return probe && probe_is_called(probe) && probe->follows == follows &&
+			       probe->counter != COUNTERS_NONE && probe->counter == site->counter
 		       ? probe
 		       : NULL;
 }
@@ -48,7 +49,9 @@ static void publish(struct probe_site *site, struct probe_list *list)
 
 	calls_choose_leave(site, list);
 	atomic_store_explicit(&site->probes, list, memory_order_release);
-	atomic_store_explicit(&site->only, only_probe(site, list), memory_order_release);
+	atomic_store_explicit(&site->only, only_probe(site, list, false), memory_order_release);
+	atomic_store_explicit(&site->only_calls, only_probe(site, list, true),
+			      memory_order_release);
 	if (old) {
 		old->next_replaced = replaced_lists;
 		replaced_lists = old;

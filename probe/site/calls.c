@@ -126,6 +126,7 @@ EP_TRAP_PATH static bool find_stub(struct calls_entry *entry)
 		entry->stub = xol_stub_make(entry->site, address, calls_leave);
 	if (!entry->stub)
 		return false;
+	atomic_store_explicit(&entry->site->last_stub, entry->stub, memory_order_relaxed);
 	xol_stub_need(entry->stub, entry->site->leave);
 	if (!entry->trapped)
 		xol_stub_calls(entry->stub, entry->site->body);
@@ -201,6 +202,55 @@ EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry)
 	return 0;
 }
 
+/* A record on top for a call that is not seen as running before it is whole; .stack and so on. */
+EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *site,
+				   struct ep_probe *probe, struct ep_regs *regs,
+				   const struct xol_stub *stub)
+{
+	struct record *record = records_push(records);
+	uint64_t rsp = regs->rsp;
+
+	record->stack = rsp;
+	record->expected = xol_stub_return(stub);
+	record->is_chained = false;
+	record->site = site;
+	record->probe = probe;
+	record->serial = probe->serial;
+	record->hit = ++records->hits;
+	record->call.return_address = stub->address;
+	record->call.xmm0 = NULL;
+	if (probe->entered)
+		probe->entered(probe->handle, regs, &record->call, probe->cookie);
+	record->state = RECORD_RUNNING;
+	if (regs->rip == site->address)
+		return xol_stub_entry(stub);
+	records_drop(records, record);
+	return regs->rip;
+}
+
+EP_TRAP_PATH uint64_t calls_enter_at_once(struct probe_site *site, struct ep_regs *regs,
+					  struct probe_thread *thread, uint64_t *counter)
+{
+	const struct xol_stub *stub = atomic_load_explicit(&site->last_stub, memory_order_relaxed);
+	struct records *records = records_if_any();
+	struct ep_probe *probe;
+	uint64_t ret = 0, address;
+	int error;
+
+	if (!records || !stub || records->top == RECORDS_MAX ||
+	    may_be_abandoned(records, regs->rsp) || !sys_load_uint64_t(regs->rsp, &address) ||
+	    address != stub->address)
+		return 0;
+	error = running_begin(thread, site, regs->rsp);
+	probe = atomic_load_explicit(&site->only_calls, memory_order_acquire);
+	if (probe && probe_state_enabled(&probe->state)) {
+		__asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
+		ret = enter(records, site, probe, regs, stub);
+	}
+	running_end(thread, error, NULL);
+	return ret;
+}
+
 /* ---- return -------------------------------------------------------------------------------- */
 
 /* The topmost call that was entered at @stack, in the eyes of the probe that was told last. */
@@ -245,6 +295,39 @@ EP_TRAP_PATH static void end_all(struct records *records, uint64_t stack, uint64
 	}
 }
 
+/* The commonest case: the record on top is the only one that ends, and its probe the only one there. */
+EP_TRAP_PATH static bool leave_at_once(struct records *records, struct ep_regs *regs,
+				       const struct xol_stub *stub, struct probe_thread *thread,
+				       void *vectors)
+{
+	uint64_t stack = regs->rsp - sizeof(uint64_t);
+	struct record *record = &records->list[records->top - 1];
+	struct ep_probe *probe;
+	int error;
+
+	if (!records->top || record->stack != stack || record->state != RECORD_RUNNING ||
+	    record->is_chained || record->expected != xol_stub_return(stub) ||
+	    thread->engine_depth || atomic_load_explicit(&thread->running, memory_order_relaxed))
+		return false;
+	error = running_begin(thread, record->site, regs->rsp);
+	probe = atomic_load_explicit(&record->site->only_calls, memory_order_acquire);
+	if (probe != record->probe || probe->serial != record->serial ||
+	    !probe_state_enabled(&probe->state) || !counters_add(probe->return_counter)) {
+		atomic_store_explicit(&thread->running, NULL, memory_order_release);
+		return false;
+	}
+	record->state = RECORD_BUSY;
+	record->call.end = EP_END_RETURN;
+	record->call.xmm0 = xol_stub_keeps_vectors(stub) ? vectors : NULL;
+	records->depth++;
+	if (probe->ended)
+		probe->ended(probe->handle, regs, &record->call, probe->cookie);
+	records->depth--;
+	records_drop(records, record);
+	running_end(thread, error, NULL);
+	return true;
+}
+
 EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, void *vectors)
 {
 	struct probe_thread *thread = probe_thread_self();
@@ -253,7 +336,8 @@ EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, v
 	uint64_t outer_rsp;
 	int error;
 
-	if (!records)
+	if (!records ||
+	    leave_at_once(records, regs, (const struct xol_stub *)stub, thread, vectors))
 		return;
 	outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
 	outer_rsp = thread->running_rsp;

@@ -54,6 +54,16 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
  */
 EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry);
 
+/**
+ * All of that at once, in the commonest case: an idle @thread, and one probe, which is enabled and counts
+ * with @counter; the call came from where the last one did, and none was left by a jump.
+ *
+ * @return   Where the thread goes to enter the function; 0: nothing was done.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH uint64_t calls_enter_at_once(struct probe_site *site, struct ep_regs *regs,
+					  struct probe_thread *thread, uint64_t *counter);
+
 /* What stubs call when a function returns: the thread is at the return address. TRAP_PATH. */
 EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, void *vectors);
 

@@ -178,11 +178,16 @@ EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t pla
 EP_TRAP_PATH void hit_from_detour_of_calls(struct ep_regs *regs, void *data, uint64_t place,
 					   void *vectors)
 {
+	struct probe_thread *thread = probe_thread_if_known();
+	uint64_t *counter = thread ? counter_at(place) : NULL;
 	struct probe_site *site = data;
-	uint64_t rsp = regs->rsp, way_on = handle(site, regs, false);
+	uint64_t rsp = regs->rsp, way_on = 0;
 
-	(void)place;
 	(void)vectors;
+	if (is_idle(thread) && counter)
+		way_on = calls_enter_at_once(site, regs, thread, counter);
+	if (!way_on)
+		way_on = handle(site, regs, false);
 	if (!way_on)
 		way_on = site->body;
 	if (regs->rsp == rsp)

@@ -14,6 +14,7 @@
 #include "x86/insn.h"
 
 struct probe_site;
+struct xol_stub;
 
 /* Users have its handle, never its address: see probe/api/handles.c. */
 struct ep_probe {
@@ -104,6 +105,9 @@ struct probe_site {
 	_Atomic(struct probe_list *) probes; /* NULL: none */
 	/* The same, if it is one with a handler which counts with .counter; else NULL. */
 	_Atomic(struct ep_probe *) only;
+	/* The same, if it follows calls. */
+	_Atomic(struct ep_probe *) only_calls;
+	_Atomic(struct xol_stub *) last_stub; /* that was used, by whichever thread */
 	/* Continue the program after the handlers: the plan in force. TRAP_PATH. */
 	_Atomic(void (*)(const struct probe_site *site, struct ep_regs *regs)) resume;
 	/* Does the engine itself want this instruction? Before resume; true: it is done. TRAP_PATH

@@ -9,7 +9,6 @@
 #include "probe/thread/records.h"
 
 #include <stdatomic.h>
-#include <stddef.h>
 #include <sys/mman.h>
 
 #include "probe/thread/thread.h"
@@ -17,16 +16,10 @@
 #include "sys/mapping.h"
 #include "sys/process.h"
 
-#define TRIES_MAX 8u  /* other threads' records that are looked at before new ones are made */
-#define HOLES_MAX 64u /* and as many as are in use */
+#define TRIES_MAX 8u /* other threads' records that are looked at before new ones are made */
 
-static __thread struct records *known;
+__thread struct records *records_known;
 static _Atomic(struct records *) all;
-
-EP_TRAP_PATH struct records *records_if_any(void)
-{
-	return known;
-}
 
 EP_TRAP_PATH static void clear(struct records *records)
 {
@@ -72,24 +65,24 @@ EP_TRAP_PATH struct records *records_own(void)
 {
 	uint32_t tid;
 
-	if (known)
-		return known;
+	if (records_known)
+		return records_known;
 	tid = (uint32_t)sys0(SYS_gettid);
 	/* To a guest its parent's threads look dead. */
 	if (!probe_thread_is_guest())
-		known = take_over(tid);
-	if (!known)
-		known = create(tid);
-	return known;
+		records_known = take_over(tid);
+	if (!records_known)
+		records_known = create(tid);
+	return records_known;
 }
 
 void records_follow_fork(void)
 {
-	if (known)
-		atomic_store(&known->owner, (uint32_t)sys0(SYS_gettid));
+	if (records_known)
+		atomic_store(&records_known->owner, (uint32_t)sys0(SYS_gettid));
 }
 
-EP_TRAP_PATH static void close_up(struct records *records)
+EP_TRAP_PATH void records_close_up(struct records *records)
 {
 	uint32_t kept = 0;
 
@@ -108,36 +101,4 @@ EP_TRAP_PATH static void close_up(struct records *records)
 		records->list[i].state = RECORD_FREE;
 	records->top = kept;
 	records->holes = 0;
-}
-
-/* Signal handlers come and go between any two instructions, and leave .top as they found it. */
-EP_TRAP_PATH struct record *records_push(struct records *records)
-{
-	struct record *record;
-
-	if (records->holes > HOLES_MAX && records->holes > records->top / 2 && !records->depth)
-		close_up(records);
-	if (records->top >= RECORDS_MAX)
-		return NULL;
-	record = &records->list[records->top];
-	record->state = RECORD_BUSY;
-	atomic_signal_fence(memory_order_seq_cst);
-	records->top = (uint32_t)(record - records->list) + 1;
-	atomic_signal_fence(memory_order_seq_cst);
-	record->state = RECORD_BUSY; /* a handler in between may have used and freed it */
-	return record;
-}
-
-EP_TRAP_PATH void records_drop(struct records *records, struct record *record)
-{
-	uint32_t top = records->top;
-
-	record->state = RECORD_FREE;
-	records->holes++;
-	while (top && records->list[top - 1].state == RECORD_FREE) {
-		top--;
-		if (records->holes)
-			records->holes--;
-	}
-	records->top = top;
 }

@@ -4,9 +4,11 @@
 #define EMUPROBE_PROBE_THREAD_RECORDS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "include/emuprobe.h"
+#include "sys/memory.h"
 
 #define RECORDS_MAX 8192u
 
@@ -46,22 +48,68 @@ struct records {
 	struct record list[RECORDS_MAX];
 };
 
+extern __thread struct records *records_known; /* of the thread; NULL: none yet */
+
 /**
  * Those of the calling thread.
  *
  * @return   NULL: it has none yet.
  * Context:  TRAP_PATH; a thread with static TLS of ours (probe_thread_self()).
  */
-EP_TRAP_PATH struct records *records_if_any(void);
+SYS_INLINE struct records *records_if_any(void)
+{
+	return records_known;
+}
 
 /** The same, made at first use: NULL: no memory. A system call then. */
 EP_TRAP_PATH struct records *records_own(void);
 
-/** A new record on top, busy; NULL: there are RECORDS_MAX already. Context: TRAP_PATH. */
-EP_TRAP_PATH struct record *records_push(struct records *records);
+/* Close up the holes. TRAP_PATH. */
+EP_TRAP_PATH void records_close_up(struct records *records);
+
+#define RECORDS_HOLES_MAX 64u /* and as many as are in use */
+
+/**
+ * A new record on top, busy; NULL: there are RECORDS_MAX already. Signal handlers come and go between
+ * any two instructions, and leave .top as they found it.
+ * Context:  TRAP_PATH.
+ */
+SYS_INLINE struct record *records_push(struct records *records)
+{
+	struct record *record;
+
+	if (__builtin_expect(records->holes > RECORDS_HOLES_MAX, 0) &&
+	    records->holes > records->top / 2 && !records->depth)
+		records_close_up(records);
+	if (__builtin_expect(records->top >= RECORDS_MAX, 0))
+		return NULL;
+	record = &records->list[records->top];
+	record->state = RECORD_BUSY;
+	__asm__ volatile("" : : : "memory");
+	records->top = (uint32_t)(record - records->list) + 1;
+	__asm__ volatile("" : : : "memory");
+	record->state = RECORD_BUSY; /* a handler in between may have used and freed it */
+	return record;
+}
 
 /** It is not needed any more. Context: TRAP_PATH. */
-EP_TRAP_PATH void records_drop(struct records *records, struct record *record);
+SYS_INLINE void records_drop(struct records *records, struct record *record)
+{
+	uint32_t top = records->top;
+
+	record->state = RECORD_FREE;
+	if (__builtin_expect(record == &records->list[top - 1] && !records->holes, 1)) {
+		records->top = top - 1;
+		return;
+	}
+	records->holes++;
+	while (top && records->list[top - 1].state == RECORD_FREE) {
+		top--;
+		if (records->holes)
+			records->holes--;
+	}
+	records->top = top;
+}
 
 /** In the child of a fork: the calling thread goes on with the records of its parent. */
 void records_follow_fork(void);
