@@ -77,7 +77,8 @@ uint64_t cursor_u64(struct cursor *cursor)
 	return ret;
 }
 
-uint64_t cursor_uleb128(struct cursor *cursor)
+/* *ret_bits: how many bits it has, the sign's among them. */
+static uint64_t read_leb128(struct cursor *cursor, unsigned int *ret_bits)
 {
 	uint64_t ret = 0;
 
@@ -85,11 +86,29 @@ uint64_t cursor_uleb128(struct cursor *cursor)
 		uint8_t byte = cursor_u8(cursor);
 
 		ret |= (uint64_t)(byte & 0x7f) << shift;
+		*ret_bits = shift + 7;
 		if (!(byte & 0x80))
 			return cursor->failed ? 0 : ret;
 	}
 	cursor_fail(cursor);
 	return 0;
+}
+
+uint64_t cursor_uleb128(struct cursor *cursor)
+{
+	unsigned int bits;
+
+	return read_leb128(cursor, &bits);
+}
+
+int64_t cursor_sleb128(struct cursor *cursor)
+{
+	unsigned int bits;
+	uint64_t ret = read_leb128(cursor, &bits);
+
+	if (bits < 64 && ret >> (bits - 1))
+		ret |= -1ul << bits;
+	return (int64_t)ret;
 }
 
 const char *cursor_string(struct cursor *cursor)

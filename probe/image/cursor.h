@@ -27,6 +27,9 @@ uint64_t cursor_u64(struct cursor *cursor);
 /** Unsigned LEB128 (DWARF 4, "Variable Length Data"), of at most 64 bits: ten bytes. */
 uint64_t cursor_uleb128(struct cursor *cursor);
 
+/** Signed LEB128, likewise. */
+int64_t cursor_sleb128(struct cursor *cursor);
+
 /** What is read up to a zero, that included; "" on failure. */
 const char *cursor_string(struct cursor *cursor);
 

@@ -98,7 +98,7 @@ static struct cursor enter(const struct frames *frames, uint64_t address)
 
 static size_t size_of_encoded(uint8_t encoding)
 {
-	switch (encoding & 0x07) {
+	switch (encoding & PE_SIZE) {
 	case 2:
 		return 2;
 	case 3:
@@ -108,7 +108,7 @@ static size_t size_of_encoded(uint8_t encoding)
 	}
 }
 
-static uint64_t read_encoded(struct cursor *cursor, uint8_t encoding)
+uint64_t objects_read_encoded(struct cursor *cursor, uint8_t encoding)
 {
 	uint64_t value = 0;
 
@@ -116,14 +116,8 @@ static uint64_t read_encoded(struct cursor *cursor, uint8_t encoding)
 	return value;
 }
 
-struct cie {
-	bool has_data; /* so have its FDEs */
-	bool is_signal;
-	uint8_t encoding; /* of addresses in its FDEs; absolute if it does not say */
-};
-
 /* What the letters behind the 'z' announce. */
-static void read_augmentation(struct cursor *cursor, const char *letters, struct cie *ret)
+static void read_augmentation(struct cursor *cursor, const char *letters, struct objects_cie *ret)
 {
 	for (; *letters; letters++) {
 		if (*letters == 'R')
@@ -131,31 +125,34 @@ static void read_augmentation(struct cursor *cursor, const char *letters, struct
 		else if (*letters == 'L')
 			cursor_u8(cursor);
 		else if (*letters == 'P')
-			read_encoded(cursor, cursor_u8(cursor));
+			objects_read_encoded(cursor, cursor_u8(cursor));
 		else if (*letters == 'S')
 			ret->is_signal = true;
 	}
 }
 
-/* @cursor stands behind the length. False: it is no CIE. */
-static bool read_cie(struct cursor cursor, struct cie *ret)
+bool objects_read_cie(struct cursor cursor, struct objects_cie *ret)
 {
 	bool is_cie = cursor_u32(&cursor) == 0;
 	uint8_t version = cursor_u8(&cursor);
 	const char *augmentation = cursor_string(&cursor);
+	uint64_t size;
 
-	*ret = (struct cie){.encoding = PE_ABSPTR};
+	*ret = (struct objects_cie){.encoding = PE_ABSPTR};
+	ret->code_alignment = cursor_uleb128(&cursor);
+	ret->data_alignment = cursor_sleb128(&cursor);
+	ret->return_column = version == 1 ? cursor_u8(&cursor) : cursor_uleb128(&cursor);
 	ret->has_data = *augmentation == 'z';
-	if (!ret->has_data)
-		return is_cie && !cursor.failed;
-	cursor_uleb128(&cursor); /* alignment of code, of data */
-	cursor_uleb128(&cursor);
-	if (version == 1)
-		cursor_u8(&cursor); /* the return address's column */
-	else
-		cursor_uleb128(&cursor);
-	cursor_uleb128(&cursor); /* the size of what follows */
-	read_augmentation(&cursor, augmentation + 1, ret);
+	if (ret->has_data) {
+		struct cursor data;
+
+		size = cursor_uleb128(&cursor);
+		data = cursor_head(&cursor, size);
+		read_augmentation(&data, augmentation + 1, ret);
+		cursor_skip(&cursor, size);
+		cursor.failed |= data.failed;
+	}
+	ret->program = cursor;
 	return is_cie && !cursor.failed;
 }
 
@@ -189,15 +186,15 @@ static bool read_fde(const struct frames *frames, uint64_t address, struct objec
 {
 	struct cursor cursor = enter(frames, address);
 	uint64_t size;
-	struct cie cie;
+	struct objects_cie cie;
 
 	/* How far back its CIE is, from this number. */
-	if (!read_cie(enter(frames, address + 4 - cursor_u32(&cursor)), &cie))
+	if (!objects_read_cie(enter(frames, address + 4 - cursor_u32(&cursor)), &cie))
 		return true;
 	if (cie.is_signal)
 		return false;
-	read_encoded(&cursor, cie.encoding); /* start */
-	size = read_encoded(&cursor, cie.encoding);
+	objects_read_encoded(&cursor, cie.encoding); /* start */
+	size = objects_read_encoded(&cursor, cie.encoding);
 	if (cie.has_data)
 		cursor_skip(&cursor, cursor_uleb128(&cursor));
 	if (cursor.failed)

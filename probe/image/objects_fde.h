@@ -3,6 +3,7 @@
 #ifndef EMUPROBE_PROBE_IMAGE_OBJECTS_FDE_H
 #define EMUPROBE_PROBE_IMAGE_OBJECTS_FDE_H
 
+#include "probe/image/cursor.h"
 #include "probe/image/object.h"
 
 /* How an address is written (LSB Core, "DWARF Exception Header Encoding"). */
@@ -34,5 +35,22 @@ struct objects_header {
  * Context:  any thread; a few system calls.
  */
 int objects_read_header(const struct objects_object *object, struct objects_header *ret);
+
+/* What all FDEs that refer to it have in common. */
+struct objects_cie {
+	bool has_data; /* so have its FDEs */
+	bool is_signal;
+	uint8_t encoding; /* of addresses in its FDEs; absolute if it does not say */
+	uint64_t code_alignment;
+	int64_t data_alignment;
+	uint64_t return_column; /* the "register" that holds the return address */
+	struct cursor program;	/* that sets up the rules */
+};
+
+/** @cursor stands behind the length. False: it is no CIE. Context: any thread, wait-free. */
+bool objects_read_cie(struct cursor cursor, struct objects_cie *ret);
+
+/** A number of @encoding, as it stands there: relative to whatever it is, and not sign-extended. */
+uint64_t objects_read_encoded(struct cursor *cursor, uint8_t encoding);
 
 #endif

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "probe/image/cfa.h"
 #include "probe/image/functions.h"
 #include "probe/image/object.h"
 #include "tests/fuzz/harness.h"
@@ -84,6 +85,20 @@ static void check_function(struct objects_object *object, size_t i)
 	objects_file_offset(object, function->start);
 }
 
+/* Its unwind information, at each of its bytes, as far as there are not too many. */
+static void run_cfa(const struct objects_object *object, uint64_t address)
+{
+	struct cfa cfa;
+
+	if (cfa_init(object, address, &cfa))
+		return;
+	check(address >= cfa.start && address < cfa.end);
+	for (uint64_t at = cfa.start; at < cfa.end && at - cfa.start < 256; at++)
+		check(!cfa_at(&cfa, at).known || cfa.rule.reg < 16);
+	cfa_at(&cfa, cfa.end);
+	cfa_deinit(&cfa);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ElfW(Phdr) phdrs[PHDRS_MAX];
@@ -97,6 +112,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(objects_read_functions(&object) == 0);
 	for (size_t i = 0; i < object.function_count; i++)
 		check_function(&object, i);
+	for (size_t i = 0; i < object.function_count && i < 64; i++)
+		run_cfa(&object, object.functions[i].start);
 	objects_forget_functions(&object);
 	free((char *)object.name);
 	return 0;

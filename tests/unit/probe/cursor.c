@@ -111,3 +111,26 @@ Test(cursor, a_head_is_no_longer_than_what_is_there)
 	cr_expect_eq(cursor_u8(&two), 1);
 	cr_expect_eq(cursor_left(&cursor), 4);
 }
+
+Test(cursor, signed_leb128_takes_its_sign_from_the_last_byte)
+{
+	static const struct {
+		uint8_t bytes[10];
+		int64_t value;
+	} numbers[] = {
+		{{2}, 2},
+		{{0x7e}, -2},
+		{{0x78}, -8},
+		{{0xff, 0}, 127},
+		{{0x81, 0x7f}, -127},
+		{{0x80, 1}, 128},
+		{{0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f}, INT64_MIN},
+	};
+
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		struct cursor cursor = cursor_over(numbers[i].bytes, sizeof(numbers[i].bytes));
+
+		cr_expect_eq(cursor_sleb128(&cursor), numbers[i].value, "number %zu", i);
+		cr_expect_not(cursor.failed);
+	}
+}
