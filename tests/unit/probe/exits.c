@@ -7,6 +7,8 @@
 
 #include <criterion/criterion.h>
 #include <dlfcn.h>
+#include <link.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -106,6 +108,7 @@ FUNCTION(exits_loads_vector, "movups -8(%rsp), %xmm0; ret");
 FUNCTION(exits_loads_vex, "vmovdqu -24(%rsp), %ymm0; ret");
 FUNCTION(exits_loads_vex3, "mov %rsp, %r10; lea -8(%r10), %r10; vmovdqu 8(%r10), %xmm8; ret");
 FUNCTION(exits_loads_evex, "vmovdqu64 -64(%rsp), %zmm16; vmovdqu64 -24(%rsp), %zmm16; ret");
+FUNCTION(exits_loads_evex_scaled, "lea -128(%rsp), %r11; vmovdqu64 128(%r11), %zmm1; ret");
 FUNCTION(exits_compares, "cmp %rdi, (%rsp); ret");
 FUNCTION(exits_stores, "mov %rdi, (%rsp); ret");
 FUNCTION(exits_stores_half, "movl $0, 4(%rsp); ret");
@@ -132,6 +135,7 @@ Test(exits, an_access_is_seen)
 	expect_reading(exits_loads_vex, ACCESS);
 	expect_reading(exits_loads_vex3, ADDRESS); /* before that */
 	expect_reading(exits_loads_evex, ACCESS);
+	expect_reading(exits_loads_evex_scaled, ACCESS);
 	expect_reading(exits_compares, ACCESS);
 	expect_reading(exits_stores, ACCESS);
 	expect_reading(exits_stores_half, ACCESS);
@@ -204,6 +208,8 @@ FUNCTION(exits_jumps_to_start, "dec %edi; jnz exits_jumps_to_start; jz 1f; 1: re
 FUNCTION(exits_jumps_register, "jmp *%rax");
 FUNCTION(exits_jumps_memory, "mov (%rdi), %rax; jmp *24(%rax)");
 FUNCTION(exits_jumps_with_frame, PUSH(rbx) "jmp *%rax; 1:" POP(rbx) "ret");
+FUNCTION(exits_jumps_by_index_with_frame,
+	 PUSH(rbx) "mov (%rdi, %rsi, 8), %rax; jmp *%rax; 1:" POP(rbx) "ret");
 FUNCTION(exits_table, "lea 9f(%rip), %rdx; movslq (%rdx, %rdi, 4), %rax; add %rdx, %rax; jmp *%rax;"
 		      ".pushsection .rodata; .balign 4; 9: .long 1f - 9b, 2f - 9b; .popsection;"
 		      "1: ret; 2: nop; ret");
@@ -279,6 +285,7 @@ Test(exits, jump_tables_stay_inside)
 	expect_ways(exits_table_memory, "rr");
 	expect_ways(exits_notrack, "r");
 	expect_ways(exits_jumps_with_frame, "r");
+	expect_ways(exits_jumps_by_index_with_frame, "r");
 	cr_expect_not(find(exits_table).tail_is_unknown);
 }
 
@@ -339,6 +346,30 @@ Test(exits, who_goes_on_in_a_reader_is_one)
 	cr_expect_not(find(exits_tail_plain).tail_is_unknown);
 	expect_reading(exits_tail_own_pointer, NONE);
 	cr_expect(find(exits_tail_own_pointer).tail_is_unknown);
+}
+
+static bool is_bound_at_start(void)
+{
+	for (const ElfW(Dyn) *entry = _DYNAMIC; entry->d_tag != DT_NULL; entry++)
+		if (entry->d_tag == DT_BIND_NOW ||
+		    (entry->d_tag == DT_FLAGS && (entry->d_un.d_val & DF_BIND_NOW)) ||
+		    (entry->d_tag == DT_FLAGS_1 && (entry->d_un.d_val & DF_1_NOW)))
+			return true;
+	return getenv("LD_BIND_NOW") != NULL;
+}
+
+/* lcong48() of libc, which nobody else calls. */
+FUNCTION(exits_tail_lazy, "jmp lcong48@PLT");
+
+Test(exits, an_unbound_plt_leads_nowhere_yet)
+{
+	unsigned short parameters[7] = {0};
+
+	cr_expect_eq(find(exits_tail_lazy).tail_is_unknown, !is_bound_at_start());
+	expect_reading(exits_tail_lazy, NONE);
+	lcong48(parameters);
+	cr_expect_not(find(exits_tail_lazy).tail_is_unknown);
+	expect_reading(exits_tail_lazy, NONE);
 }
 
 /* ---- refusals ------------------------------------------------------------------------------ */
