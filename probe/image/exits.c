@@ -28,7 +28,8 @@
 #define EXTENT_MAX  0x100000u /* bytes of code */
 #define BACK_MAX    0x4000u   /* of code that is searched for jumps back */
 #define TARGETS_MAX 128
-#define PADDING_MAX 64u /* what code is aligned to at most */
+#define ENTRIES_MAX 4u	/* of a jump table that are looked at */
+#define PADDING_MAX 64u /* bytes: what code is aligned to at most */
 
 /* Direct jumps out of extents lead there. */
 struct targets {
@@ -189,26 +190,31 @@ static bool is_padding(const struct x86_insn *insn)
 	return !frame_falls_through(false, insn) && x86_insn_flow(insn) == X86_FLOW_NONE;
 }
 
+/* The first instruction behind padding, if there is no more of that than code is aligned by. */
+static uint64_t skip_padding(uint64_t at)
+{
+	uint64_t end = at + PADDING_MAX;
+	struct x86_insn insn;
+
+	while (at < end && place_decode(at, &insn) == 0 && is_padding(&insn))
+		at = x86_insn_end(&insn);
+	return at;
+}
+
 /* Hand-written functions fall into each other, through padding in between. */
 static int go_on_behind(struct work *work, uint64_t end)
 {
-	const uint64_t aligned = (end + PADDING_MAX) & -(uint64_t)PADDING_MAX;
-	struct x86_insn insn;
+	uint64_t next = skip_padding(end);
 	struct cfa cfa;
-	int error;
+	int error = is_inside(work->ret, next) ? 0 : cfa_init(work->object, next, &cfa);
 
-	if (is_inside(work->ret, end))
+	if (is_inside(work->ret, next) || error == -EP_NO_MEMORY)
+		return error;
+	if (error) {
+		set_reading(work->ret, EXITS_READING_RULE, next);
+		set_refusal(work->ret, EXITS_REFUSAL_END, next);
 		return 0;
-	error = cfa_init(work->object, end, &cfa);
-	if (error == -EP_NO_FUNCTION && end < aligned && place_decode(end, &insn) == 0 &&
-	    is_padding(&insn))
-		return go_on_behind(work, x86_insn_end(&insn));
-	if (error == -EP_NO_FUNCTION) {
-		set_reading(work->ret, EXITS_READING_RULE, end);
-		set_refusal(work->ret, EXITS_REFUSAL_END, end);
 	}
-	if (error)
-		return error == -EP_NO_FUNCTION ? 0 : error;
 	add_extent(work, (struct exits_extent){cfa.start, cfa.end});
 	cfa_deinit(&cfa);
 	return 0;
@@ -260,35 +266,44 @@ static void add_way(struct exits *exits, uint64_t address, enum exits_kind kind)
 		exits->ways[exits->count++] = (struct exits_way){address, kind};
 }
 
-/* Is that a table of code of the function? Only if it can be read. */
-static bool is_table_inside(const struct work *work, struct frame_value table)
+/* Where entry @i of a table of code leads to; 0: it cannot be read. */
+static uint64_t entry_of(struct frame_value table, unsigned int i)
 {
-	uint64_t at = (uint64_t)table.value, first;
+	uint64_t at = (uint64_t)table.value, ret;
 	int32_t distance;
 
 	if (table.kind == FRAME_TARGET64)
-		return sys_copy_all(at, &first, sizeof(first)) && is_inside(work->ret, first);
-	return sys_copy_all(at, &distance, sizeof(distance)) &&
-	       is_inside(work->ret, at + (uint64_t)(int64_t)distance);
+		return sys_copy_all(at + i * sizeof(ret), &ret, sizeof(ret)) ? ret : 0;
+	return sys_copy_all(at + i * sizeof(distance), &distance, sizeof(distance))
+		       ? at + (uint64_t)(int64_t)distance
+		       : 0;
 }
 
-/* notrack jmp: only compilers' jump tables have it. */
+/* Is it a table of places in the function? The first may lie in parts that nothing else leads to. */
+static bool is_table_inside(const struct work *work, struct frame_value table)
+{
+	if (table.kind != FRAME_TARGET32 && table.kind != FRAME_TARGET64)
+		return false;
+	for (unsigned int i = 0; i < ENTRIES_MAX; i++)
+		if (is_inside(work->ret, entry_of(table, i)))
+			return true;
+	return false;
+}
+
+/* notrack jmp: of a compiler's jump table, most likely. */
 static bool is_notrack(const struct x86_insn *insn)
 {
-	return insn->prefixes & X86_PREFIX_SEG;
+	return (insn->prefixes & X86_PREFIX_SEG) && memchr(insn->bytes, 0x3e, insn->length - 2u);
 }
 
 static void add_indirect(struct work *work, const struct frame *frame, const struct x86_insn *insn)
 {
 	struct frame_value to = frame_jump(frame, insn);
-	bool is_table = to.kind == FRAME_TARGET32 || to.kind == FRAME_TARGET64;
 	uint64_t pointer;
 
-	if (frame_is_there(frame) || is_notrack(insn))
+	if (frame_is_there(frame) || is_table_inside(work, to))
 		return;
-	if (is_table && is_table_inside(work, to))
-		return;
-	if (to.kind == FRAME_INDEXED || to.kind == FRAME_ENTRY)
+	if (to.kind == FRAME_INDEXED || to.kind == FRAME_ENTRY || is_notrack(insn))
 		add_way(work->ret, insn->address, EXITS_JUMP_UNDECIDED);
 	else if (frame_is_gone(frame))
 		add_way(work->ret, insn->address, EXITS_JUMP_INDIRECT);
@@ -484,23 +499,4 @@ int exits_find(uint64_t function, struct exits *ret)
 		error = look_at_tail(&work, tails.at[i]);
 	ret->tail_is_unknown |= tails.are_more;
 	return error;
-}
-
-/* ---- texts --------------------------------------------------------------------------------- */
-
-const char *exits_reading_text(enum exits_reading reading)
-{
-#define TEXT(name, text) [EXITS_READING_##name] = text,
-	static const char *const texts[] = {EXITS_READINGS(TEXT)};
-
-	return texts[reading];
-}
-
-const char *exits_refusal_text(enum exits_refusal refusal)
-{
-#undef TEXT
-#define TEXT(name, text) [EXITS_REFUSAL_##name] = text,
-	static const char *const texts[] = {EXITS_REFUSALS(TEXT)};
-
-	return texts[refusal];
 }
