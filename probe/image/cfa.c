@@ -241,8 +241,8 @@ struct cfa_rule cfa_at(struct cfa *cfa, uint64_t address)
 	struct cfa_rule ret;
 
 	run_to(cfa, &cfa->program, address);
-	ret = cfa->broken ? (struct cfa_rule){0} : cfa->rule;
-	ret.known &= ret.offset > -OFFSET_MAX && ret.offset < OFFSET_MAX;
+	ret = cfa->rule;
+	ret.known &= !cfa->broken && ret.offset > -OFFSET_MAX && ret.offset < OFFSET_MAX;
 	return ret;
 }
 

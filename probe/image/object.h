@@ -75,6 +75,14 @@ uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t of
 /** The other way round: where in the file @address is; 0: it is not of the file. */
 uint64_t objects_file_offset(const struct objects_object *object, uint64_t address);
 
+/**
+ * Was it made by Go's linker?
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  engine lock held; some system calls.
+ */
+int objects_is_go(const struct objects_object *object, bool *ret);
+
 /* ---- for those that read it ---------------------------------------------------------------- */
 
 char *objects_executable_path(const void *phdrs, bool *ret_is_self);

@@ -19,6 +19,9 @@
 #include <unistd.h>
 
 #include "include/emuprobe.h"
+#include "probe/engine/lock.h"
+#include "probe/image/callers.h"
+#include "probe/image/exits.h"
 
 #define OBJECT_MAX  (64u << 10)
 #define RANGES_MAX  64
@@ -102,6 +105,15 @@ static int count(const struct ep_match *match, void *data)
 	return 0;
 }
 
+static void look_for_exits(uint64_t at)
+{
+	struct exits exits;
+
+	engine_lock();
+	exits_find(at, &exits);
+	engine_unlock();
+}
+
 /* At each byte of its code. */
 static void use_code(uint64_t start, size_t size)
 {
@@ -111,6 +123,9 @@ static void use_code(uint64_t start, size_t size)
 		struct ep_info info = {.size = sizeof(info)};
 		struct ep_probe *probe;
 
+		callers_can_be_unwound(at);
+		if (at % 8 == 0)
+			look_for_exits(at);
 		if (ep_check((const void *)at, &options, &info) || at % 8)
 			continue;
 		if (ep_probe_create((const void *)at, &options, &probe) == 0)
@@ -139,6 +154,10 @@ static void start_engine(void)
 
 	if (ep_probe_create((const void *)(uintptr_t)getppid, &options, &probe))
 		_exit(3);
+	engine_lock();
+	if (callers_start())
+		_exit(4);
+	engine_unlock();
 }
 
 static int status_of(bool with_engine)

@@ -52,3 +52,12 @@ __asm__(".pushsection __rseq_cs, \"aw\"\n\t"
 	".long 0, 0\n\t"
 	".quad own_of_another_name, 2, small_call\n\t"
 	".popsection");
+
+#ifdef SMALL_GO
+/* What Go's linker leaves in each file: a note of type 4, behind the build's own. */
+__asm__(".pushsection .note.go.buildid, \"a\", @note\n\t"
+	".balign 4\n\t"
+	".long 4, 8, 4\n\t"
+	".ascii \"Go\\0\\0\", \"build-id\"\n\t"
+	".popsection");
+#endif
