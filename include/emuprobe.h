@@ -78,7 +78,10 @@ extern "C" {
 	X(EP_JUMP_TARGET, 49, "a branch into the five bytes of a jump would trap")                 \
 	X(EP_JUMP_ENTRY, 50, "a function that begins in the five bytes of a jump would trap")      \
 	X(EP_JUMP_RETURN, 51, "a call that returns into the five bytes of a jump would trap")      \
-	X(EP_SIGNAL_TAKEN, 52, "the program has set SIGTRAP's handler by a call that was not seen")
+	X(EP_SIGNAL_TAKEN, 52,                                                                     \
+	  "the program has set SIGTRAP's handler by a call that was not seen")                     \
+	X(EP_NOT_A_FUNCTION, 53, "calls are followed from a function's first instruction on")      \
+	X(EP_NOT_FOLLOWED, 54, "it uses its return address, and not all its ways out are known")
 
 enum ep_error {
 #define EP_ERROR_ENUM(name, value, text) name = value,

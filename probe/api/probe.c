@@ -23,6 +23,7 @@
 #include "probe/site/plan.h"
 #include "probe/site/registry.h"
 #include "probe/site/sites.h"
+#include "probe/site/ways.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
 
@@ -37,8 +38,9 @@ static struct ep_probe *only_probe(const struct probe_site *site, const struct p
 {
 	struct ep_probe *probe = list && list->count == 1 ? list->probes[0] : NULL;
 
-	return probe && probe_is_called(probe) && probe->follows == follows &&
-			       probe->counter != COUNTERS_NONE && probe->counter == site->counter
+	return probe && atomic_load(&site->way) == WAY_NONE && probe_is_called(probe) &&
+			       probe->follows == follows && probe->counter != COUNTERS_NONE &&
+			       probe->counter == site->counter
 		       ? probe
 		       : NULL;
 }
@@ -85,6 +87,16 @@ static size_t others(const struct probe_list *list, const struct ep_probe *probe
 		count++;
 	}
 	return count;
+}
+
+static bool follows_calls(const struct probe_site *site)
+{
+	const struct probe_list *list = atomic_load(&site->probes);
+
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (list->probes[i]->follows)
+			return true;
+	return false;
 }
 
 static int attach(struct ep_probe *probe)
@@ -162,6 +174,8 @@ static bool detach(struct ep_probe *probe)
 	if (list)
 		others(old, probe, list->probes);
 	publish(site, list);
+	if (probe->follows && !follows_calls(site))
+		ways_close(site);
 	return !list;
 }
 
@@ -225,11 +239,15 @@ static int create_one(struct ep_request *request)
 		error = sites_get((uint64_t)request->addr, options.plan, &site);
 	if (error)
 		return error;
-	probe = probe_create(site, &options);
-	if (!probe)
-		return -EP_NO_MEMORY;
-	error = attach(probe);
+	if (options_follow(&options) && !follows_calls(site))
+		error = ways_open(site, options.plan);
 	if (error)
+		return error;
+	probe = probe_create(site, &options);
+	error = probe ? attach(probe) : -EP_NO_MEMORY;
+	if (error && !follows_calls(site))
+		ways_close(site);
+	if (error && probe)
 		probe_destroy(probe);
 	else
 		request->probe = probe;
@@ -439,7 +457,7 @@ static struct probe_site *remove_one(struct ep_probe *probe)
 
 	if (!detach(probe) || site->intercept)
 		return NULL;
-	if (!site->guard)
+	if (!site->guard && atomic_load(&site->way) == WAY_NONE)
 		return site;
 	sites_arm(&site, 1, false); /* it stays, and needs less of its jump now */
 	return NULL;

@@ -156,8 +156,7 @@ static void add_extent(struct work *work, struct exits_extent extent)
 
 	if (extent.end - extent.start > EXTENT_MAX) {
 		set_too_large(exits);
-	} else if (!objects_is_code(work->object, extent.start) ||
-		   !objects_is_code(work->object, extent.end - 1)) {
+	} else if (objects_code_end(work->object, extent.start) < extent.end) {
 		set_undecodable(exits, extent.start);
 	} else if (exits->extent_count == EXITS_EXTENTS_MAX) {
 		set_reading(exits, EXITS_READING_TOO_LARGE, 0);
@@ -311,10 +310,12 @@ static void add_indirect(struct work *work, const struct frame *frame, const str
 		add_way(work->ret, insn->address, EXITS_JUMP_UNDECIDED);
 	else
 		return;
-	if (code_jumps_through_pointer(insn) && code_read_pointer(insn, &pointer))
+	if (!code_jumps_through_pointer(insn))
+		work->ret->tail_is_unknown = true;
+	else if (code_read_pointer(insn, &pointer))
 		add_target(work->tails, pointer);
 	else
-		work->ret->tail_is_unknown = true;
+		set_reading(work->ret, EXITS_READING_TAIL, insn->address); /* not bound yet */
 }
 
 static void add_direct(struct work *work, const struct frame *frame, const struct x86_insn *insn)
@@ -477,7 +478,7 @@ static int look_at_tail(struct work *work, uint64_t tail)
 		if (code_read_pointer(&insn, &target))
 			add_target(work->tails, target);
 		else
-			work->ret->tail_is_unknown = true;
+			set_reading(work->ret, EXITS_READING_TAIL, tail);
 		return 0;
 	}
 	error = look_at_function(&inner);

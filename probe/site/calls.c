@@ -11,6 +11,7 @@
 
 #include "probe/image/callers.h"
 #include "probe/site/running.h"
+#include "probe/site/ways.h"
 #include "probe/thread/counters.h"
 #include "sys/memory.h"
 
@@ -88,7 +89,7 @@ EP_TRAP_PATH static void end_abandoned(struct records *records, uint64_t stack,
 
 		if (record->state != RECORD_RUNNING || record->stack > stack)
 			continue;
-		if (is_dead(record))
+		if (is_dead(record) || (record->is_in_place && record->stack == stack))
 			end_call(records, record, EP_END_JUMP, NULL, thread);
 		else
 			suspects++;
@@ -116,6 +117,10 @@ EP_TRAP_PATH static bool find_stub(struct calls_entry *entry)
 
 	if (!sys_load_uint64_t(entry->regs->rsp, &address))
 		return false;
+	if (entry->site->is_left_alone) {
+		entry->expected = address;
+		return true;
+	}
 	if (xol_stub_is_return(address)) {
 		entry->expected = address;
 		xol_stub_need(xol_stub_at(address), entry->site->leave);
@@ -148,6 +153,13 @@ EP_TRAP_PATH static void prepare(struct calls_entry *entry)
 	entry->is_followed = find_stub(entry);
 }
 
+EP_TRAP_PATH static uint64_t caller_of(const struct calls_entry *entry)
+{
+	const struct xol_stub *stub = xol_stub_at(entry->expected);
+
+	return stub ? stub->address : entry->expected;
+}
+
 EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 {
 	struct record *record;
@@ -159,14 +171,13 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 		return false;
 	record->stack = entry->regs->rsp;
 	record->expected = entry->expected;
-	record->is_chained = !entry->stub;
+	record->is_in_place = entry->site->is_left_alone;
+	record->is_chained = !entry->stub && !record->is_in_place;
 	record->site = entry->site;
 	record->probe = probe;
 	record->serial = probe->serial;
 	record->hit = entry->hit;
-	record->call.return_address = *(const uint64_t *)entry->regs->rsp;
-	if (!entry->stub)
-		record->call.return_address = xol_stub_at(entry->expected)->address;
+	record->call.return_address = caller_of(entry);
 	record->call.xmm0 = NULL;
 	if (probe->entered)
 		probe->entered(probe->handle, entry->regs, &record->call, probe->cookie);
@@ -212,7 +223,7 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *s
 
 	record->stack = rsp;
 	record->expected = xol_stub_return(stub);
-	record->is_chained = false;
+	record->is_chained = record->is_in_place = false;
 	record->site = site;
 	record->probe = probe;
 	record->serial = probe->serial;
@@ -295,6 +306,31 @@ EP_TRAP_PATH static void end_all(struct records *records, uint64_t stack, uint64
 	}
 }
 
+/* At a `ret` the program sees what its caller will find; at a jump nothing has been returned yet. */
+EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
+				struct probe_thread *thread)
+{
+	bool returns = atomic_load_explicit(&site->way, memory_order_relaxed) == WAY_RET;
+	struct records *records = records_if_any();
+	struct record *record = records ? find(records, regs->rsp) : NULL;
+	uint64_t rip = regs->rip, rsp = regs->rsp, hit = record ? record->hit : 0;
+
+	if (!record || !ways_is_taken(site, regs))
+		return;
+	while (record && record->is_in_place && record->hit == hit) {
+		end_above(records, record, thread);
+		if (returns) {
+			regs->rip = record->call.return_address;
+			regs->rsp = rsp + sizeof(uint64_t);
+		}
+		end_call(records, record, returns ? EP_END_RETURN : EP_END_JUMP,
+			 returns ? regs : NULL, thread);
+		regs->rip = rip;
+		regs->rsp = rsp;
+		record = find(records, rsp);
+	}
+}
+
 /* The commonest case: the record on top is the only one that ends, and its probe the only one there. */
 EP_TRAP_PATH static bool leave_at_once(struct records *records, struct ep_regs *regs,
 				       const struct xol_stub *stub, struct probe_thread *thread,
@@ -306,8 +342,9 @@ EP_TRAP_PATH static bool leave_at_once(struct records *records, struct ep_regs *
 	int error;
 
 	if (!records->top || record->stack != stack || record->state != RECORD_RUNNING ||
-	    record->is_chained || record->expected != xol_stub_return(stub) ||
-	    thread->engine_depth || atomic_load_explicit(&thread->running, memory_order_relaxed))
+	    record->is_chained || record->is_in_place ||
+	    record->expected != xol_stub_return(stub) || thread->engine_depth ||
+	    atomic_load_explicit(&thread->running, memory_order_relaxed))
 		return false;
 	error = running_begin(thread, record->site, regs->rsp);
 	probe = atomic_load_explicit(&record->site->only_calls, memory_order_acquire);

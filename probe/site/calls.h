@@ -21,7 +21,7 @@ struct calls_entry {
 	bool trapped;
 	bool is_prepared, is_followed;
 	struct records *records;
-	struct xol_stub *stub; /* NULL: a stub of an outer function stands there already */
+	struct xol_stub *stub; /* NULL: the return address stays, or is a stub's already */
 	uint64_t expected, hit;
 	uint32_t begun;
 };
@@ -63,6 +63,13 @@ EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry);
  */
 EP_TRAP_PATH uint64_t calls_enter_at_once(struct probe_site *site, struct ep_regs *regs,
 					  struct probe_thread *thread, uint64_t *counter);
+
+/**
+ * The thread is about to leave a function by the way out @site: after its handlers.
+ * Context:  TRAP_PATH; the site is published as running.
+ */
+EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
+				struct probe_thread *thread);
 
 /* What stubs call when a function returns: the thread is at the return address. TRAP_PATH. */
 EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, void *vectors);

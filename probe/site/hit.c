@@ -59,6 +59,9 @@ EP_TRAP_PATH static uint64_t call_handlers(struct probe_site *site, struct ep_re
 	const struct probe_list *list = atomic_load_explicit(&site->probes, memory_order_acquire);
 	uint64_t way_on = list ? call_all(list, site, regs, trapped) : 0;
 
+	if (__builtin_expect(atomic_load_explicit(&site->way, memory_order_relaxed), 0) &&
+	    regs->rip == site->address)
+		calls_way_out(site, regs, thread);
 	running_end(thread, error, NULL);
 	return way_on;
 }

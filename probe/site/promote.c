@@ -86,17 +86,24 @@ int promote_check(const struct x86_insn *insn, enum ep_plan asked)
 
 /* ---- making it ready ----------------------------------------------------------------------- */
 
+static bool only_counts(const struct probe_site *site, const struct probe_list *list)
+{
+	return list && list->count == 1 && !probe_is_called(list->probes[0]) &&
+	       (site->flags & SITE_COUNTER_LENT) && list->probes[0]->counter == site->counter;
+}
+
 /* The least that does for the probes of @site. */
 static enum probe_jump_kind kind_for(const struct probe_site *site)
 {
 	const struct probe_list *list = atomic_load(&site->probes);
 	bool vector = false, follows = false;
 
-	if (site->guard && (!list || !list->count))
-		return PROBE_JUMP_SILENT;
-	if (list && list->count == 1 && !probe_is_called(list->probes[0]) &&
-	    (site->flags & SITE_COUNTER_LENT) && list->probes[0]->counter == site->counter)
-		return PROBE_JUMP_COUNT;
+	if (atomic_load(&site->way) == WAY_NONE) {
+		if (site->guard && (!list || !list->count))
+			return PROBE_JUMP_SILENT;
+		if (only_counts(site, list))
+			return PROBE_JUMP_COUNT;
+	}
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		follows |= list->probes[i]->follows;
 		vector |= !list->probes[i]->general_only;

@@ -89,6 +89,14 @@ enum site_state {
 	SITE_UNCLEAR,  /* armed, in generated code that may have been replaced: never written to */
 };
 
+/* What a site is to functions whose calls are followed by their ways out: see ways.h. */
+enum site_way {
+	WAY_NONE,
+	WAY_RET,
+	WAY_JUMP,    /* to another function */
+	WAY_JUMP_IF, /* if the flags say so */
+};
+
 /* What there is of a site, beyond its state. Read and changed under the engine's lock only. */
 enum site_flag {
 	SITE_HAS_OP = 1 << 0,	    /* .op is valid */
@@ -131,6 +139,11 @@ struct probe_site {
 	   call when it returns. */
 	uint64_t body;
 	const uint8_t *leave;
+	bool is_left_alone; /* its return address: its ways out are probed, these: */
+	uint32_t way_count;
+	struct probe_site **ways;
+	_Atomic uint8_t way;  /* enum site_way: what it is itself */
+	uint32_t way_uses;    /* to how many functions */
 	uint32_t counter;     /* for the detour that only counts; COUNTERS_NONE: not yet */
 	struct x86_insn insn; /* with the original bytes (G7) */
 };

@@ -26,10 +26,11 @@ struct record {
 	uint64_t expected; /* what lies there while it runs */
 	struct probe_site *site;
 	struct ep_probe *probe;
-	uint64_t serial; /* of the probe */
-	uint64_t hit;	 /* which of the thread's: several probes may stand there */
-	uint16_t state;	 /* enum record_state */
-	bool is_chained; /* it ends with another call, which has gone on in it */
+	uint64_t serial;  /* of the probe */
+	uint64_t hit;	  /* which of the thread's: several probes may stand there */
+	uint16_t state;	  /* enum record_state */
+	bool is_in_place; /* its return address is where its caller has put it */
+	bool is_chained;  /* it ends with another call, which has gone on in it */
 	struct ep_call call;
 };
 
