@@ -11,9 +11,9 @@
 
 #include "probe/image/callers.h"
 #include "probe/site/running.h"
-#include "probe/site/ways.h"
 #include "probe/thread/counters.h"
 #include "sys/memory.h"
+#include "x86/condition.h"
 
 #define CHAIN_MAX 64u /* calls that end with the same return: functions that go on in another one */
 #define LOOKS_MAX 64u /* records that are looked at, in vain, in one hit */
@@ -306,6 +306,12 @@ EP_TRAP_PATH static void end_all(struct records *records, uint64_t stack, uint64
 	}
 }
 
+EP_TRAP_PATH static bool is_taken(const struct probe_site *site, const struct ep_regs *regs)
+{
+	return atomic_load_explicit(&site->way, memory_order_relaxed) != WAY_JUMP_IF ||
+	       x86_condition(site->insn.opcode & 15u, regs->rflags);
+}
+
 /* At a `ret` the program sees what its caller will find; at a jump nothing has been returned yet. */
 EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
 				struct probe_thread *thread)
@@ -315,7 +321,7 @@ EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
 	struct record *record = records ? find(records, regs->rsp) : NULL;
 	uint64_t rip = regs->rip, rsp = regs->rsp, hit = record ? record->hit : 0;
 
-	if (!record || !ways_is_taken(site, regs))
+	if (!record || !is_taken(site, regs))
 		return;
 	while (record && record->is_in_place && record->hit == hit) {
 		end_above(records, record, thread);

@@ -5,7 +5,6 @@
 
 #include "probe/image/exits.h"
 #include "probe/site/sites.h"
-#include "x86/condition.h"
 
 /* 0: @exits can be watched, or need not be. */
 static int check(const struct exits *exits)
@@ -108,10 +107,4 @@ int ways_open(struct probe_site *site, enum ep_plan asked)
 		ways_close(site);
 	free(exits);
 	return error;
-}
-
-EP_TRAP_PATH bool ways_is_taken(const struct probe_site *site, const struct ep_regs *regs)
-{
-	return atomic_load_explicit(&site->way, memory_order_relaxed) != WAY_JUMP_IF ||
-	       x86_condition(site->insn.opcode & 15u, regs->rflags);
 }

@@ -24,7 +24,4 @@ void ways_close(struct probe_site *site);
 /** As ways_open(), but nothing is armed. @ret: why the return address stays, NULL: it does not. */
 int ways_check(uint64_t address, const char **ret);
 
-/** Is the thread, which has come to the way out @site with @regs, about to leave? TRAP_PATH. */
-EP_TRAP_PATH bool ways_is_taken(const struct probe_site *site, const struct ep_regs *regs);
-
 #endif
