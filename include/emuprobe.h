@@ -309,6 +309,9 @@ struct ep_info {
 	char symbol[192]; /* nearest symbol at or below the address, "" where none is known */
 	char insn[96];	  /* the instruction, disassembled */
 	uint64_t returns, unwound, abandoned; /* see struct ep_counts */
+	/* Of a function that uses its return address: how many instructions are probed to see its calls
+	   end. 0: it finds the address of a stub of the engine as its return address. */
+	uint64_t ways_out;
 };
 
 /**

@@ -11,6 +11,7 @@
 #include "probe/guest/host.h"
 #include "probe/image/place.h"
 #include "probe/site/plan.h"
+#include "probe/site/ways.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
 
@@ -57,6 +58,7 @@ static void read_probe(struct ep_probe *probe, struct ep_info *ret)
 	ret->returns = __atomic_load_n(&counts->returns, __ATOMIC_RELAXED) +
 		       counters_sum(probe->return_counter);
 	ret->unwound = __atomic_load_n(&counts->unwound, __ATOMIC_RELAXED);
+	ret->ways_out = probe->site->way_count;
 	ret->abandoned = __atomic_load_n(&counts->abandoned, __ATOMIC_RELAXED);
 	engine_hold_objects(describe, &description);
 }
@@ -94,6 +96,8 @@ static int check(uint64_t address, const struct ep_options *asked, struct ep_inf
 	}
 	if (!error)
 		plan_foresee(&insn, options.plan, &choice);
+	if (!error && options_follow(&options))
+		error = ways_check(address, &info->ways_out);
 	info->plan = error ? EP_PLAN_REFUSED : choice.plan;
 	info->reason = error ? -error : choice.reason;
 	return error;

@@ -21,7 +21,7 @@ static int check(const struct exits *exits)
 	return 0;
 }
 
-int ways_check(uint64_t address, const char **ret)
+int ways_check(uint64_t address, uint64_t *ret)
 {
 	struct exits *exits = malloc(sizeof(*exits));
 	int error = exits ? exits_find(address, exits) : -EP_NO_MEMORY;
@@ -29,7 +29,7 @@ int ways_check(uint64_t address, const char **ret)
 	if (!error)
 		error = check(exits);
 	if (!error)
-		*ret = exits->reading ? exits_reading_text(exits->reading) : NULL;
+		*ret = exits->reading ? exits->count : 0;
 	free(exits);
 	return error;
 }

@@ -21,7 +21,7 @@ int ways_open(struct probe_site *site, enum ep_plan asked);
 /** The last of these is removed. Context: engine lock held. */
 void ways_close(struct probe_site *site);
 
-/** As ways_open(), but nothing is armed. @ret: why the return address stays, NULL: it does not. */
-int ways_check(uint64_t address, const char **ret);
+/** As ways_open(), but nothing is armed. @ret: how many ways out would be. */
+int ways_check(uint64_t address, uint64_t *ret);
 
 #endif
