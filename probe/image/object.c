@@ -41,6 +41,12 @@ void objects_read_extent(struct objects_object *object)
 	}
 }
 
+/* A size may be so large that the sum wraps. */
+static uint64_t end_of(uint64_t start, uint64_t size)
+{
+	return size > UINT64_MAX - start ? UINT64_MAX : start + size;
+}
+
 uint64_t objects_code_end(const struct objects_object *object, uint64_t address)
 {
 	for (size_t i = 0; i < object->phdr_count; i++) {
@@ -49,7 +55,7 @@ uint64_t objects_code_end(const struct objects_object *object, uint64_t address)
 
 		if (phdr->p_type == PT_LOAD && (phdr->p_flags & PF_X) &&
 		    address - start < phdr->p_filesz)
-			return start + phdr->p_filesz;
+			return end_of(start, phdr->p_filesz);
 	}
 	return 0;
 }

@@ -264,6 +264,19 @@ Test(objects, a_function_ends_with_its_segment)
 	made_deinit(&made);
 }
 
+/* Of a file, whose end is not where it says. */
+Test(objects, a_segment_may_claim_to_reach_around_all_memory)
+{
+	struct made made;
+	uint64_t address;
+
+	made_init(&made);
+	address = made.object.base + 0x100;
+	made.phdrs[LOAD].p_filesz = -0x1000ul;
+	cr_expect_gt(objects_code_end(&made.object, address), address);
+	made_deinit(&made);
+}
+
 /* In no segment, behind its end, and across it. */
 Test(objects, tables_that_are_nowhere_are_empty)
 {
