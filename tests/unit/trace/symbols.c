@@ -91,7 +91,7 @@ Test(trace_symbols, name_where_a_call_returns_to, .init = setup)
 /* Even if what has been there was mapped again somewhere else. */
 Test(trace_symbols, are_those_of_their_time, .init = setup)
 {
-	uint64_t address = symbols_caller(), page = address & ~4095ul, times[4];
+	uint64_t address = symbols_caller(), page = address & ~4095ul, times[5];
 
 	times[0] = now();
 	trace_objects_loaded(&session, process, 0, UINT64_MAX);
@@ -100,11 +100,14 @@ Test(trace_symbols, are_those_of_their_time, .init = setup)
 	times[2] = now();
 	trace_objects_loaded(&session, process, 0, UINT64_MAX);
 	times[3] = now();
+	trace_objects_unloaded(&session, process, page, page + 4096);
+	times[4] = now();
 	for (int again = 0; again < 2; again++) {
 		cr_expect_str_eq(name_at(address, times[0]), "");
 		cr_expect(strstr(name_at(address, times[1]), "symbols_caller"));
 		cr_expect_str_eq(name_at(address, times[2]), "");
 		cr_expect(strstr(name_at(address, times[3]), "symbols_caller"));
+		cr_expect_str_eq(name_at(address, times[4]), "");
 	}
 }
 
