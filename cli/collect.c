@@ -326,6 +326,8 @@ bool collect_pass(struct collector *collector, bool last)
 	any = more = trace_reader_begin(&collector->reader);
 	/* Behind the snapshot: whose events are in it is known by now. */
 	learn_processes(collector);
+	if (more) /* names are copied out of the session as well */
+		set_limit(collector);
 	while (more) {
 		collector->text.used = 0;
 		more = trace_reader_next(&collector->reader, &collector->text);

@@ -144,7 +144,9 @@ static void take_symbols(struct file *file, const Elf64_Sym *table, size_t count
 			 const char *strings, uint64_t strings_size)
 {
 	file->symbols = malloc((count + 1) * sizeof(*file->symbols));
-	for (size_t i = 0; file->symbols && i < count; i++) {
+	if (!file->symbols)
+		return;
+	for (size_t i = 0; i < count; i++) {
 		const char *name = strings + table[i].st_name;
 
 		if (!is_function(&table[i]) || table[i].st_name >= strings_size || !*name)
@@ -156,8 +158,7 @@ static void take_symbols(struct file *file, const Elf64_Sym *table, size_t count
 			.rank = rank_of(&table[i], name),
 		};
 	}
-	if (file->count)
-		qsort(file->symbols, file->count, sizeof(*file->symbols), compare);
+	qsort(file->symbols, file->count, sizeof(*file->symbols), compare);
 }
 
 static void read_symbols(struct file *file, const struct reading *from, const Elf64_Shdr *sections,

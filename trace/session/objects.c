@@ -81,7 +81,7 @@ static bool read_mapping(const char *line, struct trace_object *ret)
 	if (strncmp(at, " r-xp ", 6) != 0 && strncmp(at, " --xp ", 6) != 0)
 		return false;
 	at = read_hex(at + 6, &ret->offset);
-	strcpy(ret->path, path);
+	memcpy(ret->path, path, strlen(path) + 1);
 	return *at == ' ';
 }
 
