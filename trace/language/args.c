@@ -223,8 +223,9 @@ static int parse_arg(struct trace_scanner *scanner, struct trace_arena *arena,
 	} else {
 		error = set_default_name(arena, definition->arg_count, ret);
 	}
-	if (!error)
-		error = check_unique(scanner, definition, ret->name, start);
+	if (!ret->name) /* that is the error */
+		return error;
+	error = check_unique(scanner, definition, ret->name, start);
 	if (error)
 		return error;
 	colon = trace_span_find(word, ':');
