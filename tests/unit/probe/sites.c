@@ -59,7 +59,7 @@ static struct probe_site *get_code(size_t offset)
 
 static void arm(struct probe_site *site)
 {
-	cr_assert_eq(sites_arm(&site, 1), 0);
+	cr_assert_eq(sites_arm(&site, 1, false), 0);
 }
 
 static void disarm(struct probe_site *site)
@@ -111,7 +111,7 @@ Test(sites, arms_and_restores)
 	struct probe_site *both[] = {get_code(AT), get_code(NEXT)};
 
 	for (int i = 0; i < 3; i++) {
-		cr_assert_eq(sites_arm(both, 2), 0);
+		cr_assert_eq(sites_arm(both, 2, i % 2), 0);
 		cr_assert(registry_stands(both[0]) && registry_stands(both[1]));
 		cr_assert_neq(code[AT], original[AT]);
 		cr_assert_neq(code[NEXT], original[NEXT]);
