@@ -20,7 +20,7 @@
 	EMU_SIZES(EMU_DEFINE_LOAD_FORM, name, mnemonic, write_back)                                \
 	EMU_SIZES(BINARY_MR, name, mnemonic)                                                       \
 	EMU_SIZES(BINARY_MI, name, mnemonic)                                                       \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW(name, r),                                                   \
 		[EMU_KIND_RI] = EMU_ROW(name, ri),                                                 \
 		[EMU_KIND_RM] = EMU_ROW(name, rm),                                                 \
@@ -28,15 +28,15 @@
 		[EMU_KIND_MI] = EMU_ROW(name, mi),                                                 \
 	}};
 
-BINARY(add, "add", true)
-BINARY(or, "or", true)
-BINARY(adc, "adc", true)
-BINARY(sbb, "sbb", true)
-BINARY(and, "and", true)
-BINARY(sub, "sub", true)
-BINARY(xor, "xor", true)
-BINARY(cmp, "cmp", false)
-BINARY(test, "test", false)
+BINARY(emu_add, "add", true)
+BINARY(emu_or, "or", true)
+BINARY(emu_adc, "adc", true)
+BINARY(emu_sbb, "sbb", true)
+BINARY(emu_and, "and", true)
+BINARY(emu_sub, "sub", true)
+BINARY(emu_xor, "xor", true)
+BINARY(emu_cmp, "cmp", false)
+BINARY(emu_test, "test", false)
 
 /* One operand: inc and dec keep CF, not keeps every flag, because they were loaded. */
 #define UNARY_R(type, suffix, name, mnemonic)                                                      \
@@ -65,12 +65,12 @@ BINARY(test, "test", false)
 #define UNARY(name, mnemonic)                                                                      \
 	EMU_SIZES(UNARY_R, name, mnemonic)                                                         \
 	EMU_SIZES(UNARY_M, name, mnemonic)                                                         \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW(name, r),                                                   \
 		[EMU_KIND_MR] = EMU_ROW(name, mr),                                                 \
 	}};
 
-UNARY(inc, "inc")
-UNARY(dec, "dec")
-UNARY(neg, "neg")
-UNARY(not, "not")
+UNARY(emu_inc, "inc")
+UNARY(emu_dec, "dec")
+UNARY(emu_neg, "neg")
+UNARY(emu_not, "not")

@@ -9,7 +9,7 @@
 
 #include "emu/rules.h"
 
-/* The name of one function: emu_add's register-register form for 64 bits is add_r_uint64_t. */
+/* A function's name is its operation, kind and type: emu_add_r_uint64_t adds 64-bit registers. */
 #define EMU_ROW(name, kind)                                                                        \
 	{                                                                                          \
 		name##_##kind##_uint8_t, name##_##kind##_uint16_t, name##_##kind##_uint32_t,       \

@@ -88,14 +88,14 @@ const struct emu_variants emu_lea = {{[EMU_KIND_RM] = EMU_ROW_NOT_8(lea, rm)}};
 	EXTEND_TO(uint16_t, name, from, through)                                                   \
 	EXTEND_TO(uint32_t, name, from, through)                                                   \
 	EXTEND_TO(uint64_t, name, from, through)                                                   \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW_NOT_8(name, r),                                             \
 		[EMU_KIND_RM] = EMU_ROW_NOT_8(name, rm),                                           \
 	}};
-EXTEND(movzx8, uint8_t, uint8_t)
-EXTEND(movzx16, uint16_t, uint16_t)
-EXTEND(movsx8, uint8_t, int8_t)
-EXTEND(movsx16, uint16_t, int16_t)
+EXTEND(emu_movzx8, uint8_t, uint8_t)
+EXTEND(emu_movzx16, uint16_t, uint16_t)
+EXTEND(emu_movsx8, uint8_t, int8_t)
+EXTEND(emu_movsx16, uint16_t, int16_t)
 
 /* Without REX.W it is a 32-bit mov; with 66 processors differ about how much is read. */
 EXTEND_TO(uint32_t, movsxd, uint32_t, int32_t)
@@ -237,22 +237,23 @@ const struct emu_variants emu_prefetchw = {{[EMU_KIND_MR] = {nop, nop, nop, nop}
 
 /* Every size: these have none. */
 #define FLAGS(name, expression)                                                                    \
-	EP_TRAP_PATH static bool name(const struct emu_op *op, struct ep_regs *regs)               \
+	EP_TRAP_PATH static bool name##_run(const struct emu_op *op, struct ep_regs *regs)         \
 	{                                                                                          \
 		regs->rflags = (expression);                                                       \
 		return emu_done(op, regs);                                                         \
 	}                                                                                          \
-	const struct emu_variants emu_##name = {{[EMU_KIND_R] = {name, name, name, name}}};
-FLAGS(cld, regs->rflags & ~(uint64_t)X86_DF)
-FLAGS(std, regs->rflags | X86_DF)
-FLAGS(clc, regs->rflags & ~(uint64_t)X86_CF)
-FLAGS(stc, regs->rflags | X86_CF)
-FLAGS(cmc, regs->rflags ^ X86_CF)
+	const struct emu_variants name = {                                                         \
+		{[EMU_KIND_R] = {name##_run, name##_run, name##_run, name##_run}}};
+FLAGS(emu_cld, regs->rflags & ~(uint64_t)X86_DF)
+FLAGS(emu_std, regs->rflags | X86_DF)
+FLAGS(emu_clc, regs->rflags & ~(uint64_t)X86_CF)
+FLAGS(emu_stc, regs->rflags | X86_CF)
+FLAGS(emu_cmc, regs->rflags ^ X86_CF)
 
 /* What lahf and sahf move: all status flags but OF. */
 #define AH_FLAGS ((uint64_t)(X86_SF | X86_ZF | X86_AF | X86_PF | X86_CF))
 
-FLAGS(sahf, (regs->rflags & ~AH_FLAGS) | (regs->rax >> 8 & AH_FLAGS))
+FLAGS(emu_sahf, (regs->rflags & ~AH_FLAGS) | (regs->rax >> 8 & AH_FLAGS))
 
 EP_TRAP_PATH static bool lahf(const struct emu_op *op, struct ep_regs *regs)
 {

@@ -131,12 +131,12 @@ EMU_INLINE bool signed_quotient_fits(int64_t high, uint64_t low, int64_t divisor
 	WIDE(uint16_t, "w", int16_t, name, mnemonic, fits)                                         \
 	WIDE(uint32_t, "l", int32_t, name, mnemonic, fits)                                         \
 	WIDE(uint64_t, "q", int64_t, name, mnemonic, fits)                                         \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW(name, r),                                                   \
 		[EMU_KIND_MR] = EMU_ROW(name, mr),                                                 \
 	}};
 
-WIDE_SIZES(mul, "mul", FITS_ALWAYS)
-WIDE_SIZES(imul, "imul", FITS_ALWAYS)
-WIDE_SIZES(div, "div", FITS_UNSIGNED)
-WIDE_SIZES(idiv, "idiv", FITS_SIGNED)
+WIDE_SIZES(emu_mul, "mul", FITS_ALWAYS)
+WIDE_SIZES(emu_imul, "imul", FITS_ALWAYS)
+WIDE_SIZES(emu_div, "div", FITS_UNSIGNED)
+WIDE_SIZES(emu_idiv, "idiv", FITS_SIGNED)

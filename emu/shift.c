@@ -19,20 +19,20 @@
 	EMU_SIZES(SHIFT_RI, name, mnemonic)                                                        \
 	EMU_SIZES(SHIFT_MR, name, mnemonic)                                                        \
 	EMU_SIZES(SHIFT_MI, name, mnemonic)                                                        \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW(name, r),                                                   \
 		[EMU_KIND_RI] = EMU_ROW(name, ri),                                                 \
 		[EMU_KIND_MR] = EMU_ROW(name, mr),                                                 \
 		[EMU_KIND_MI] = EMU_ROW(name, mi),                                                 \
 	}};
 
-SHIFT(rol, "rol")
-SHIFT(ror, "ror")
-SHIFT(rcl, "rcl")
-SHIFT(rcr, "rcr")
-SHIFT(shl, "shl")
-SHIFT(shr, "shr")
-SHIFT(sar, "sar")
+SHIFT(emu_rol, "rol")
+SHIFT(emu_ror, "ror")
+SHIFT(emu_rcl, "rcl")
+SHIFT(emu_rcr, "rcr")
+SHIFT(emu_shl, "shl")
+SHIFT(emu_shr, "shr")
+SHIFT(emu_sar, "sar")
 
 /* ---- bits ---------------------------------------------------------------------------------- */
 
@@ -44,7 +44,7 @@ SHIFT(sar, "sar")
 
 /*
  * A register as bit number reaches far from a memory operand, in both directions; the instruction
- * finds the place itself. An immediate stays inside the operand, in the size of which it is taken.
+ * finds the byte itself. An immediate stays inside the operand, in the size of which it is taken.
  */
 #define BIT_R	    emu_read_uint64_t(regs, op->src)
 #define BIT_I(type) (op->imm & (8 * sizeof(type) - 1))
@@ -57,17 +57,17 @@ SHIFT(sar, "sar")
 	EMU_DEFINE_MEMORY_FORM(type, suffix, name, mnemonic, mi, "r", type, BIT_I(type))
 #define BIT(name, mnemonic, write_back)                                                            \
 	NOT_8(BIT_FORMS, name, mnemonic, write_back)                                               \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW_NOT_8(name, r),                                             \
 		[EMU_KIND_RI] = EMU_ROW_NOT_8(name, ri),                                           \
 		[EMU_KIND_MR] = EMU_ROW_NOT_8(name, mr),                                           \
 		[EMU_KIND_MI] = EMU_ROW_NOT_8(name, mi),                                           \
 	}};
 
-BIT(bt, "bt", false)
-BIT(bts, "bts", true)
-BIT(btr, "btr", true)
-BIT(btc, "btc", true)
+BIT(emu_bt, "bt", false)
+BIT(emu_bts, "bts", true)
+BIT(emu_btr, "btr", true)
+BIT(emu_btc, "btc", true)
 
 #define SCAN_R(type, suffix, name, mnemonic)                                                       \
 	EMU_DEFINE_VALUE_FORM(type, suffix, name, mnemonic, r, "r", type,                          \
@@ -77,15 +77,15 @@ BIT(btc, "btc", true)
 #define SCAN(name, mnemonic)                                                                       \
 	NOT_8(SCAN_R, name, mnemonic)                                                              \
 	NOT_8(SCAN_RM, name, mnemonic)                                                             \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW_NOT_8(name, r),                                             \
 		[EMU_KIND_RM] = EMU_ROW_NOT_8(name, rm),                                           \
 	}};
 
 /* A processor without these takes them as others: here as there. */
-SCAN(popcnt, "popcnt")
-SCAN(tzcnt, "tzcnt")
-SCAN(lzcnt, "lzcnt")
+SCAN(emu_popcnt, "popcnt")
+SCAN(emu_tzcnt, "tzcnt")
+SCAN(emu_lzcnt, "lzcnt")
 
 /*
  * Of a source of 0 the destination is kept, and then all of it, even where 32 bits would clear the
@@ -117,10 +117,10 @@ SCAN(lzcnt, "lzcnt")
 	WHOLE_SCAN(uint16_t, name, mnemonic "w %[src], %w[dst]")                                   \
 	WHOLE_SCAN(uint32_t, name, mnemonic "l %[src], %k[dst]")                                   \
 	WHOLE_SCAN(uint64_t, name, mnemonic "q %[src], %q[dst]")                                   \
-	const struct emu_variants emu_##name = {{                                                  \
+	const struct emu_variants name = {{                                                        \
 		[EMU_KIND_R] = EMU_ROW_NOT_8(name, r),                                             \
 		[EMU_KIND_RM] = EMU_ROW_NOT_8(name, rm),                                           \
 	}};
 
-BIT_SCAN(bsf, "bsf")
-BIT_SCAN(bsr, "bsr")
+BIT_SCAN(emu_bsf, "bsf")
+BIT_SCAN(emu_bsr, "bsr")

@@ -22,7 +22,7 @@
 
 /* ---- boost --------------------------------------------------------------------------------- */
 
-/* Where a copy reaches what its original did; empty if there is no such place. */
+/* Where a copy reaches what its original did; empty if there is no such address. */
 static struct sys_window window_for(const struct x86_insn *insn)
 {
 	struct sys_window window = xol_code_reach(insn->address, 0);
@@ -97,7 +97,7 @@ int xol_boost_guarded(const struct x86_insn *insn, const struct xol_guard *guard
 
 /* ---- provoke ------------------------------------------------------------------------------- */
 
-/* call r/m64 is FF /2, push r/m64 is FF /6: it loads from and stores to the same places. */
+/* call r/m64 is FF /2, push r/m64 is FF /6: it loads from and stores to the same addresses. */
 static struct x86_insn push_for_call(const struct x86_insn *call)
 {
 	struct x86_insn push = *call;
@@ -108,8 +108,8 @@ static struct x86_insn push_for_call(const struct x86_insn *call)
 }
 
 /*
- * No register is free, and the operand may lie where the return address goes. So the target takes
- * that place first, then another below it, from where a `ret` goes there.
+ * No register is free, and the operand may lie where the return address goes. So the target is
+ * pushed there first, then once more below it, from where a `ret` goes there.
  */
 static int build_call_indirect(const struct x86_insn *insn, struct xol_builder *to)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A slot is built in a buffer, since its size is known only when it is done, and then copied to
- * its place through the writable mapping. Encodings come from x86/encode; here is only what the
+ * its address through the writable mapping. Encodings come from x86/encode; here is only what the
  * choice between a short and a long form depends on: the distance.
  */
 #include "fallback-xol/builder.h"
@@ -38,14 +38,17 @@ void xol_build_step(struct xol_builder *to, uint64_t rip, unsigned int state)
 	to->steps[to->step_count++] = step;
 }
 
-/* Not memcpy(): where that is to be probed as well it traps just now, and there are thousands of slots. */
+/*
+ * Not memcpy(): where that is to be probed as well it traps just now, and there are thousands of
+ * slots.
+ */
 static void copy(void *to, const void *from, size_t size)
 {
 	for (size_t i = 0; i < size; i++)
 		((uint8_t *)to)[i] = ((const uint8_t *)from)[i];
 }
 
-/* Where to write; a place that does no harm after an error. */
+/* Where to write; memory that may be written to after an error. */
 static uint8_t *room(struct xol_builder *to)
 {
 	if (to->size > XOL_CODE_MAX - PIECE_MAX) {

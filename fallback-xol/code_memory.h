@@ -53,14 +53,14 @@ int xol_code_alloc_in(struct sys_window window, uint64_t near, size_t size, size
 /**
  * Map new code memory at exactly @at; both page-aligned.
  *
- * @return   0, -EP_OUT_OF_REACH: the place is taken, or -EP_NO_MEMORY.
+ * @return   0, -EP_OUT_OF_REACH: something is mapped there, or -EP_NO_MEMORY.
  * Context:  as xol_code_alloc().
  */
 int xol_code_map(uint64_t at, size_t size, struct xol_code *ret);
 
 /**
- * Put code over what is mapped at @at, which is the engine's own: @pattern, again and again. Not to be
- * written to.
+ * Put code over what is mapped at @at, which is the engine's own: @pattern, again and again. Not to
+ * be written to.
  *
  * @size     A multiple of 256 KiB; of @pattern_size, a power of two.
  *

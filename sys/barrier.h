@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Barriers on other threads by membarrier(2): they pay, so that a hit does not. */
+/*
+ * Barriers on all threads by membarrier(2): who changes something pays for one, a hit pays nothing.
+ */
 #ifndef EMUPROBE_SYS_BARRIER_H
 #define EMUPROBE_SYS_BARRIER_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies memory of this process that may not be there, before the engine has started, too. */
+/*
+ * Copies memory of this process that may not be mapped. Works before the engine has started, too.
+ */
 #ifndef EMUPROBE_SYS_COPY_H
 #define EMUPROBE_SYS_COPY_H
 
@@ -16,8 +18,8 @@
 size_t sys_copy(uint64_t from, void *to, size_t size);
 
 /**
- * The engine has the signals of faults, or has them no longer. Until then sys_copy_all() goes the
- * long way.
+ * From now on the engine's handlers catch faults (@caught), or do so no longer. As long as they do
+ * not, sys_copy_all() has the kernel copy, which costs system calls.
  */
 void sys_copy_rely_on_faults(bool caught);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Has the program locked its memory (mlockall)? Then what is ours grows only when it has been unlocked:
- * else it would count against the program's limit, and a thread of its own could not be made any more.
+ * Has the program locked its memory (mlockall)? Then memory of the engine's is unlocked as it
+ * grows: otherwise it would count against the program's limit, and the program could not make a
+ * thread any more.
  */
 #ifndef EMUPROBE_SYS_LOCKED_H
 #define EMUPROBE_SYS_LOCKED_H
@@ -11,10 +12,13 @@
 
 #include "include/emuprobe.h"
 
-/** It calls mlockall(). Context: TRAP_PATH. */
+/** The program calls mlockall(). Context: TRAP_PATH. */
 EP_TRAP_PATH void sys_note_mlockall(void);
 
-/** Unlock [@at, @at + @size), of ours, if need be. Context: TRAP_PATH; a system call, seldom. */
+/**
+ * Unlock the engine's memory [@at, @at + @size), if the program has locked all. Context: TRAP_PATH;
+ * a system call, seldom.
+ */
 EP_TRAP_PATH void sys_unlock(uint64_t at, uint64_t size);
 
 #endif

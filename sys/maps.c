@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Code must lie near what it was copied from, so the place is chosen here and not by the kernel.
+ * Code must lie near what it was copied from, so its address is chosen here and not by the kernel.
  * Two neighbours need room to grow: the heap upwards, the main stack downwards. Space next to them
  * is taken only when there is nothing else.
  *

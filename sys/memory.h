@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Access to the program's memory that may fault. The instruction that touches it is listed in a
- * table together with the place where to go on; a fault there is no more than a failed test.
+ * Loads from and stores to the program's memory, which may fault. Each instruction that does so is
+ * listed in a table, with the address at which its thread goes on after a fault: the access fails,
+ * and the caller is told.
  */
 #ifndef EMUPROBE_SYS_MEMORY_H
 #define EMUPROBE_SYS_MEMORY_H

@@ -23,14 +23,14 @@ SYS_PROCESS_CALL int sys_getppid(void)
 	return (int)sys0(SYS_getppid);
 }
 
-/* Without a word: no handler, no destructor. */
+/* End the process at once: no exit handler and no destructor runs. */
 _Noreturn SYS_PROCESS_CALL void sys_exit(int status)
 {
 	for (;;)
 		sys1(SYS_exit_group, status);
 }
 
-/* Has process @pid no thread @tid any more? No: also where a filter forbids to ask. */
+/* Has the thread @tid of the process @pid ended? False also where a filter forbids asking. */
 SYS_PROCESS_CALL bool sys_is_dead(int pid, uint32_t tid)
 {
 	return sys3(SYS_tgkill, pid, tid, 0) == -ESRCH;

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* What this processor can do and this kernel lets programs use, of what the engine has a use for. */
+/* Features of the processor that the engine uses, as far as the kernel lets programs use them. */
 #ifndef EMUPROBE_X86_CPU_H
 #define EMUPROBE_X86_CPU_H
 
 #include <stdbool.h>
 
 /*
- * X(feature, name in EMUPROBE_MASK_CPU). A vector feature means that the kernel keeps the registers,
- * too. RSEQ is no feature of a processor: it is here because tests take it away in the same way.
+ * X(feature, name in EMUPROBE_MASK_CPU). A vector feature means that the kernel keeps the
+ * registers, too. RSEQ is no feature of a processor: it is here because tests take it away in the
+ * same way.
  */
 #define X86_CPU_FEATURES(X)                                                                        \
 	X(RDTSCP, "rdtscp")                                                                        \
@@ -35,7 +36,7 @@ bool x86_cpu_has(enum x86_cpu_feature feature);
 
 /**
  * Take away what @names lists ("avx,rdtscp"), as EMUPROBE_MASK_CPU did when the process started;
- * what one call has taken, the next gives back. For tests, before the engine starts.
+ * a call gives back what the one before has taken. For tests, before the engine starts.
  *
  * @return   NULL, or the first name that is no feature's: the others are taken away all the same.
  */

@@ -6,8 +6,8 @@
 #include "x86/insn.h"
 
 /**
- * Is it known to leave alone vector, mask, x87 and MMX registers, MXCSR and tiles? Said of the
- * commonest general instructions only; false means maybe.
+ * Does @insn certainly leave vector, mask, x87 and MMX registers, MXCSR and tiles alone? Only the
+ * commonest general instructions are known; false means that it may use them.
  * Context:  any thread.
  */
 bool x86_insn_is_general(const struct x86_insn *insn);

@@ -5,10 +5,12 @@
 
 #include "probe/site/site.h"
 
-/** The state of a new probe, whose counter is there. Context: engine lock held; nobody has it. */
+/**
+ * Set the state of a new probe that has its counter. Context: engine lock held; nobody uses it yet.
+ */
 void enable_init(struct ep_probe *probe, bool enabled);
 
-/** How many of the hits that its counter has were hits of this probe while it was enabled. */
+/** Hits of @probe while it was enabled, as far as its counter has counted them. */
 uint64_t enable_counted(struct ep_probe *probe);
 
 #endif

@@ -10,7 +10,7 @@
  *	| generation         | number, from 1 on      |
  *	+--------------------+------------------------+
  *
- * Numbers are places in chunks that are never freed, each twice as large as the one before: so a
+ * Numbers are indices into chunks that are never freed, each twice as large as the one before: so a
  * handle can be looked up, and found to be outdated, at any time. A number is used again; the same
  * handle comes back after 2^32 probes with that number.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What users have of a probe, and the probe itself. */
+/* Handles: what users of the API hold for a probe, and how the probe is found by one. */
 #ifndef EMUPROBE_PROBE_API_HANDLES_H
 #define EMUPROBE_PROBE_API_HANDLES_H
 
@@ -8,15 +8,15 @@
 /** A probe, zero but for its handle and state; NULL: no memory. Context: engine lock held. */
 struct ep_probe *handles_take(void);
 
-/** From now on @probe's handle means nothing, and it is not enabled. Context: engine lock held. */
+/** Make @probe's handle invalid, and disable @probe. Context: engine lock held. */
 void handles_revoke(struct ep_probe *probe);
 
-/** Give it back: nobody looks at it any more. Context: engine lock held. */
+/** Free @probe, which no thread looks at any more. Context: engine lock held. */
 void handles_give_back(struct ep_probe *probe);
 
 /**
- * The probe that @handle means; NULL: none, whatever is handed in. Without the lock it may be
- * removed at any time: .state then says so.
+ * The probe that @handle means; NULL: there is none; @handle may be anything. Without the lock it
+ * may be removed at any time: .state then says so.
  * Context: any, signal handlers included.
  */
 struct ep_probe *handles_find(const struct ep_probe *handle);

@@ -7,7 +7,7 @@
 
 #include "include/emuprobe.h"
 
-/** @options, which may be NULL, of another size, or nonsense. Returns 0 or -EP_INVALID. */
+/** Check and copy @options, which may be NULL or of another size. Returns 0 or -EP_INVALID. */
 int options_read(const struct ep_options *options, struct ep_options *ret);
 
 /** Are calls to be followed to their ends? */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Nothing is done to a process until its first probe: linking the library is free. From then on
- * its signals are ours (signals.c), and the places where libc would block SIGTRAP are guarded
+ * its signals are ours (signals.c), and the calls by which libc would block SIGTRAP are guarded
  * (probe/guard/).
  */
 #include "probe/engine/engine.h"

@@ -15,8 +15,8 @@ void engine_lock(void);
 void engine_unlock(void);
 
 /**
- * What this thread does from now on is not the program's doing, and no signal interrupts it; as
- * under the lock, but others may go on.
+ * From now on probes that this thread reaches are passed uncounted, and no signal interrupts it: as
+ * under the lock, but other threads are not excluded.
  *
  * @return   For engine_resume().
  * Context:  any thread without the lock.
@@ -24,10 +24,13 @@ void engine_unlock(void);
 uint64_t engine_pause(void);
 void engine_resume(uint64_t paused);
 
-/** The same for a thread that had no record when it took the lock. Context: lock held. */
+/**
+ * Note in the thread's record, which may be newer than the lock, that it is ours. Context: lock
+ * held.
+ */
 void engine_tell_depth(void);
 
-/** False: there is no memory to be told of forks. Context: lock held. */
+/** Is the engine told of forks? False: there was no memory for that. Context: lock held. */
 bool engine_watches_forks(void);
 
 #endif

@@ -16,8 +16,8 @@
  *
  * Signals may come at every instruction but while guard_work() runs. What the program then sees is
  * made by guard_view(), by the labels: the registers are still those of the program, or they are
- * in the frame, to which RBX points. To an unwinder this is a signal frame whose caller is the
- * program at the call.
+ * in the frame, to which RBX points. An unwinder takes the frame for a signal frame, whose
+ * caller is the program at the call.
  */
 #include <asm/unistd.h>
 

@@ -9,7 +9,7 @@
 #include "fallback-xol/guarded.h"
 #include "probe/image/objects.h"
 
-/** By its number: must a call be guarded? For a copy to look at. [XOL_GUARD_NUMBERS] */
+/** [XOL_GUARD_NUMBERS], by a call's number: 1 if it must be guarded. Copies of calls look at it. */
 const uint8_t *guard_numbers(void);
 
 enum guard_number {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Keeps SIGTRAP unblocked and handled, also where libc asks the kernel by itself. */
+/* Finds the system calls that could block SIGTRAP or take it away, and puts guards on them. */
 #ifndef EMUPROBE_PROBE_GUARD_SCAN_H
 #define EMUPROBE_PROBE_GUARD_SCAN_H
 
@@ -34,7 +34,7 @@ void guard_forget(const struct objects_object *object);
  */
 int guard_gap(void);
 
-/** How many there are. */
+/** How many calls are guarded. */
 size_t guard_count(void);
 
 #endif

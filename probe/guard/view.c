@@ -107,7 +107,7 @@ EP_TRAP_PATH static void view_done(struct ep_regs *regs, struct guard_view *ret)
 
 	if (regs->rip == at(guard_done_moved))
 		regs->rsp += GUARD_ROOM;
-	ret->place = GUARD_BEHIND;
+	ret->found = GUARD_BEHIND;
 	ret->resume = regs->rcx;
 	if (xol_origin(regs->rcx, &origin))
 		regs->rip = regs->rcx = origin.address;
@@ -118,7 +118,7 @@ EP_TRAP_PATH static void view_behind(struct ep_regs *regs, uint64_t result, stru
 {
 	bool interrupted = regs->rip == at(guard_waited) && result == (uint64_t)-EINTR;
 
-	ret->place = interrupted ? GUARD_WAITED : GUARD_BEHIND;
+	ret->found = interrupted ? GUARD_WAITED : GUARD_BEHIND;
 	ret->resume = *(const uint64_t *)(ret->frame->data + GUARDED_DONE);
 	show_behind(regs, ret->frame, result);
 }
@@ -212,11 +212,11 @@ EP_TRAP_PATH bool guard_view(struct ep_regs *regs, struct guard_view *ret)
 {
 	uint64_t rip = regs->rip;
 
-	*ret = (struct guard_view){.place = GUARD_IN_FRONT};
+	*ret = (struct guard_view){.found = GUARD_IN_FRONT};
 	if (!is_in_entry(rip)) {
 		ret->frame = frame_of_caller(regs);
 		if (!ret->frame || ret->frame->state == GUARD_WORKING) {
-			ret->place = GUARD_NOWHERE;
+			ret->found = GUARD_NOWHERE;
 			ret->frame = NULL;
 			return false;
 		}
@@ -230,7 +230,7 @@ EP_TRAP_PATH bool guard_view(struct ep_regs *regs, struct guard_view *ret)
 	} else {
 		view_middle(regs, ret);
 	}
-	if (ret->place == GUARD_IN_FRONT)
+	if (ret->found == GUARD_IN_FRONT)
 		ret->resume = regs->rip;
 	return true;
 }

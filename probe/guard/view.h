@@ -10,7 +10,7 @@
 #include "probe/guard/frame.h"
 
 /* Where a signal has found a thread. */
-enum guard_place {
+enum guard_found {
 	GUARD_NOWHERE,	/* not in a guarded call */
 	GUARD_IN_FRONT, /* of the call; nothing has been done */
 	GUARD_WAITED,	/* in a wait, which it has ended */
@@ -18,7 +18,7 @@ enum guard_place {
 };
 
 struct guard_view {
-	enum guard_place place;
+	enum guard_found found;
 	uint64_t resume;	   /* where a thread with the registers as shown goes on */
 	struct guard_frame *frame; /* NULL: left already, or not yet filled */
 };

@@ -9,7 +9,7 @@
 #include "probe/thread/thread.h"
 
 /**
- * What is kept of the caller, if it is a guest; as it inherited it, at first.
+ * The caller's own mask and actions, if it is a guest: at first those that it has inherited.
  *
  * @return   NULL: it is not.
  * Context:  TRAP_PATH; a system call.

@@ -314,7 +314,7 @@ EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, si
 	return ret;
 }
 
-/* We may have been hinted at something in vain, having another signal already. */
+/* Hints that came to this thread while it took another signal: give them to other threads. */
 EP_TRAP_PATH static void pass_on(void)
 {
 	for (uint64_t left = process_pending; left; left &= left - 1) {

@@ -16,19 +16,25 @@ struct guard_frame;
 /** Those of SIGNALS_OWNED that the calling thread blocks. Context: TRAP_PATH. */
 EP_TRAP_PATH uint64_t masks_blocked(void);
 
-/** What is pending stays so until masks_redeliver(). Context: TRAP_PATH. */
+/**
+ * Set which of our signals the calling thread blocks. What is kept and not blocked any more arrives
+ * at the next masks_redeliver().
+ * Context:  TRAP_PATH.
+ */
 EP_TRAP_PATH void masks_set_blocked(uint64_t blocked);
 
 /**
- * The same for a mask that was found in the kernel. If it is that of a signal handler which was
- * running then, it ends with that handler, unseen by us.
+ * The same for a mask that the engine has found in the kernel at its start. It may be that of a
+ * signal handler that was running then: such a mask ends with the handler, and we do not see it
+ * end.
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH void masks_adopt(uint64_t blocked);
 
 /**
- * The thread has raised @sig, which it blocks. True: it does not really, that was from
- * masks_adopt(), and is forgotten. Else it dies.
+ * The thread has raised the fault @sig, which it blocks. Did the block come from masks_adopt()?
+ * Then it is forgotten, and the signal can be delivered. Else the thread dies, as it would without
+ * us.
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH bool masks_forget_adopted(int sig);
@@ -40,10 +46,10 @@ EP_TRAP_PATH bool masks_forget_adopted(int sig);
  */
 EP_TRAP_PATH void masks_keep(int sig, const siginfo_t *info);
 
-/** Was this sent by masks_keep() in another thread, to have something kept looked at? */
+/** Is this a hint of masks_keep() in another thread: look at what is kept for the process? */
 EP_TRAP_PATH bool masks_is_hint(const siginfo_t *info);
 
-/** Then look at it. Context: TRAP_PATH; as masks_redeliver(). */
+/** A hint has come: take what this thread wants. Context: TRAP_PATH; as masks_redeliver(). */
 EP_TRAP_PATH void masks_take_hint(void);
 
 /** A handler of the program's is about to be called. Context: TRAP_PATH. */
@@ -58,8 +64,8 @@ struct masks_left {
 };
 
 /**
- * A handler is about to be called, and may never return: nothing that lies on the stack is known
- * any more, until it does, and the thread goes on where it was.
+ * A handler of the program's is about to be called, and may never return: forget what is kept of
+ * this thread on its stack. masks_come_back() restores it when the handler has returned.
  *
  * Context:  TRAP_PATH; with the program's signals blocked.
  */
@@ -82,8 +88,8 @@ EP_TRAP_PATH void masks_redeliver(void);
 EP_TRAP_PATH void masks_send(uint64_t set);
 
 /**
- * Our handler for @sig has interrupted something that may not be: let it come again when the
- * interrupted code, whose mask is @mask, opens its signals.
+ * Our handler for @sig has interrupted code that must not be interrupted: let the signal come again
+ * when that code, whose mask is @mask, opens its signals.
  * Context:  TRAP_PATH; in our handler.
  */
 EP_TRAP_PATH void masks_defer(int sig, siginfo_t *info, uint64_t *mask);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the program has registered for membarrier(2); the engine's registration is not its. */
+/*
+ * What the program has registered for with membarrier(2): it must not see the engine's
+ * registration.
+ */
 #ifndef EMUPROBE_PROBE_GUEST_MEMBARRIER_H
 #define EMUPROBE_PROBE_GUEST_MEMBARRIER_H
 
@@ -7,7 +10,9 @@
 
 #include "include/emuprobe.h"
 
-/** Ask the kernel what the program has. Context: before the engine registers itself. */
+/**
+ * Ask the kernel what the program has registered for. Context: before the engine registers itself.
+ */
 void membarrier_look(void);
 
 /**

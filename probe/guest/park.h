@@ -11,7 +11,7 @@
 /**
  * Call @action while all other threads stand still with SIGTRAP unblocked, which it stays. They
  * may hold any lock, so @action may make system calls and nothing else. A system call that they
- * were waiting in may end with EINTR. Alone in the process, nothing is done but @action.
+ * were waiting in may end with EINTR. In a process of one thread @action is called, and no more.
  *
  * @return   0; -EP_SIGNALS_BLOCKED: some thread could not be made to unblock SIGTRAP, or
  *           -EP_UNSUPPORTED: the threads cannot be listed. Then @action was not called.

@@ -5,7 +5,9 @@
 #ifndef EMUPROBE_PROBE_GUEST_SANDBOX_H
 #define EMUPROBE_PROBE_GUEST_SANDBOX_H
 
-/* Where gregs are in the kernel's ucontext, and what else leave.S needs; sandbox.c compares them. */
+/*
+ * Where gregs are in the kernel's ucontext, and what else leave.S needs; sandbox.c compares them.
+ */
 #define SANDBOX_GREGS	40 /* in ucontext_t */
 #define SANDBOX_FPREGS	(SANDBOX_GREGS + 184)
 #define SANDBOX_SIGMASK (SANDBOX_GREGS + 256)
@@ -20,10 +22,10 @@
 
 /**
  * The program is about to put the filter at @address (a struct sock_fprog of its own) in force: if
- * it refuses the return from a signal handler, sandbox_return() does without from now on; threads get
- * no stack of ours any more where it refuses that.
+ * it refuses the return from a signal handler, sandbox_return() does without from now on; if it
+ * refuses sigaltstack(), threads get no stack of ours any more.
  *
- * Context:  TRAP_PATH; any thread. Nothing that is at @address can do harm.
+ * Context:  TRAP_PATH; any thread. @address may be invalid.
  * Cost:     some nanoseconds for each instruction of the filter that runs.
  */
 EP_TRAP_PATH void sandbox_filter(uint64_t address);
@@ -40,8 +42,8 @@ void sandbox_forbids_return(void);
 EP_TRAP_PATH void sandbox_return(ucontext_t *context);
 
 /**
- * Was the thread in sandbox_return(), with the program's signals open again? Then @regs become those
- * that it was about to have.
+ * Was the thread in sandbox_return(), with the program's signals open again? Then @regs become
+ * those that it was about to have.
  *
  * Context:  TRAP_PATH; in a signal handler of the thread itself.
  */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The signals that the engine needs: ours in the kernel, the program's in its own eyes.
+ * Takes over the signals that the engine needs: their handlers in the kernel are ours, and the
+ * program is shown those that it has set.
  */
 #ifndef EMUPROBE_PROBE_GUEST_SIGNALS_H
 #define EMUPROBE_PROBE_GUEST_SIGNALS_H
@@ -13,8 +14,8 @@
 #include "include/emuprobe.h"
 #include "probe/thread/owned.h"
 
-/* What waits while our handlers run. Not SIGSYS: a filter may raise it in a call that we make for the
-   program, and it kills who blocks it. */
+/* Blocked while our handlers run. Not SIGSYS: a filter may raise it in a call that we make for the
+   program, and a thread that blocks it is killed. */
 #define SIGNALS_HELD (~(SIGNALS_OWNED | SIGNALS_BIT(SIGSYS)))
 
 typedef void (*signals_handler)(int sig, siginfo_t *info, void *ucontext);

@@ -84,7 +84,7 @@ static bool is_blocked(void)
 	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/task", O_RDONLY | O_DIRECTORY | O_CLOEXEC,
 		       0);
 
-	bool is_whole = true; /* threads that cannot be listed are not none */
+	bool is_whole = true; /* false: there may be threads that were not listed */
 
 	blocking = 0;
 	for (int round = 0; fd >= 0 && round < ROUNDS_MAX; round++) {

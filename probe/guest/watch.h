@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Whether a trap would be served: what happens behind the guards' backs. */
+/* Would a trap be served now? Looks for what has changed without a guard noticing. */
 #ifndef EMUPROBE_PROBE_GUEST_WATCH_H
 #define EMUPROBE_PROBE_GUEST_WATCH_H
 

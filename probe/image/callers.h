@@ -18,20 +18,19 @@
 int callers_start(void);
 
 /**
- * Objects were loaded or unloaded: look again, if anybody has begun. Without memory for that no caller
- * can be unwound.
+ * Objects were loaded or unloaded: look again, if anybody has begun. Without memory for that no
+ * caller can be unwound.
  * Context:  engine lock held. Some microseconds an object.
  */
 void callers_refresh(void);
 
 /**
- * Is @address, where a call returns to, in the code of a loaded object that says how to unwind there?
- * It is looked up as unwinders do, by the byte in front of it: that of the call. Of the vDSO, of
- * objects without a table of FDEs (.eh_frame_hdr), and of memory that belongs to no object it
- * is not.
+ * Is @address, where a call returns to, in the code of a loaded object that says how to unwind
+ * there? It is looked up as unwinders do, by the byte in front of it: that of the call. False for
+ * the vDSO, for objects without a table of FDEs (.eh_frame_hdr), and for memory of no object.
  *
- * Context:  TRAP_PATH: any thread, while objects come and go. No system call; 70 ns, or some hundred
- *           where nobody has asked of that object lately.
+ * Context:  TRAP_PATH: any thread, while objects come and go. No system call; 70 ns, or some
+ *           hundred where nobody has asked of that object lately.
  */
 EP_TRAP_PATH bool callers_can_be_unwound(uint64_t address);
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Every size and offset in an object file may be a lie, and a check that is written anew for each of
- * them is forgotten for one. So there is one place that knows where the bytes end. A failure moves
- * the cursor to the end: loops that ask whether something is left end by themselves.
+ * Every size and offset in an object file may be a lie, and a check that is written anew for each
+ * of them is forgotten for one. So this file alone knows where the bytes end. A failure moves the
+ * cursor to the end: loops that ask whether something is left end by themselves.
  */
 #include "probe/image/cursor.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads numbers and strings out of bytes that nobody vouches for, and never beyond their end.
- * Failure is sticky: what is read after it is 0, so that it is asked for once, at the end.
+ * Reads numbers and strings out of bytes that may be anything, and never beyond their end. After a
+ * failure all that is read is 0, so the caller asks once, at the end, whether there was one.
  */
 #ifndef EMUPROBE_PROBE_IMAGE_CURSOR_H
 #define EMUPROBE_PROBE_IMAGE_CURSOR_H
@@ -38,10 +38,12 @@ void cursor_copy(struct cursor *cursor, void *to, size_t size);
 
 void cursor_skip(struct cursor *cursor, uint64_t size);
 
-/** The next @size bytes, or as many as there are, as a cursor of their own; they are not skipped. */
+/**
+ * The next @size bytes, or as many as there are, as a cursor of their own; they are not skipped.
+ */
 struct cursor cursor_head(const struct cursor *cursor, uint64_t size);
 
-/** What is there is not what it should be. */
+/** Fail: what was read is not what it should be. */
 void cursor_fail(struct cursor *cursor);
 
 /** How many bytes are left; none after a failure. */

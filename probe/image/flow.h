@@ -29,8 +29,8 @@ int flow_region(const struct x86_insn *insn, struct flow_region *ret);
 int flow_region_straight(const struct x86_insn *insn, struct flow_region *ret);
 
 /**
- * Will the status flags be replaced, and by no road be read before, once the region is entered at
- * its first instruction?
+ * Are the status flags replaced before anything reads them, on each path that begins at the
+ * region's first instruction?
  * Context:  engine lock held.
  */
 bool flow_flags_are_dead(const struct flow_region *region);

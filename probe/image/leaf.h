@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a handler does, as far as its code tells. */
+/* Does a handler use vector registers? Its code is read to find out. */
 #ifndef EMUPROBE_PROBE_IMAGE_LEAF_H
 #define EMUPROBE_PROBE_IMAGE_LEAF_H
 
@@ -7,10 +7,9 @@
 #include <stdint.h>
 
 /**
- * Is @function, with all that it calls, sure to leave alone everything but general registers? Only
- * what calls nothing outside of its own object can be seen through: no calls through pointers, and
- * so none by way of a PLT, nothing but push, pop, add and sub of
- * constants on the stack pointer; 256 instructions at most.
+ * Does @function, with all that it calls, certainly use general registers only? False for code that
+ * cannot be followed: with calls through pointers, and so by way of a PLT; where anything but push,
+ * pop, and add and sub of constants changes the stack pointer; beyond 256 instructions.
  *
  * Context:  engine lock held. Some 50 ns an instruction; the last answer is remembered.
  */

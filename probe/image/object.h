@@ -62,7 +62,6 @@ struct objects_object {
 /** Where the executable segment ends that holds @address; 0: none does. */
 uint64_t objects_code_end(const struct objects_object *object, uint64_t address);
 
-
 /** How many functions start at or below @address. */
 size_t objects_count_up_to(const struct objects_object *object, uint64_t address);
 

@@ -9,7 +9,10 @@
 
 typedef bool (*original_reader)(uint64_t address, uint8_t *ret, size_t size);
 
-/** Who changes text says how to read what stood there. Context: engine lock held. */
+/**
+ * Set what original_read() calls: who changes text knows what stood there. Context: engine lock
+ * held.
+ */
 void original_set_reader(original_reader reader);
 
 /**

@@ -9,7 +9,7 @@
 /**
  * Decode the instruction at @address, as it was before any probe, having made sure that one begins
  * there: by decoding its function from the start, where anything knows the start. In memory that
- * belongs to no object (generated code) the caller's word is taken.
+ * belongs to no object (generated code) the caller is believed.
  *
  * @return   0, or -EP_NOT_EXECUTABLE, -EP_NOT_AN_INSN, -EP_UNDECODABLE, -EP_NO_FUNCTION,
  *           -EP_FORBIDDEN, -EP_VDSO, -EP_RSEQ, -EP_FOREIGN_INT3, -EP_NO_MEMORY.

@@ -26,9 +26,9 @@ struct patch_byte {
 size_t patch_write(struct patch_byte *bytes, size_t count);
 
 /**
- * Write whole jumps, say, where nobody executes these bytes or what stands between them until it is
- * done: the caller knows that no other process runs in this memory; that no other thread does is
- * looked at here. All bytes of a page are written by one system call, or none of them.
+ * Write bytes, of whole jumps for instance, which nobody executes, nor what stands between them,
+ * until all are written. The caller knows that no other process runs in this memory; whether there
+ * are other threads is looked at here. All bytes of a page are written by one system call, or none of them.
  *
  * @return   How many were not written, as their .error says.
  * Context:  engine lock held. Some microseconds a page, and 30 us in all.

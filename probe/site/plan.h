@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Chooses how a thread gets past a probed instruction. The only file that knows both ways. */
+/* Chooses how a thread gets past a probed instruction. Alone sees emu/ and boost.h. */
 #ifndef EMUPROBE_PROBE_SITE_PLAN_H
 #define EMUPROBE_PROBE_SITE_PLAN_H
 
 #include "probe/site/site.h"
 
-/* What was chosen for whom, and why nothing better. */
+/* The plan that was chosen, and why no better one. */
 struct plan_choice {
 	enum ep_plan plan;
 	int reason; /* positive error code, 0: none */
 };
 
 /**
- * What @asked means for @insn.
+ * Choose the plan for @insn of which @asked, which may leave the choice to us, permits the best.
  *
  * @return   0, -EP_NOT_EMULATED, -EP_NOT_BOOSTED, -EP_NO_PLAN.
  * Context:  any thread; allocates nothing.

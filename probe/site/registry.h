@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Address -> site. Wait-free in a trap; writers hold the engine's lock. */
+/* Finds the site of an address: wait-free, in a trap too. Who adds one holds the engine's lock. */
 #ifndef EMUPROBE_PROBE_SITE_REGISTRY_H
 #define EMUPROBE_PROBE_SITE_REGISTRY_H
 
@@ -8,6 +8,8 @@
 #include "probe/site/site.h"
 
 /**
+ * The site at @address, armed or not.
+ *
  * @return   NULL: no site was ever there.
  * Context:  TRAP_PATH; wait-free.
  */

@@ -9,9 +9,9 @@
  *	| generation  | number of the change | live | never | changing | enabled |   and .base
  *	+-------------+----------------------+------+-------+----------+---------+
  *
- * What .base means, and why there is a state "changing", is in probe/api/enable.c. With each change
- * the word differs from all that were there before, so that nobody goes on with what he has read
- * when it is not true any more. A hit looks at one bit of the first word.
+ * What .base means, and why there is a state "changing", is in probe/api/enable.c. Each change
+ * gives the first word a value that it never had before: so a compare-and-swap fails if there was
+ * any change since the word was read. A hit looks at one bit of the first word.
  */
 #ifndef EMUPROBE_PROBE_SITE_STATE_H
 #define EMUPROBE_PROBE_SITE_STATE_H

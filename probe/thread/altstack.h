@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Where our signal handlers run: on a stack of ours; and the one that the program has set. */
+/*
+ * Alternate signal stacks: ours, on which our handlers run, and the one that the program has set.
+ */
 #ifndef EMUPROBE_PROBE_THREAD_ALTSTACK_H
 #define EMUPROBE_PROBE_THREAD_ALTSTACK_H
 
@@ -16,29 +18,32 @@
 void altstack_enable(void);
 
 /**
- * Give the calling thread a stack, if it has none yet. Not while it is on one of the program's: then
- * it stays without.
- * Context:  TRAP_PATH; not in a process that shares its parent's memory; some system calls, once. A handler must call altstack_leave() after it.
+ * Give the calling thread a stack, if it has none yet. Not while it is on one of the program's:
+ * then it stays without.
+ * Context:  TRAP_PATH; not in a process that shares its parent's memory; some system calls, once. A
+ *           handler must call altstack_leave() after it.
  */
 EP_TRAP_PATH void altstack_install(void);
 
 /** No more threads get one: a sandbox forbids what that takes. Context: TRAP_PATH. */
 EP_TRAP_PATH void altstack_stop(void);
 
-/** Has it none, and could have one? Context: TRAP_PATH. */
+/** Has the calling thread none of ours, though it could have one? Context: TRAP_PATH. */
 EP_TRAP_PATH bool altstack_is_missing(void);
 
-/** Has it one? Context: TRAP_PATH. */
+/** Has the calling thread one of ours? Context: TRAP_PATH. */
 EP_TRAP_PATH bool altstack_is_ours(void);
 
 /**
- * Must sigaltstack() be performed by us, since the kernel knows our stack? For a child of vfork() that
- * is so if it only asks: what it sets is for itself.
+ * Must sigaltstack() be performed by us, since the kernel knows our stack? For a child of vfork()
+ * that is so if it only asks: what it sets is for itself.
  * Context:  TRAP_PATH; two system calls.
  */
 EP_TRAP_PATH bool altstack_is_hidden(bool changes);
 
-/** Is @rsp on our stack: in a handler of ours whose frame has not been moved? Context: TRAP_PATH. */
+/**
+ * Is @rsp on our stack: in a handler of ours whose frame has not been moved? Context: TRAP_PATH.
+ */
 EP_TRAP_PATH bool altstack_is_used(uint64_t rsp);
 
 /** Is @rsp on the stack that the program has set in this thread? Context: TRAP_PATH. */
@@ -64,16 +69,18 @@ EP_TRAP_PATH enum altstack_moved altstack_move(bool on_stack, const ucontext_t *
 /**
  * Let @context show the program's stack while its handler runs.
  *
- * @return   false: it does already, and altstack_take() must not be called.
+ * @return   false: it shows that already, and altstack_take() must not be called.
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH bool altstack_show(ucontext_t *context);
 
-/** What it shows after that is what the program wants; the kernel gets ours. Context: TRAP_PATH. */
+/**
+ * Afterwards: note the stack that @context shows as the program's, and put ours there. TRAP_PATH.
+ */
 EP_TRAP_PATH void altstack_take(ucontext_t *context);
 
 /**
- * rt_sigreturn() is about to set the stack that @context shows: see to it that that is ours.
+ * rt_sigreturn() is about to set the stack that @context shows: put ours there.
  * Context:  TRAP_PATH; at the end of our handler.
  */
 EP_TRAP_PATH void altstack_leave(ucontext_t *context);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Has a thread got static TLS of ours? One that libc has not made, or whose thread area is unmapped
- * already, has not; what lies below its thread pointer is anybody's.
+ * Has a thread got our static TLS? A thread that libc has not made, or whose thread area is
+ * unmapped already, has not: below its thread pointer lie other data, or nothing.
  */
 #ifndef EMUPROBE_PROBE_THREAD_AREA_H
 #define EMUPROBE_PROBE_THREAD_AREA_H
@@ -14,9 +14,9 @@
 #include "sys/memory.h"
 
 /*
- * libc gives it to each of its threads. One that was made without libc may have a thread area of its
- * own, with anything below it or nothing at all, or none; and one that ends may have unmapped its
- * own. Whatever else is in static TLS is read only where this is found.
+ * Is XOL_THREAD_MARK in each thread that libc has made. A thread that was made without libc may
+ * have a thread area with other data below it, or none, and a thread that ends may have unmapped
+ * its own. So the rest of our static TLS is read only where the mark is found.
  */
 extern __thread uint64_t probe_thread_mark;
 

@@ -21,8 +21,8 @@
 uint32_t counters_alloc(void);
 
 /**
- * Give it back.
- * Context:  engine lock held; nobody counts with it any more, or is just adding to it.
+ * Free @counter for counters_alloc().
+ * Context:  engine lock held; no thread counts with it any more, not even one that has just begun.
  */
 void counters_free(uint32_t counter);
 
@@ -31,7 +31,7 @@ void counters_free(uint32_t counter);
 /* A thread's blocks, NULL where it has none yet, or must not count. */
 extern __thread struct counters_block *counters_table[COUNTERS_GROUPS];
 
-/* The slow road of counters_add(). TRAP_PATH; a system call at a thread's first use. */
+/* The slow path of counters_add(). TRAP_PATH; a system call at a thread's first use. */
 EP_TRAP_PATH bool counters_add_slow(uint32_t counter);
 
 /**
@@ -80,7 +80,7 @@ struct counters_place counters_place(uint32_t counter);
 void counters_use_memory(ep_counter_memory alloc, void *data);
 
 /**
- * What the calling thread does is not the program's doing, until the next call with false.
+ * Until the next call with false, what the calling thread does is not counted.
  * Context:  any thread, signals blocked.
  */
 void counters_pause(bool pause);

@@ -328,7 +328,7 @@ void probe_thread_wait(bool (*removed)(const struct probe_site *site, void *data
 	for (uint32_t i = 0; i < count; i++) {
 		struct probe_thread *record = record_at(i);
 
-		/* NULL, or nobody's: being claimed now, and so after the barrier. */
+		/* Else it is only being claimed: its thread passes the site after the barrier. */
 		if (record && record->tid && record != caller)
 			wait_for(record, removed, data);
 	}

@@ -55,7 +55,7 @@ struct probe_thread {
 extern __thread struct probe_thread *probe_thread_known;
 EP_TRAP_PATH struct probe_thread *probe_thread_find(void);
 
-/** The same as it is; NULL where there is no static TLS. Context: TRAP_PATH. */
+/** probe_thread_known as it is; NULL in a thread without our static TLS. Context: TRAP_PATH. */
 static inline __attribute__((always_inline)) struct probe_thread *probe_thread_if_known(void)
 {
 	if (!probe_thread_has_area())
@@ -82,8 +82,8 @@ static inline __attribute__((always_inline)) struct probe_thread *probe_thread_s
 
 /**
  * Is the calling thread, of record @thread and with the stack pointer @rsp, inside a probe's
- * handler? Not if that one was left by a jump, out of a signal handler that interrupted it, say:
- * then the stack has shrunk to where the handler's frame cannot be any more.
+ * handler? Not if it has left that one by a jump, as longjmp() out of a signal handler is: then the
+ * stack has shrunk so far that the handler's frame is not on it any more.
  * Context:  TRAP_PATH. A system call, where it is not obvious.
  */
 EP_TRAP_PATH bool probe_thread_runs_handler(const struct probe_thread *thread, uint64_t rsp);
@@ -102,19 +102,19 @@ EP_TRAP_PATH void probe_thread_block(struct probe_thread *thread, uint64_t block
 EP_TRAP_PATH void probe_thread_each(bool (*visit)(struct probe_thread *thread, void *data),
 				    void *data);
 
-/** Is there no other thread that we ever met and that is alive? Context: TRAP_PATH. */
+/** Is no other thread alive that the engine has a record of? Context: TRAP_PATH. */
 EP_TRAP_PATH bool probe_thread_is_alone(void);
 
 /**
- * A trap at @address came from what stood there just now. Should the thread try again? Yes, but
- * for a thread that finds the same again and again: then it is the program's own doing.
+ * The thread has trapped at @address, where nothing of ours stands any more. Should it try again?
+ * Yes, unless it has done so a thousand times at this address: then the trap is the program's own.
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH bool probe_thread_retries(uint64_t address);
 
 /**
- * A thread without a record is about to read the list of a site, or has done so: probe_thread_wait()
- * waits for it.
+ * A thread without a record is about to read the list of a site, or has done so:
+ * probe_thread_wait() waits for it.
  * Context:  TRAP_PATH.
  */
 EP_TRAP_PATH void probe_thread_begin_nameless(void);

@@ -25,7 +25,7 @@
 #include "sys/call.h"
 #include "x86/regs.h"
 
-/* What the program sees of the place where a thread is, and where it really goes on. */
+/* The registers that the program is shown of a thread, and where the thread really goes on. */
 struct shown {
 	uint64_t address, resume;
 	struct guard_view guard;
@@ -49,13 +49,13 @@ EP_TRAP_PATH static void translate(siginfo_t *info, struct ep_regs *regs, struct
 	/* Raised by the instruction, with its address: SIGILL, SIGFPE. */
 	bool here = info->si_code > 0 && (uint64_t)info->si_addr == regs->rip;
 
-	ret->guard.place = GUARD_NOWHERE;
+	ret->guard.found = GUARD_NOWHERE;
 	ret->guard.frame = NULL;
 	if (!translate_slot(regs, ret) && !guard_view(regs, &ret->guard)) {
 		ret->address = ret->resume = regs->rip;
 		return;
 	}
-	if (ret->guard.place != GUARD_NOWHERE) {
+	if (ret->guard.found != GUARD_NOWHERE) {
 		ret->address = regs->rip;
 		ret->resume = ret->guard.resume;
 	}
@@ -78,7 +78,7 @@ EP_TRAP_PATH static uint64_t show_mask(const struct shown *shown, uint64_t *mask
 	if (frame)
 		*mask &= ~SIGNALS_OWNED; /* see masks_defer() */
 	*mask |= masks_blocked();
-	return frame && shown->guard.place == GUARD_WAITED ? frame->wanted : *mask;
+	return frame && shown->guard.found == GUARD_WAITED ? frame->wanted : *mask;
 }
 
 /*
@@ -110,7 +110,7 @@ EP_TRAP_PATH static __attribute__((noinline)) void call_program(const struct sig
 	set_mask(SIGNALS_HELD);
 	if (shown_stack)
 		altstack_take(context);
-	if (shown->guard.place == GUARD_NOWHERE) {
+	if (shown->guard.found == GUARD_NOWHERE) {
 		masks_come_back(&left);
 		if (left.lent)
 			signals_lend();
@@ -198,7 +198,7 @@ EP_TRAP_PATH static void go_on(struct ep_regs *regs, uint64_t *mask, const struc
 
 	if (frame && frame->state == GUARD_WORKING)
 		*mask = frame->mask & ~SIGNALS_OWNED;
-	if (shown->guard.place == GUARD_WAITED)
+	if (shown->guard.found == GUARD_WAITED)
 		guard_restart(regs, &shown->guard);
 	else
 		regs->rip = shown->resume;
@@ -212,7 +212,7 @@ EP_TRAP_PATH static void deliver_sent(int sig, siginfo_t *info, ucontext_t *cont
 	uint64_t *mask = signals_mask(context), blocked = masks_blocked();
 	struct signals_action action;
 
-	if (shown->guard.place == GUARD_WAITED)
+	if (shown->guard.found == GUARD_WAITED)
 		blocked = shown->guard.frame->wanted;
 	signals_get_own(sig, &action);
 	if (blocked & SIGNALS_BIT(sig))

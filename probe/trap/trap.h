@@ -10,7 +10,7 @@
 /* SIGTRAP: a hit, or a trap of the program's own. */
 EP_TRAP_PATH void trap_handler(int sig, siginfo_t *info, void *ucontext);
 
-/* SIGSEGV, SIGBUS, SIGFPE, SIGILL: translated to where the program believes to be. */
+/* SIGSEGV, SIGBUS, SIGFPE, SIGILL: shown to the program at the original address. */
 EP_TRAP_PATH void fault_handler(int sig, siginfo_t *info, void *ucontext);
 
 #endif

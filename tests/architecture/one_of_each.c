@@ -94,3 +94,26 @@ Test(architecture_one_of_each, test_files_are_named_for_what_they_test)
 			  "%s: the folder says already that it is a test", files.line[i]);
 	lines_destroy(&files);
 }
+
+/*
+ * Macros make the emulator's functions of names that are written out: each rule's is found by grep.
+ */
+Test(architecture_one_of_each, operation_of_the_emulator_is_defined_under_its_name)
+{
+	struct lines names =
+		lines_of("cd '%s' && grep -oE '\\bemu_[a-z0-9_]+' emu/rules.c | sort -u | "
+			 "grep -vE '^emu_(rules|rule|find_rule|variants|rules_count)$'",
+			 EP_SOURCE_DIR);
+
+	cr_assert_gt(names.count, 50);
+	for (size_t i = 0; i < names.count; i++) {
+		struct lines found = lines_of("cd '%s' && grep -nE '^(const struct emu_variants |"
+					      "[A-Z_]+\\()%s\\b' emu/*.c",
+					      EP_SOURCE_DIR, names.line[i]);
+
+		cr_expect_eq(found.count, 1, "%s is defined on %zu lines", names.line[i],
+			     found.count);
+		lines_destroy(&found);
+	}
+	lines_destroy(&names);
+}

@@ -152,7 +152,7 @@ int ep_define(const char *definitions, const struct ep_options *options, struct 
 	if (error)
 		error->error = 0;
 	failed = define(definitions, options, &arena, ret, ret_count, error);
-	if (failed && error && !error->error) /* nobody's fault in the definitions */
+	if (failed && error && !error->error) /* not because of what the definitions say */
 		report(error, -failed, 0, ep_strerror(failed));
 	trace_arena_deinit(&arena);
 	return failed;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Time of an event: a count on the hit, seconds afterwards. */
+/* The time of an event: a hit reads a count, which is converted to seconds later. */
 #ifndef EMUPROBE_TRACE_CLOCK_CLOCK_H
 #define EMUPROBE_TRACE_CLOCK_CLOCK_H
 
@@ -31,8 +31,8 @@ void trace_clock_init(const struct trace_timens *reader);
 
 /**
  * A fork may move the child into another time namespace: TRACE_CLOCK_MONOTONIC goes on as the
- * reader's. The kernel is asked only where the wall clock is another distance away than it was
- * before: a sandbox may not allow to ask. Without before_fork(), that is since the last of them.
+ * reader's. A sandbox may not allow asking for the namespace; so that is asked only if the distance
+ * to the wall clock has changed since the last call of trace_clock_before_fork().
  *
  * Context:  TRAP_PATH; the thread that forks, and the child's only one.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the processor is to be taken for: for those that cannot see x86/cpu.h. */
+/* Checks EMUPROBE_MASK_CPU, for rooms that cannot see x86/cpu.h. */
 #ifndef EMUPROBE_TRACE_CLOCK_PROCESSOR_H
 #define EMUPROBE_TRACE_CLOCK_PROCESSOR_H
 

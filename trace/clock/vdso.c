@@ -5,7 +5,8 @@
  * program's stack: kernels are built so that this does no harm, but that is looked at, not
  * believed. All instructions that can be reached are decoded. The stack pointer is followed through
  * constants and RBP as a frame pointer, and must be the same wherever two roads meet, and at each
- * ret what it was at the call: so its greatest depth is known. What may set it otherwise is refused.
+ * ret what it was at the call: so its greatest depth is known. What may set it otherwise is
+ * refused.
  */
 #include "trace/clock/vdso.h"
 
@@ -104,7 +105,7 @@ static uint64_t find_symbol(const struct image *image, const char *name)
 
 enum { RSP = 4, RBP = 5, UNKNOWN = -1 };
 
-/* A place in a function, and how far the stack has grown since that was called, in bytes. */
+/* An address in a function, and how far the stack has grown since that was called, in bytes. */
 struct point {
 	uint64_t address;
 	int depth;
@@ -279,7 +280,10 @@ static bool add_branches(struct walk *walk, const struct x86_insn *insn, const s
 	}
 }
 
-/* A place that is reached twice must be reached with the same stack: so no loop lets it grow. */
+/*
+ * An instruction that is reached twice must be reached with the same stack: so no loop lets it
+ * grow.
+ */
 static bool follow(struct walk *walk, struct point at)
 {
 	bool goes_on = true;

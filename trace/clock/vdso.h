@@ -11,7 +11,8 @@
 
 /**
  * The function @name, if its code shows that it may be called on a hit: it uses general registers
- * only, branches to known places only, and takes no more than TRACE_VDSO_STACK_MAX bytes of stack.
+ * only, branches to known addresses only, and takes no more than TRACE_VDSO_STACK_MAX bytes of
+ * stack.
  *
  * @ret_stack  The bytes that it takes at the most, its red zone included; may be NULL.
  *

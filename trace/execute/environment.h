@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The part of an environment that makes the dynamic linker preload us: LD_PRELOAD, our variables,
- * and AddressSanitizer's leave. Given to a program that was to be executed without, taken from one
- * that it would hurt.
+ * and an option that makes AddressSanitizer permit it. It is added to the environment of a program
+ * that was to be executed without it, and removed from that of a program that it would hurt.
  * Context:  TRAP_PATH, all of it.
  */
 #ifndef EMUPROBE_TRACE_EXECUTE_ENVIRONMENT_H
@@ -24,18 +24,18 @@ struct trace_environment {
 	bool calms_asan;	      /* programs with AddressSanitizer, which is to be first */
 };
 
-/** Is "EMUPROBE=..." or "EMUPROBE_...=..." the @variable? */
+/** Is @variable "EMUPROBE=..." or "EMUPROBE_...=..."? */
 EP_TRAP_PATH bool trace_environment_is_ours(const char *variable);
 
-/** Is the library, whatever its folder, this entry of LD_PRELOAD? */
+/** Is @entry of LD_PRELOAD our library, in any folder? */
 EP_TRAP_PATH bool trace_environment_is_library(const char *entry, size_t size);
 
 /** Bytes that the other two need at most. @envp may be NULL, as execve() takes it. */
 EP_TRAP_PATH size_t trace_environment_size(char *const *envp, const struct trace_environment *ours);
 
 /**
- * A copy of @envp in @block of @size bytes, with what is missing of @ours; strings that do not change
- * are shared.
+ * A copy of @envp in @block of @size bytes, with what is missing of @ours; strings that do not
+ * change are shared.
  *
  * @return   NULL: nothing is missing, or another thread has made @envp larger meanwhile.
  */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The moment at which the program executes another one: that is probed, too, whatever environment
- * it is given, or runs as without us and is put down as one that was not probed.
+ * The moment at which the program executes another one. That one is probed, too, whatever
+ * environment the program gives it; where it cannot be, it runs as without us and is listed as not
+ * probed.
  */
 #ifndef EMUPROBE_TRACE_EXECUTE_EXECUTE_H
 #define EMUPROBE_TRACE_EXECUTE_EXECUTE_H

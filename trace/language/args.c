@@ -222,8 +222,9 @@ static int parse_arg(struct trace_scanner *scanner, struct trace_arena *arena,
 	} else {
 		error = set_default_name(arena, definition->arg_count, ret);
 	}
-	if (!error)
-		error = check_unique(scanner, definition, ret->name, start);
+	if (!ret->name) /* that is the error */
+		return error;
+	error = check_unique(scanner, definition, ret->name, start);
 	if (error)
 		return error;
 	*ret = (struct trace_arg){.name = ret->name, .type = TRACE_TYPE_x64};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Arguments of a probe: what to fetch, as what to print it. */
+/* Arguments of a probe: parses them, and fetches their values in a hit. */
 #ifndef EMUPROBE_TRACE_LANGUAGE_ARGS_H
 #define EMUPROBE_TRACE_LANGUAGE_ARGS_H
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Definition lists from several places, put together; every column can be traced back. */
+/*
+ * Puts the definitions of options and files together; each column can be traced back to its source.
+ */
 #ifndef EMUPROBE_TRACE_LANGUAGE_SOURCE_H
 #define EMUPROBE_TRACE_LANGUAGE_SOURCE_H
 

@@ -157,7 +157,7 @@ static int create_shared(struct trace_session *session, int *ret_fd)
 	return 0;
 }
 
-/* The first heap that is nobody's; the last is everybody's. */
+/* The first heap that no process has taken; the last one is shared by all that come later. */
 static bool take_heap(struct trace_session *session)
 {
 	const struct trace_layout *layout = &session->layout;

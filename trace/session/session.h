@@ -42,18 +42,18 @@ int trace_session_create(const struct trace_shape *shape, const char *definition
  */
 int trace_session_open(const char *path, struct trace_session *ret);
 
-/** Close the descriptor: what this process has not got yet it will not look at. */
+/** Close the descriptor: this process looks at no heap that it has not mapped by now. */
 void trace_session_started(const struct trace_session *session);
 
 /**
- * Zeroed memory in this process's heap; 0: there is none. Context: TRAP_PATH; a system call where more
- * of it has to be mapped.
+ * Zeroed memory in this process's heap; 0: there is none. Context: TRAP_PATH; a system call where
+ * more of it has to be mapped.
  */
 EP_TRAP_PATH uint64_t trace_session_alloc(const struct trace_session *session, uint64_t size);
 
 /**
- * Have the next @size bytes of this process's heap mapped, if possible: the program may shut itself in
- * before they are needed. Context: TRAP_PATH; a system call.
+ * Have the next @size bytes of this process's heap mapped, if possible: the program may shut itself
+ * in before they are needed. Context: TRAP_PATH; a system call.
  */
 EP_TRAP_PATH void trace_session_make_room(const struct trace_session *session, uint64_t size);
 
@@ -65,14 +65,16 @@ EP_TRAP_PATH void *trace_session_at(const struct trace_session *session, uint64_
 				    uint64_t size);
 
 /**
- * The reader has seen what is at @from: it need not stay in its memory. A hole of the file that is
- * looked at becomes memory, and the program says where to look.
+ * The reader has seen what is at @from, and gives its memory back: reading a hole of the file
+ * allocates memory, and it is the program that says where the reader looks.
  * Context: TRAP_PATH; a system call, for who has mapped all of it.
  */
 EP_TRAP_PATH void trace_session_forget(const struct trace_session *session, const void *from,
 				       uint64_t size);
 
-/** Do @size bytes at a position in any heap equal @data? Context: before trace_session_started(). */
+/**
+ * Do @size bytes at a position in any heap equal @data? Context: before trace_session_started().
+ */
 bool trace_session_equals(const struct trace_session *session, uint64_t at, const void *data,
 			  uint64_t size);
 
@@ -94,7 +96,7 @@ EP_TRAP_PATH struct trace_ring *trace_session_ring(const struct trace_session *s
 EP_TRAP_PATH _Atomic uint64_t *trace_session_ring_data(const struct trace_session *session,
 						       uint64_t index);
 
-/** Is that in this process's heap? Context: TRAP_PATH. */
+/** Are the data of @ring in this process's heap? Context: TRAP_PATH. */
 EP_TRAP_PATH bool trace_session_has_ring_data(const struct trace_session *session,
 					      const struct trace_ring *ring);
 

@@ -4,11 +4,11 @@
  *
  *	header | definitions | rings | processes | heap 0 | heap 1 | ...
  *
- * With the launcher it is a sparse memfd; without, memory of the one process. It outlives any death of
- * a process. The launcher maps all of it, a probed process what it uses (parts.h): the tables, and one
- * heap, which each program that is executed takes for itself and for the children that it forks; when
- * there is none left, the last one is for all. The reader believes nothing that stands in it: the program
- * may scribble.
+ * With the launcher it is a sparse memfd; without, memory of the one process. It outlives any death
+ * of a process. The launcher maps all of it, a probed process what it uses (parts.h): the tables,
+ * and one heap, which each program that is executed takes for itself and for the children that it
+ * forks; when there is none left, the last one is for all. The reader believes nothing that stands
+ * in it: the program may scribble.
  */
 #ifndef EMUPROBE_TRACE_SESSION_SHARED_H
 #define EMUPROBE_TRACE_SESSION_SHARED_H
@@ -81,7 +81,7 @@ struct trace_ring {
 	_Alignas(64) _Atomic uint64_t head; /* head.h */
 	_Atomic uint64_t dropped;
 	_Atomic uint64_t tail_seen;  /* the producer's copy of tail */
-	_Atomic uint64_t tail_stuck; /* the producer has waited in vain while tail was this; +1 */
+	_Atomic uint64_t tail_stuck; /* .tail + 1 at which the producer gave up waiting for room */
 	_Alignas(64) _Atomic uint64_t tail;
 };
 

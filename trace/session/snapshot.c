@@ -99,7 +99,7 @@ EP_TRAP_PATH bool trace_snapshot_take(const struct trace_session *session, enum 
 	if (!pass_barrier(barrier))
 		return false;
 	count = trace_session_ring_count(session); /* a ring is counted before it is used */
-	/* Where there is nothing to write, nobody's turn is taken away. */
+	/* If there is nothing to write, no reservation is revoked. */
 	if (!read_heads(session, cursors, count, &pending))
 		return false;
 	if (pending && !settle(session, barrier, cursors, count))

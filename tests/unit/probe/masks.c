@@ -430,11 +430,13 @@ Test(masks, is_not_interrupted_by_what_the_program_does_not_see)
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 	pid_t tid = gettid();
 	pthread_t thread;
+	double start = seconds_now();
 	siginfo_t info;
 
 	sigaction(SIGUSR1, &action, NULL);
 	cr_assert_eq(pthread_create(&thread, NULL, interrupt, &tid), 0);
 	cr_assert_eq(wait_for(TRAP, 500, &info), -EAGAIN);
+	cr_assert_geq(seconds_now() - start, 0.5, "the wait goes on");
 	cr_assert_eq(got.count, 1);
 	pthread_join(thread, NULL);
 }

@@ -104,6 +104,18 @@ Test(resolve, knows_an_object_by_all_its_names, .init = load_small)
 	cr_assert_eq(resolve("xsm*.so", "small_sum"), -EP_NO_MATCH);
 }
 
+Test(resolve, knows_a_library_by_its_soname_and_by_its_file)
+{
+	void *library = dlopen(EP_SMALL_OBJECT_SYSV, RTLD_NOW);
+
+	cr_assert_not_null(library);
+	cr_assert_eq(resolve("libsmall.so.1", "small_sum"), 0);
+	expect_one(dlsym(library, "small_sum"));
+	cr_assert_str_eq(found.object[0], "libsmall.so.1");
+	cr_assert_eq(resolve("small-sysv.so", "small_sum"), 0);
+	expect_one(dlsym(library, "small_sum"));
+}
+
 Test(resolve, knows_a_library_with_a_version_by_its_stem)
 {
 	const char *expected = dlsym(RTLD_DEFAULT, "getpid");
@@ -205,10 +217,17 @@ Test(resolve, takes_a_literal_symbol_as_it_stands)
 /* Among versions of a name the one that a program linked now would get. */
 Test(resolve, means_the_default_version)
 {
+	static const char *const names[] = {"pthread_cond_wait", "pthread_cond_signal",
+					    "realpath",		 "posix_spawn",
+					    "regexec",		 "nftw",
+					    "fmemopen",		 "sched_setaffinity"};
+
 	cr_assert_eq(resolve("libc.so.6", "memcpy"), 0);
 	cr_assert_eq(found.count, 1);
-	cr_assert_eq(resolve("libc.so.6", "pthread_cond_wait"), 0);
-	expect_one(dlvsym(RTLD_DEFAULT, "pthread_cond_wait", "GLIBC_2.3.2"));
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		cr_assert_eq(resolve("libc.so.6", names[i]), 0, "%s", names[i]);
+		expect_one(dlsym(RTLD_DEFAULT, names[i]));
+	}
 }
 
 /* ---- offsets --------------------------------------------------------------------------------- */
