@@ -2,7 +2,7 @@
 /*
  * Names to addresses. A pattern may name thousands of symbols, many of them aliases of one
  * address: each address is reported once, under its best name. An IFUNC symbol is the name of a
- * resolver; users mean the implementation that it chooses, so it is called, as the loader does.
+ * resolver; users mean the implementation that it chooses, so it is called, where the loader does.
  */
 #include <fnmatch.h>
 #include <stdlib.h>
@@ -14,6 +14,7 @@
 #include "probe/image/functions.h"
 #include "probe/image/names.h"
 #include "probe/image/objects.h"
+#include "probe/image/resolvers.h"
 #include "probe/thread/thread.h"
 #include "sys/files.h"
 
@@ -71,12 +72,6 @@ static bool is_within(const struct objects_object *object, const void *address)
 	return !address || ((uint64_t)address >= object->start && (uint64_t)address < object->end);
 }
 
-/* A resolver in an object that is not relocated yet cannot be called. */
-static bool is_unready(const struct objects_object *object, const struct objects_function *function)
-{
-	return object->is_new && function->kind == OBJECTS_IFUNC;
-}
-
 struct found {
 	uint64_t address;
 	const struct objects_object *object;
@@ -108,25 +103,40 @@ static int add_found(struct search *search, struct found found)
 	return 0;
 }
 
-static uint64_t implementation(const struct objects_function *function)
+static bool is_code(uint64_t address)
 {
+	const struct objects_object *object = objects_find(address);
+
+	return object && objects_code_end(object, address);
+}
+
+/* Where @function is; 0: not known. A resolver in an object that is not relocated yet cannot run. */
+static uint64_t implementation(struct objects_object *object,
+			       const struct objects_function *function)
+{
+	uint64_t chosen;
+
+	if (function->kind != OBJECTS_IFUNC)
+		return function->start;
+	if (object->is_new || !resolvers_may_call(object, function))
+		return 0;
 	/* x86 resolvers take no argument (System V ABI for x86-64, "GNU indirect functions"). */
-	if (function->kind == OBJECTS_IFUNC)
-		return ((uint64_t(*)(void))function->start)();
-	return function->start;
+	chosen = ((uint64_t(*)(void))function->start)();
+	return is_code(chosen) ? chosen : 0;
 }
 
 static int add_function(struct search *search, struct objects_object *object,
 			const struct objects_function *function)
 {
-	uint64_t offset = search->place->offset;
+	uint64_t offset = search->place->offset, start;
 
 	search->saw_symbol = true;
-	if (is_unready(object, function))
-		return 0;
 	if (offset && function->kind == OBJECTS_FUNC && offset >= function->end - function->start)
 		return -EP_BAD_OFFSET;
-	return add_found(search, (struct found){.address = implementation(function) + offset,
+	start = implementation(object, function);
+	if (!start)
+		return 0;
+	return add_found(search, (struct found){.address = start + offset,
 						.object = object,
 						.function = function,
 						.namesakes = 1});

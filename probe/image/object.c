@@ -12,14 +12,19 @@ void objects_forget_functions(struct objects_object *object)
 {
 	free(object->functions);
 	free(object->named);
+	free(object->resolvers);
 	free(object->rseq);
 	free(object->names[0]);
 	free(object->names[1]);
 	object->functions = NULL;
 	object->named = NULL;
+	object->resolvers = NULL;
 	object->rseq = NULL;
 	object->names[0] = object->names[1] = NULL;
 	object->function_count = object->named_count = object->rseq_count = 0;
+	object->resolver_count = 0;
+	object->judged = 0;
+	object->resolvers_read = object->has_fdes = false;
 	object->lookups = 0;
 	object->functions_read = false;
 }
@@ -104,6 +109,7 @@ int objects_add(struct objects_object *object, const struct objects_function *fu
 	if (function->end > end)
 		object->functions[count].end = end;
 	object->function_count++;
+	object->has_fdes |= function->kind == OBJECTS_FDE;
 	return 0;
 }
 

@@ -52,6 +52,14 @@ struct objects_object {
 	size_t named_count;
 	uint32_t lookups; /* of names, so far */
 	bool has_symtab;  /* names of functions that it does not export, too */
+	bool has_fdes;
+	/* What the loader has called when it loaded it, sorted; see resolvers.c. */
+	uint64_t *resolvers;
+	size_t resolver_count;
+	bool resolvers_read;
+	/* What was found out of this address last. */
+	uint64_t judged;
+	bool judged_callable;
 	/* Restartable sequences: [start, end) pairs. */
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
@@ -91,6 +99,7 @@ int objects_read_soname(struct objects_object *object);
 int objects_read_fdes(struct objects_object *object);
 int objects_read_dynsym(struct objects_object *object);
 int objects_read_file(struct objects_object *object);
+int objects_read_resolvers(struct objects_object *object); /* .resolvers, unsorted */
 
 /** Add a function, if code of @object is where it starts; it ends there, too. */
 int objects_add(struct objects_object *object, const struct objects_function *function);

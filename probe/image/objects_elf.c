@@ -20,6 +20,9 @@ struct dynamic {
 	uint64_t symbols, strings, gnu_hash, hash, versions; /* addresses; 0: none */
 	uint64_t soname;
 	uint64_t strings_size;
+	struct {
+		uint64_t address, size;
+	} relocations[2]; /* of data, and of calls */
 };
 
 static const ElfW(Phdr) * find_dynamic(const struct objects_object *object)
@@ -56,6 +59,14 @@ static void take_entry(const struct objects_object *object, const ElfW(Dyn) * en
 		ret->versions = address_of(object, value);
 	else if (tag == DT_SONAME)
 		ret->soname = value;
+	else if (tag == DT_RELA)
+		ret->relocations[0].address = address_of(object, value);
+	else if (tag == DT_RELASZ)
+		ret->relocations[0].size = value;
+	else if (tag == DT_JMPREL)
+		ret->relocations[1].address = address_of(object, value);
+	else if (tag == DT_PLTRELSZ)
+		ret->relocations[1].size = value;
 }
 
 /* @ret->symbols: 0 where there are none, or no names of them. */
@@ -271,4 +282,52 @@ int objects_read_dynsym(struct objects_object *object)
 	error = objects_piece_of_memory(object, dynamic.strings, dynamic.strings_size, &strings);
 	object->names[0] = (char *)strings.bytes;
 	return error ? error : add_dynamic_symbols(object, &dynamic, count, &strings);
+}
+
+/* ---- resolvers ------------------------------------------------------------------------------- */
+
+static int add_resolver(struct objects_object *object, uint64_t address)
+{
+	size_t count = object->resolver_count;
+	uint64_t *grown;
+
+	if (!objects_code_end(object, address))
+		return 0;
+	if ((count & (count - 1)) == 0) {
+		grown = reallocarray(object->resolvers, count ? 2 * count : 1, sizeof(*grown));
+		if (!grown)
+			return -EP_NO_MEMORY;
+		object->resolvers = grown;
+	}
+	object->resolvers[object->resolver_count++] = address;
+	return 0;
+}
+
+static int read_relocations(struct objects_object *object, uint64_t address, uint64_t size)
+{
+	struct objects_piece piece;
+	struct cursor cursor;
+	int error = objects_piece_of_memory(object, address, size, &piece);
+
+	cursor = objects_piece_cursor(&piece);
+	while (!error && cursor_left(&cursor)) {
+		ElfW(Rela) one;
+
+		cursor_copy(&cursor, &one, sizeof(one));
+		if (ELF64_R_TYPE(one.r_info) == R_X86_64_IRELATIVE)
+			error = add_resolver(object, object->base + (uint64_t)one.r_addend);
+	}
+	objects_piece_free(&piece);
+	return error;
+}
+
+int objects_read_resolvers(struct objects_object *object)
+{
+	struct dynamic dynamic;
+	int error = read_dynamic(object, &dynamic);
+
+	for (int i = 0; i < 2 && !error; i++)
+		error = read_relocations(object, dynamic.relocations[i].address,
+					 dynamic.relocations[i].size);
+	return error;
 }

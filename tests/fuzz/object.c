@@ -10,7 +10,9 @@
 
 #include "probe/image/cfa.h"
 #include "probe/image/functions.h"
+#include "probe/image/names.h"
 #include "probe/image/object.h"
+#include "probe/image/resolvers.h"
 #include "tests/fuzz/harness.h"
 
 #define IMAGE_MAX (1u << 20)
@@ -83,6 +85,33 @@ static void check_function(struct objects_object *object, size_t i)
 	check(objects_count_up_to(object, function->start) > i);
 	objects_function_at(object, function->start);
 	objects_file_offset(object, function->start);
+	resolvers_may_call(object, function);
+}
+
+/* More look-ups than are made without sorting them. */
+#define LOOKUPS 100
+
+static void check_name(struct objects_object *object, const struct objects_function *function)
+{
+	const struct objects_function *found;
+	struct names_walk walk;
+
+	names_begin(&walk, object, function->name);
+	do
+		found = names_next(&walk);
+	while (found && found != function);
+	check(found);
+}
+
+static void check_names(struct objects_object *object)
+{
+	for (size_t i = 0; object->function_count && i < LOOKUPS; i++) {
+		const struct objects_function *function =
+			&object->functions[i % object->function_count];
+
+		if (function->name)
+			check_name(object, function);
+	}
 }
 
 /* Its unwind information, at each of its bytes, as far as there are not too many. */
@@ -112,6 +141,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(objects_read_functions(&object) == 0);
 	for (size_t i = 0; i < object.function_count; i++)
 		check_function(&object, i);
+	check_names(&object);
 	for (size_t i = 0; i < object.function_count && i < 64; i++)
 		run_cfa(&object, object.functions[i].start);
 	objects_forget_functions(&object);
