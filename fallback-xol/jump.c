@@ -29,7 +29,7 @@
 
 /* ---- the region ---------------------------------------------------------------------------- */
 
-static int check_region(const struct x86_insn *insns, unsigned int count)
+static int check_region(const struct x86_insn *insns, unsigned int count, bool is_short)
 {
 	uint64_t at = insns->address;
 
@@ -40,7 +40,7 @@ static int check_region(const struct x86_insn *insns, unsigned int count)
 			return -EP_INVALID;
 		at = x86_insn_end(&insns[i]);
 	}
-	return at - insns->address >= XOL_JUMP_SIZE ? 0 : -EP_INVALID;
+	return (at - insns->address < XOL_JUMP_SIZE) == is_short ? 0 : -EP_INVALID;
 }
 
 static bool is_call(const struct x86_insn *insn)
@@ -58,7 +58,7 @@ static void describe_region(const struct x86_insn *insns, unsigned int count, st
 
 		ret->offset[i] = (uint8_t)(insns[i].address - insns->address);
 		ret->length = (uint8_t)end;
-		ret->returns_inside |= is_call(&insns[i]) && end < XOL_JUMP_SIZE;
+		ret->returns_inside |= is_call(&insns[i]) && i + 1 < count;
 	}
 }
 
@@ -155,20 +155,34 @@ static uint32_t boundary_mask(const struct xol_jump *jump)
 	return mask;
 }
 
-/* Every boundary int3, but for the two highest prescribed ones, which decide about distance. */
-static int alloc_head(struct xol_pattern pattern, bool growth, struct xol_code *ret)
+/* The bytes of rel32 that are left as they are, and what they are. */
+static struct xol_pattern pattern_of_rest(const struct xol_jump *jump, const uint8_t *original)
 {
-	const uint32_t all_int3 = 0xcccccccc & pattern.mask;
-	unsigned int high = (31 - (unsigned int)__builtin_clz(pattern.mask)) & ~7u;
-	uint32_t rest = pattern.mask & ~((uint32_t)0xff << high);
+	struct xol_pattern pattern = {.base = jump->address + XOL_JUMP_SIZE};
+
+	for (unsigned int i = jump->length; i < XOL_JUMP_SIZE; i++) {
+		pattern.mask |= (uint32_t)0xff << (8 * (i - 1));
+		pattern.value |= (uint32_t)original[i] << (8 * (i - 1));
+	}
+	return pattern;
+}
+
+/* Every boundary int3, but for the two highest, which decide about distance. */
+static int alloc_head(struct xol_pattern rest_of_it, uint32_t boundaries, bool growth,
+		      struct xol_code *ret)
+{
+	unsigned int high = (31 - (unsigned int)__builtin_clz(boundaries)) & ~7u;
+	uint32_t rest = boundaries & ~((uint32_t)0xff << high);
 	unsigned int low = rest ? (31 - (unsigned int)__builtin_clz(rest)) & ~7u : high;
+	uint32_t int3s =
+		0xcccccccc & boundaries & ~((uint32_t)0xff << high | (uint32_t)0xff << low);
+	struct xol_pattern pattern = rest_of_it;
 	int error = -EP_OUT_OF_REACH;
 
+	pattern.mask |= boundaries;
 	for (unsigned int second = 0; second < (rest ? TRAP_COUNT : 1); second++) {
 		for (unsigned int first = 0; first < TRAP_COUNT; first++) {
-			pattern.value =
-				all_int3 & ~((uint32_t)0xff << high | (uint32_t)0xff << low);
-			pattern.value |= (uint32_t)traps[first] << high;
+			pattern.value = rest_of_it.value | int3s | (uint32_t)traps[first] << high;
 			if (rest)
 				pattern.value |= (uint32_t)traps[second] << low;
 			error = xol_head_alloc(pattern, growth, ret);
@@ -179,13 +193,16 @@ static int alloc_head(struct xol_pattern pattern, bool growth, struct xol_code *
 	return error;
 }
 
-static int choose_head(struct xol_jump *jump, struct xol_code *ret)
+static int choose_head(const struct xol_jump *jump, const uint8_t *original, struct xol_code *ret)
 {
-	struct xol_pattern pattern = {.base = jump->address + XOL_JUMP_SIZE,
-				      .mask = boundary_mask(jump)};
-	int error = alloc_head(pattern, false, ret);
+	struct xol_pattern rest = pattern_of_rest(jump, original);
+	uint32_t boundaries = boundary_mask(jump);
+	int error = -EP_OUT_OF_REACH;
 
-	return error == -EP_OUT_OF_REACH ? alloc_head(pattern, true, ret) : error;
+	for (int growth = 0; growth < 2 && error == -EP_OUT_OF_REACH; growth++)
+		error = boundaries ? alloc_head(rest, boundaries, growth, ret)
+				   : xol_head_alloc(rest, growth, ret);
+	return error;
 }
 
 static void write_jump(const struct x86_insn *insns, const struct xol_detour *detour,
@@ -198,12 +215,12 @@ static void write_jump(const struct x86_insn *insns, const struct xol_detour *de
 		jump->invalid_opcode |= jump->bytes[jump->offset[i]] != X86_INT3;
 }
 
-static int prepare_with_head(const struct x86_insn *insns, const struct xol_detour *detour,
-			     struct xol_jump *jump)
+static int prepare_with_head(const struct x86_insn *insns, const uint8_t *original,
+			     const struct xol_detour *detour, struct xol_jump *jump)
 {
 	struct xol_code head;
 	uint64_t code;
-	int error = choose_head(jump, &head);
+	int error = choose_head(jump, original, &head);
 
 	if (error)
 		return error;
@@ -230,7 +247,7 @@ int xol_jump_check(const struct x86_insn *insns, unsigned int count)
 {
 	const struct xol_detour detour = {0};
 	struct xol_jump jump;
-	int error = check_region(insns, count);
+	int error = check_region(insns, count, false);
 
 	if (error)
 		return error;
@@ -238,24 +255,38 @@ int xol_jump_check(const struct x86_insn *insns, unsigned int count)
 	return check_displaceable(insns, &detour, &jump);
 }
 
-int xol_jump_prepare(const struct x86_insn *insns, unsigned int count,
-		     const struct xol_detour *detour, struct xol_jump *ret)
+/* @original: of a short region; NULL: it is none. */
+static int prepare(const struct x86_insn *insns, unsigned int count, const uint8_t *original,
+		   const struct xol_detour *detour, struct xol_jump *ret)
 {
 	struct xol_jump jump;
-	int error = check_region(insns, count);
+	int error = check_region(insns, count, original);
 
 	if (error)
 		return error;
 	describe_region(insns, count, &jump);
 	error = check_displaceable(insns, detour, &jump);
 	if (!error)
-		error = count > 1 ? prepare_with_head(insns, detour, &jump)
-				  : make_detour(insns, detour, &jump, &jump.head);
+		error = count > 1 || original ? prepare_with_head(insns, original, detour, &jump)
+					      : make_detour(insns, detour, &jump, &jump.head);
 	if (error)
 		return error;
 	write_jump(insns, detour, &jump);
 	*ret = jump;
 	return 0;
+}
+
+int xol_jump_prepare(const struct x86_insn *insns, unsigned int count,
+		     const struct xol_detour *detour, struct xol_jump *ret)
+{
+	return prepare(insns, count, NULL, detour, ret);
+}
+
+int xol_jump_prepare_short(const struct x86_insn *insns, unsigned int count,
+			   const uint8_t original[XOL_JUMP_SIZE], const struct xol_detour *detour,
+			   struct xol_jump *ret)
+{
+	return prepare(insns, count, original, detour, ret);
 }
 
 EP_TRAP_PATH uint64_t xol_jump_entry(const struct xol_jump *jump, uint64_t address)

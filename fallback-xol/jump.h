@@ -24,8 +24,8 @@ struct xol_jump {
 					  entry[0] passes without the call to hit() */
 	uint8_t bytes[XOL_JUMP_SIZE];  /* of the jump */
 	uint8_t offset[XOL_JUMP_SIZE];
-	uint8_t count;	     /* displaced instructions */
-	uint8_t length;	     /* bytes that they take, XOL_JUMP_SIZE or more */
+	uint8_t count;	/* displaced instructions */
+	uint8_t length; /* bytes that they take; less than XOL_JUMP_SIZE: what follows is left */
 	bool returns_inside; /* a displaced call returns to a boundary: a trap each time */
 	bool invalid_opcode; /* a boundary raises SIGILL instead of SIGTRAP */
 };
@@ -43,6 +43,20 @@ struct xol_jump {
  */
 int xol_jump_prepare(const struct x86_insn *insns, unsigned int count,
 		     const struct xol_detour *detour, struct xol_jump *ret);
+
+/**
+ * The same for instructions that end before XOL_JUMP_SIZE bytes. What follows them is an instruction
+ * that stays whole: the detour is where the jump's last bytes are those that stand there, and
+ * whoever comes to it by another road executes it as it is.
+ *
+ * @original  The XOL_JUMP_SIZE bytes that stand there.
+ *
+ * @return    as xol_jump_prepare(); -EP_OUT_OF_REACH is likelier: the place of the detour is given to
+ *            16 MiB by the last byte alone.
+ */
+int xol_jump_prepare_short(const struct x86_insn *insns, unsigned int count,
+			   const uint8_t original[XOL_JUMP_SIZE], const struct xol_detour *detour,
+			   struct xol_jump *ret);
 
 /**
  * Can these instructions be displaced at all, wherever the detour is?

@@ -21,6 +21,7 @@
 #include "sys/abi.h"
 #include "sys/call.h"
 
+#define MOMENT	10000000l /* nanoseconds */
 #define SECOND	1000000000l
 #define FOREVER (1l << 32) /* seconds */
 
@@ -151,6 +152,14 @@ EP_TRAP_PATH void masks_note_delivery(void)
 
 	if (thread)
 		thread->delivered++;
+}
+
+EP_TRAP_PATH void masks_note_signal(void)
+{
+	struct probe_thread *thread = probe_thread_self();
+
+	if (thread)
+		thread->noticed++;
 }
 
 EP_TRAP_PATH bool masks_is_hint(const siginfo_t *info)
@@ -309,9 +318,10 @@ EP_TRAP_PATH static long wait_once(struct probe_thread *thread, uint64_t set, si
 	ret = masks_take(set & SIGNALS_OWNED, info);
 	if (!ret)
 		ret = sys4(SYS_rt_sigtimedwait, &set, info, left, SYS_SIGSET_SIZE);
-	if (ret > 0 && masks_is_hint(info))
-		return -EINTR;
-	return ret;
+	if (ret <= 0 || !masks_is_hint(info))
+		return ret;
+	thread->noticed++; /* it was one of ours */
+	return -EINTR;
 }
 
 /* Hints that came to this thread while it took another signal: give them to other threads. */
@@ -326,26 +336,34 @@ EP_TRAP_PATH static void pass_on(void)
 
 /*
  * What another thread got first, and has kept or is about to keep, interrupts us, too: that is not
- * for the program to see, but what one of its handlers interrupted is.
+ * for the program to see, but what one of its handlers interrupted is. So is SIGSTOP, or a debugger: an
+ * interruption without a handler, of ours or the program's. It is not told from what is about to be
+ * kept, so the wait goes on for a moment, in case that comes.
  */
 EP_TRAP_PATH static long wait_until(struct probe_thread *thread, uint64_t set, siginfo_t *info,
 				    int64_t deadline)
 {
 	uint32_t delivered = thread->delivered;
+	bool is_stopped = false;
 
 	for (;;) {
 		int64_t left = deadline - now();
-		long ret = wait_once(thread, set, info, left > 0 ? left : 0);
+		uint32_t noticed = thread->noticed;
+		long ret;
 
+		if (is_stopped && left > MOMENT)
+			left = MOMENT;
+		ret = wait_once(thread, set, info, left > 0 ? left : 0);
 		if (ret != -EINTR && ret != -EAGAIN) {
 			pass_on();
 			return ret;
 		}
 		if (masks_pending() & set & SIGNALS_OWNED)
 			continue;
-		if (ret == -EINTR && thread->delivered != delivered)
+		if (is_stopped || (ret == -EINTR && thread->delivered != delivered))
 			return -EINTR;
-		if (left <= 0)
+		is_stopped = ret == -EINTR && thread->noticed == noticed;
+		if (left <= 0 && !is_stopped)
 			return -EAGAIN;
 	}
 }

@@ -55,6 +55,9 @@ EP_TRAP_PATH void masks_take_hint(void);
 /** A handler of the program's is about to be called. Context: TRAP_PATH. */
 EP_TRAP_PATH void masks_note_delivery(void);
 
+/** A handler of ours was called for a signal in this thread. Context: TRAP_PATH. */
+EP_TRAP_PATH void masks_note_signal(void);
+
 /* What the engine did for a thread whose handler is called. */
 struct masks_left {
 	struct guard_frame *guarding;

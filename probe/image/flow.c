@@ -256,20 +256,20 @@ static bool was_asked_for(const struct objects_function *function)
 	return false;
 }
 
-bool flow_has_target(const struct flow_region *region)
+unsigned int flow_first_target(const struct flow_region *region)
 {
 	struct range range = {region->insns[0].address + 1,
 			      region->insns[region->count - 1].address};
 
-	if (region->count < 2 || region->function->is_part)
-		return false;
+	if (region->count < 2 || !region->function || region->function->is_part)
+		return 0;
 	if (!was_asked_for(region->function) && !may_have_branch(region->function, range))
-		return false;
+		return 0;
 	if (!known.decoded)
 		read_targets();
 	for (unsigned int i = 1; i < region->count; i++)
 		if (known.count && bsearch(&region->insns[i].address, known.targets, known.count,
 					   sizeof(known.targets[0]), by_value))
-			return true;
-	return false;
+			return i;
+	return 0;
 }

@@ -39,10 +39,12 @@ bool flow_flags_are_dead(const struct flow_region *region);
 bool flow_is_entry(const struct flow_region *region, uint64_t address);
 
 /**
- * Does the function branch to one of the boundaries directly, and not in a part that is seldom
- * executed?
+ * The first boundary that the function branches to directly, and not in a part that is seldom
+ * executed.
+ *
+ * @return   Which instruction of the region; 0: none.
  * Context:  engine lock held. Decodes the function if asked for it twice in a row.
  */
-bool flow_has_target(const struct flow_region *region);
+unsigned int flow_first_target(const struct flow_region *region);
 
 #endif

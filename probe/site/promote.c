@@ -58,7 +58,7 @@ static int check_profit(const struct flow_region *region)
 		if (flow_is_entry(region, boundary))
 			return -EP_JUMP_ENTRY;
 	}
-	return flow_has_target(region) ? -EP_JUMP_TARGET : 0;
+	return flow_first_target(region) ? -EP_JUMP_TARGET : 0;
 }
 
 static int find_region(const struct x86_insn *insn, enum ep_plan asked, bool straight,
@@ -170,6 +170,25 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 	return detour;
 }
 
+/*
+ * A guard stands where it must, though a branch leads into the bytes behind its call, as in libc's
+ * pthread_kill(). If the jump can be made to end with the bytes that stand there, from the branch's
+ * target on, that instruction is whole, and nobody traps.
+ */
+static int prepare_jump(const struct probe_site *site, const struct flow_region *region,
+			const struct xol_detour *detour, struct probe_jump *jump)
+{
+	unsigned int target = site->guard ? flow_first_target(region) : 0;
+	int error = -EP_OUT_OF_REACH;
+
+	if (target)
+		error = xol_jump_prepare_short(region->insns, target, jump->original, detour,
+					       &jump->jump);
+	if (error == -EP_OUT_OF_REACH)
+		error = xol_jump_prepare(region->insns, region->count, detour, &jump->jump);
+	return error;
+}
+
 static int make_jump(struct probe_site *site, struct probe_jump **ret)
 {
 	struct flow_region region;
@@ -190,7 +209,7 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	jump->kind = (uint8_t)kind;
 	registry_read_original(site->address, jump->original, XOL_JUMP_SIZE);
 	detour = detour_for(site, kind, &region);
-	error = xol_jump_prepare(region.insns, region.count, &detour, &jump->jump);
+	error = prepare_jump(site, &region, &detour, jump);
 	if (error) {
 		free(jump);
 		return error;

@@ -46,6 +46,7 @@ struct probe_thread {
 	volatile struct timespec *wait_timeout;
 	bool lent;	    /* it is in an execve(): see masks_leave() */
 	uint32_t delivered; /* signals for which a handler of the program's was called */
+	uint32_t noticed;   /* signals for which a handler of ours was: see masks_wait() */
 	siginfo_t kept[SIGNALS_OWNED_COUNT]; /* of .pending */
 	struct guest guest;		     /* that runs as this thread just now, or did */
 	struct clone_args clone_args;	     /* of the call that it makes just now */

@@ -173,6 +173,7 @@ EP_TRAP_PATH void deliver_asynchronous(int sig, siginfo_t *info, void *ucontext)
 	struct shown shown;
 	uint64_t shift;
 
+	masks_note_signal();
 	actions_get(sig, &action);
 	if (!signals_is_handler(&action))
 		return; /* changed by another thread just now */
@@ -261,6 +262,7 @@ EP_TRAP_PATH void deliver_to_program(int sig, siginfo_t *info, ucontext_t *conte
 	struct shown shown;
 	uint64_t shift;
 
+	masks_note_signal();
 	sandbox_view(regs);
 	if (info->si_code <= 0 && guard_is_working(regs, *signals_mask(context))) {
 		masks_defer(sig, info, signals_mask(context));

@@ -954,6 +954,34 @@ static const struct check_case without_traps[] = {
 	{NULL, NULL},
 };
 
+static int wait_for_owned(void)
+{
+	const struct timespec timeout = {30, 0};
+	sigset_t set = set_of(bit(SIGTRAP) | bit(SIGFPE));
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	return sigtimedwait(&set, NULL, &timeout) < 0 && errno == EINTR ? 0 : 1;
+}
+
+/* Stopped and continued until it has noticed: it may not yet have waited. */
+static void stops_end_waits_for_owned_signals(void)
+{
+	int status = -1, tries = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(wait_for_owned());
+	for (; tries < 100 && waitpid(pid, &status, WNOHANG) == 0; tries++) {
+		kill(pid, SIGSTOP);
+		usleep(20000);
+		kill(pid, SIGCONT);
+		usleep(80000);
+	}
+	kill(pid, SIGKILL);
+	CHECK(tries < 100 && status == 0);
+}
+
 static const struct check_case cases[] = {
 	{"masks_in_handlers", masks_in_handlers},
 	{"signals_nest_in_waits", signals_nest_in_waits},
@@ -962,6 +990,7 @@ static const struct check_case cases[] = {
 	{"jumps_out_of_waits_take_the_mask_along", jumps_out_of_waits_take_the_mask_along},
 	{"kept_traps_end_waits", kept_traps_end_waits},
 	{"blocked_and_ignored_traps_do_not_end_waits", blocked_and_ignored_traps_do_not_end_waits},
+	{"stops_end_waits_for_owned_signals", stops_end_waits_for_owned_signals},
 	{"waits_that_are_wrong_fail_as_ever", waits_that_are_wrong_fail_as_ever},
 	{"raw_calls_are_seen", raw_calls_are_seen},
 	{"barriers_have_to_be_registered_for", barriers_have_to_be_registered_for},

@@ -116,20 +116,25 @@ static void check_bytes(void)
 		cr_expect(jump.invalid_opcode || jump.bytes[jump.offset[i]] == 0xcc, "%s", text);
 }
 
-static void check_entry(unsigned int i, uint64_t flags)
+static void check_from(unsigned int offset, unsigned int traps_wanted, uint64_t flags)
 {
 	uint8_t original[XOL_JUMP_SIZE];
 
 	memcpy(original, (void *)jump.address, sizeof(original));
-	run_at(jump.address + jump.offset[i], flags, &before);
+	run_at(jump.address + offset, flags, &before);
 	run_patch(jump.address, jump.bytes, sizeof(jump.bytes));
 	hits = right_hits = traps = 0;
-	run_at(jump.address + jump.offset[i], flags, &after);
+	run_at(jump.address + offset, flags, &after);
 	run_patch(jump.address, original, sizeof(original));
-	cr_expect_eq(hits, i == 0, "hits: %s", text);
+	cr_expect_eq(hits, offset == 0, "hits: %s", text);
 	cr_expect_eq(right_hits, hits, "in the handler: %s", text);
-	cr_expect_eq(traps, i != 0, "traps: %s", text);
-	compare(jump.offset[i]);
+	cr_expect_eq(traps, traps_wanted, "traps: %s", text);
+	compare(offset);
+}
+
+static void check_entry(unsigned int i, uint64_t flags)
+{
+	check_from(jump.offset[i], i != 0, flags);
 }
 
 static void check_region(const struct run_case *c)
@@ -152,6 +157,52 @@ Test(jump_region, agrees_with_cpu_from_every_boundary, .init = handle_traps)
 {
 	for (const struct run_case *c = run_regions; c < run_regions_end; c++)
 		check_region(c);
+}
+
+/* The first @count instructions make way, and the next one is whole. False: there is no place. */
+static bool check_short(const struct run_case *c, unsigned int count)
+{
+	struct x86_insn insns[XOL_JUMP_SIZE];
+	int error;
+
+	text = c->text;
+	run_decode_region((uint64_t)c->start, insns);
+	error = xol_jump_prepare_short(insns, count, (const uint8_t *)c->start, &detour, &jump);
+	if (error == -EP_OUT_OF_REACH)
+		return false;
+	cr_assert_eq(error, 0, "%s", text);
+	check_bytes();
+	cr_expect_arr_eq(jump.bytes + jump.length, (const uint8_t *)c->start + jump.length,
+			 sizeof(jump.bytes) - jump.length, "%s", text);
+	for (unsigned int i = 0; i < jump.count; i++)
+		check_entry(i, STATUS_FLAGS);
+	check_from(jump.length, 0, STATUS_FLAGS);
+	return true;
+}
+
+Test(jump_region, agrees_with_cpu_where_the_rest_stays, .init = handle_traps)
+{
+	unsigned int checked = 0;
+
+	for (const struct run_case *c = run_regions; c < run_regions_end; c++) {
+		struct x86_insn insns[XOL_JUMP_SIZE];
+		unsigned int count = run_decode_region((uint64_t)c->start, insns);
+
+		for (unsigned int i = 1; i < count; i++)
+			checked += check_short(c, i);
+	}
+	cr_expect_gt(checked, 10, "%u", checked);
+}
+
+Test(jump_region, of_which_the_rest_stays_is_short)
+{
+	struct x86_insn insns[XOL_JUMP_SIZE];
+	uint64_t start = (uint64_t)run_regions->start;
+	unsigned int count = run_decode_region(start, insns);
+
+	cr_expect_eq(xol_jump_prepare_short(insns, count, (const uint8_t *)start, &detour, &jump),
+		     -EP_INVALID);
+	cr_expect_eq(xol_jump_prepare(insns, count - 1, &detour, &jump), -EP_INVALID);
 }
 
 /*

@@ -425,12 +425,32 @@ Test(masks, is_interrupted_by_a_handler_of_the_program)
 	pthread_join(thread, NULL);
 }
 
-Test(masks, is_not_interrupted_by_what_the_program_does_not_see)
+/* SIGSTOP: here, a signal whose handler says nothing. */
+Test(masks, is_interrupted_where_no_handler_was_called)
 {
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 	pid_t tid = gettid();
 	pthread_t thread;
 	double start = seconds_now();
+	siginfo_t info;
+
+	sigaction(SIGUSR1, &action, NULL);
+	cr_assert_eq(pthread_create(&thread, NULL, interrupt, &tid), 0);
+	cr_assert_eq(wait_for(TRAP, 100000, &info), -EINTR);
+	pthread_join(thread, NULL);
+}
+
+static void note_as_ours(int sig, siginfo_t *info, void *context)
+{
+	masks_note_signal();
+	handler(sig, info, context);
+}
+
+Test(masks, is_not_interrupted_by_what_the_program_does_not_see)
+{
+	struct sigaction action = {.sa_sigaction = note_as_ours, .sa_flags = SA_SIGINFO};
+	pid_t tid = gettid();
+	pthread_t thread;
 	siginfo_t info;
 
 	sigaction(SIGUSR1, &action, NULL);
