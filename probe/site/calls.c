@@ -13,6 +13,7 @@
 #include "probe/site/running.h"
 #include "probe/thread/counters.h"
 #include "sys/memory.h"
+#include "sys/table.h"
 
 #define CHAIN_MAX 64u /* calls that end with the same return: functions that go on in another one */
 #define LOOKS_MAX 64u /* records that are looked at, in vain, in one hit */
@@ -96,6 +97,62 @@ EP_TRAP_PATH static void end_abandoned(struct records *records, uint64_t stack,
 	records->suspects = suspects;
 }
 
+/* Number + 1 of the newest record at @stack that has been seen; 0: none. */
+EP_TRAP_PATH static uint16_t *newest_at(struct records *records, uint64_t stack)
+{
+	uint64_t i = sys_table_hash(stack);
+
+	for (;; i++) {
+		uint16_t *at = &records->newest[i % RECORDS_SLOTS];
+
+		if (!*at || records->list[*at - 1].stack == stack)
+			return at;
+	}
+}
+
+/*
+ * From the top down: another call has begun where @record's did. Not one which has gone on in it, and
+ * not the same in the eyes of another probe.
+ */
+EP_TRAP_PATH static bool is_replaced(struct records *records, const struct record *record)
+{
+	uint16_t *newest = newest_at(records, record->stack);
+	const struct record *newer = *newest ? &records->list[*newest - 1] : NULL;
+
+	if (newer && !newer->is_chained && newer->hit != record->hit)
+		return true;
+	*newest = (uint16_t)(record - records->list + 1);
+	return false;
+}
+
+/* The word at @record's place is its caller's: before the stub is called, it is still there. */
+EP_TRAP_PATH static bool may_be_entering(const struct record *record)
+{
+	uint64_t word;
+
+	return sys_load_uint64_t(record->stack, &word) && word == record->call.return_address;
+}
+
+/*
+ * Programs that leave hundreds of calls by a jump, again and again, have more under suspicion than is
+ * looked at in each hit; what they enter anew makes the old ones look alive. So from time to time all
+ * are looked at: when there are twice as many as were left the last time.
+ */
+EP_TRAP_PATH static void end_all_abandoned(struct records *records, struct probe_thread *thread)
+{
+	for (uint32_t i = 0; i < RECORDS_SLOTS; i++)
+		*(volatile uint16_t *)&records->newest[i] = 0;
+	for (uint32_t i = records->top; i-- > 0;) {
+		struct record *record = &records->list[i];
+
+		if (record->state != RECORD_RUNNING)
+			continue;
+		if (is_replaced(records, record) || (is_dead(record) && !may_be_entering(record)))
+			end_call(records, record, EP_END_JUMP, NULL, thread);
+	}
+	records_have_looked(records);
+}
+
 EP_TRAP_PATH static bool may_be_abandoned(const struct records *records, uint64_t stack)
 {
 	return records->suspects ||
@@ -147,13 +204,23 @@ EP_TRAP_PATH static void prepare(struct calls_entry *entry)
 	entry->is_followed = find_stub(entry);
 }
 
+EP_TRAP_PATH static struct record *add_record(struct records *records)
+{
+	struct record *ret = records_push(records);
+
+	if (ret || !records_should_look(records))
+		return ret;
+	end_all_abandoned(records, probe_thread_self());
+	return records_push(records);
+}
+
 EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 {
 	struct record *record;
 
 	if (!entry->is_prepared)
 		prepare(entry);
-	record = entry->is_followed ? records_push(entry->records) : NULL;
+	record = entry->is_followed ? add_record(entry->records) : NULL;
 	if (!record)
 		return false;
 	record->stack = entry->regs->rsp;

@@ -18,7 +18,8 @@
 #include "sys/process.h"
 
 #define TRIES_MAX 8u  /* other threads' records that are looked at before new ones are made */
-#define HOLES_MAX 64u /* and as many as are in use */
+#define HOLES_MAX 64u /* and as many as are in use, but for when .limit is reached */
+#define LIMIT_MIN 1024u
 
 static __thread struct records *known;
 static _Atomic(struct records *) all;
@@ -33,6 +34,8 @@ EP_TRAP_PATH static void clear(struct records *records)
 	for (uint32_t i = 0; i < records->top; i++)
 		records->list[i].state = RECORD_FREE;
 	records->top = records->holes = records->depth = records->suspects = 0;
+	records->refused = 0;
+	records->limit = LIMIT_MIN;
 }
 
 EP_TRAP_PATH static struct records *take_over(uint32_t tid)
@@ -61,6 +64,7 @@ EP_TRAP_PATH static struct records *create(uint32_t tid)
 		return NULL;
 	sys_madvise((uint64_t)at, sizeof(struct records), MADV_DONTDUMP);
 	records = (struct records *)at;
+	records->limit = LIMIT_MIN;
 	atomic_store_explicit(&records->owner, tid, memory_order_relaxed);
 	records->next = atomic_load_explicit(&all, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&all, &records->next, records))
@@ -110,14 +114,35 @@ EP_TRAP_PATH static void close_up(struct records *records)
 	records->holes = 0;
 }
 
+/* Half of them, when there is still room. */
+EP_TRAP_PATH static bool has_many_holes(const struct records *records)
+{
+	return records->holes > HOLES_MAX &&
+	       (records->holes > records->top / 2 || records->top >= records->limit);
+}
+
+EP_TRAP_PATH bool records_should_look(struct records *records)
+{
+	return records->limit < RECORDS_MAX || records->refused++ % RECORDS_MAX == 0;
+}
+
+EP_TRAP_PATH void records_have_looked(struct records *records)
+{
+	uint32_t limit = 2 * (records->top - records->holes);
+
+	records->limit = limit < LIMIT_MIN ? LIMIT_MIN : limit > RECORDS_MAX ? RECORDS_MAX : limit;
+	if (records->limit < records->top)
+		records->limit = records->top;
+}
+
 /* Signal handlers come and go between any two instructions, and leave .top as they found it. */
 EP_TRAP_PATH struct record *records_push(struct records *records)
 {
 	struct record *record;
 
-	if (records->holes > HOLES_MAX && records->holes > records->top / 2 && !records->depth)
+	if (has_many_holes(records) && !records->depth)
 		close_up(records);
-	if (records->top >= RECORDS_MAX)
+	if (records->top >= records->limit)
 		return NULL;
 	record = &records->list[records->top];
 	record->state = RECORD_BUSY;

@@ -8,7 +8,8 @@
 
 #include "include/emuprobe.h"
 
-#define RECORDS_MAX 8192u
+#define RECORDS_MAX   8192u
+#define RECORDS_SLOTS (2 * RECORDS_MAX) /* a power of two */
 
 enum record_state {
 	RECORD_FREE,
@@ -41,8 +42,12 @@ struct records {
 	uint32_t holes;	   /* free ones below */
 	uint32_t suspects; /* that may have been left by a jump, or are on a stack that waits */
 	uint32_t depth;	   /* how many times something is being done just now */
+	uint32_t limit;	   /* of .top: all are looked at, before it becomes higher */
+	uint32_t refused;  /* since that was done for the last time */
 	uint64_t hits;
 	struct records *next;
+	/* Used while all are looked at: number + 1 of the newest at a place on the stack. */
+	uint16_t newest[RECORDS_SLOTS];
 	struct record list[RECORDS_MAX];
 };
 
@@ -57,8 +62,19 @@ EP_TRAP_PATH struct records *records_if_any(void);
 /** The same, made at first use: NULL: no memory. A system call then. */
 EP_TRAP_PATH struct records *records_own(void);
 
-/** A new record on top, busy; NULL: there are RECORDS_MAX already. Context: TRAP_PATH. */
+/** A new record on top, busy; NULL: .limit is reached. Context: TRAP_PATH. */
 EP_TRAP_PATH struct record *records_push(struct records *records);
+
+/**
+ * .limit is reached: should all be looked at, whether they are still needed?
+ *
+ * @return   false: they were, not long ago, and there are RECORDS_MAX.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool records_should_look(struct records *records);
+
+/** All have been looked at. Context: TRAP_PATH. */
+EP_TRAP_PATH void records_have_looked(struct records *records);
 
 /** It is not needed any more. Context: TRAP_PATH. */
 EP_TRAP_PATH void records_drop(struct records *records, struct record *record);
