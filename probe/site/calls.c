@@ -15,8 +15,9 @@
 #include "sys/memory.h"
 #include "sys/table.h"
 
-#define CHAIN_MAX 64u /* calls that end with the same return: functions that go on in another one */
-#define LOOKS_MAX 64u /* records that are looked at, in vain, in one hit */
+#define CHAIN_MAX     64u /* calls that end with the same return: functions that go on in another one */
+#define LOOKS_MAX     64u /* records that are looked at, in vain, in one hit */
+#define CONTEXT_WORDS 48u /* of an unwinder's state that are looked at */
 
 /* ---- the end of a call --------------------------------------------------------------------- */
 
@@ -334,32 +335,69 @@ EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, v
 
 /* ---- unwinding ----------------------------------------------------------------------------- */
 
-/* An unwinder passes a stub on its way up from here: that of the innermost call which still runs. */
-EP_TRAP_PATH static void unwound(void)
+/*
+ * Which stub an unwinder passes is in its state: its instruction pointer, where a function would have
+ * returned to, and its stack pointer, which is just above the word from where that was read. These two
+ * are looked for wherever they may be, since each unwinder has a layout of its own: libgcc, the two
+ * libunwinds.
+ *
+ * Returns the address of that word; 0: they are not there.
+ */
+EP_TRAP_PATH static uint64_t find_passed(const uint64_t *context, uint64_t here)
+{
+	uint64_t ip = 0, word, below;
+
+	for (unsigned int i = 0; i < CONTEXT_WORDS && !xol_stub_is_return(ip); i++)
+		if (!sys_load_uint64_t((uint64_t)&context[i], &ip))
+			return 0;
+	if (!xol_stub_is_return(ip))
+		return 0;
+	for (unsigned int i = 0; i < CONTEXT_WORDS; i++) {
+		if (!sys_load_uint64_t((uint64_t)&context[i], &word))
+			return 0;
+		if (word > here && sys_load_uint64_t(word - sizeof(word), &below) && below == ip)
+			return word - sizeof(word);
+	}
+	return 0;
+}
+
+/* The innermost call on the stack that is at @here: others may wait on stacks above. */
+EP_TRAP_PATH static uint64_t find_innermost(const struct records *records, uint64_t here)
+{
+	uint64_t ret = 0;
+
+	for (uint32_t i = records->top; i-- > 0;) {
+		const struct record *record = &records->list[i];
+
+		if (record->state == RECORD_RUNNING && record->stack > here &&
+		    (!ret || record->stack < ret) && !is_dead(record))
+			ret = record->stack;
+	}
+	return ret;
+}
+
+EP_TRAP_PATH static void unwound(const void *context)
 {
 	struct probe_thread *thread = probe_thread_self();
 	struct records *records = thread ? records_if_any() : NULL;
 	uint64_t here = (uint64_t)__builtin_frame_address(0);
+	const struct record *record;
 	struct probe_site *outer;
-	uint64_t outer_rsp;
-	uint32_t at;
+	uint64_t outer_rsp, stack;
 	int error;
 
 	if (!records)
 		return;
-	for (at = records->top; at; at--) {
-		const struct record *record = &records->list[at - 1];
-
-		if (record->state == RECORD_RUNNING && record->stack > here && !is_dead(record))
-			break;
-	}
-	if (!at)
+	stack = find_passed(context, here);
+	if (!stack)
+		stack = find_innermost(records, here);
+	record = find(records, stack);
+	if (!record)
 		return;
 	outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
 	outer_rsp = thread->running_rsp;
-	error = running_begin(thread, records->list[at - 1].site, here);
-	end_all(records, records->list[at - 1].stack, records->list[at - 1].expected, EP_END_UNWIND,
-		NULL, NULL, thread);
+	error = running_begin(thread, record->site, here);
+	end_all(records, stack, record->expected, EP_END_UNWIND, NULL, NULL, thread);
 	running_end(thread, error, outer);
 	thread->running_rsp = outer_rsp;
 }
