@@ -251,6 +251,15 @@ EP_TRAP_PATH static void take_back(const struct calls_entry *entry)
 		records_drop(records, &records->list[records->top - 1]);
 }
 
+/* A handler may have chosen another stack: the function returns there. */
+EP_TRAP_PATH static void follow_stack(const struct calls_entry *entry)
+{
+	struct records *records = entry->records;
+
+	for (uint32_t i = 0; i < entry->begun && i < records->top; i++)
+		records->list[records->top - 1 - i].stack = entry->regs->rsp;
+}
+
 EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry)
 {
 	struct ep_regs *regs = entry->regs;
@@ -261,6 +270,7 @@ EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry)
 		take_back(entry);
 		return 0;
 	}
+	follow_stack(entry);
 	if (!entry->stub)
 		return 0;
 	if (!entry->trapped)
