@@ -28,7 +28,7 @@ _Static_assert(sizeof(struct xol_stub) == XOL_STUB_SIZE, "data and code go in st
 
 static _Atomic uint32_t used; /* stubs; beyond XOL_STUBS: asked for in vain */
 static bool is_mapped, is_released;
-static void (*unwound)(void);
+static void (*unwound)(const void *context);
 
 /* ---- code ---------------------------------------------------------------------------------- */
 
@@ -229,7 +229,7 @@ EP_TRAP_PATH bool xol_stub_origin(uint64_t rip, uint64_t *ret_address, uint16_t 
 
 /* ---- unwinding ----------------------------------------------------------------------------- */
 
-void xol_stub_on_unwind(void (*set)(void))
+void xol_stub_on_unwind(void (*set)(const void *context))
 {
 	unwound = set;
 }
@@ -243,8 +243,7 @@ int xol_stub_personality(int version, int actions, uint64_t kind, void *exceptio
 	(void)version;
 	(void)kind;
 	(void)exception;
-	(void)context;
 	if (actions & CLEANUP_PHASE)
-		unwound();
+		unwound(context);
 	return CONTINUE_UNWIND;
 }

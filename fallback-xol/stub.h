@@ -134,9 +134,9 @@ EP_TRAP_PATH bool xol_stub_origin(uint64_t rip, uint64_t *ret_address, uint16_t 
 
 /**
  * From now on @set is called by unwinders that remove frames of called functions, once for each stub
- * that they pass.
+ * that they pass. It is told the unwinder's state, the layout of which is the unwinder's own.
  */
-void xol_stub_on_unwind(void (*set)(void));
+void xol_stub_on_unwind(void (*set)(const void *context));
 
 extern uint8_t xol_stubs[XOL_STUBS][XOL_STUB_SIZE];
 extern struct xol_stub xol_stub_data[XOL_STUBS];

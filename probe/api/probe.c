@@ -181,14 +181,16 @@ static bool detach(struct ep_probe *probe)
 
 /* ---- create -------------------------------------------------------------------------------- */
 
+/* .ended is told where xmm0 is kept, and may change it there without touching it. */
 static bool is_general(const struct ep_options *options)
 {
 	const void *const handlers[] = {(const void *)options->handler,
-					(const void *)options->entered,
-					(const void *)options->ended};
+					(const void *)options->entered};
 
 	if (options->flags & EP_GENERAL_REGS_ONLY)
 		return true;
+	if (options->ended)
+		return false;
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
 		if (handlers[i] && !leaf_is_general((uint64_t)handlers[i]))
 			return false;

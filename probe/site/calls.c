@@ -13,10 +13,12 @@
 #include "probe/site/running.h"
 #include "probe/thread/counters.h"
 #include "sys/memory.h"
+#include "sys/table.h"
 #include "x86/condition.h"
 
-#define CHAIN_MAX 64u /* calls that end with the same return: functions that go on in another one */
-#define LOOKS_MAX 64u /* records that are looked at, in vain, in one hit */
+#define CHAIN_MAX     64u /* calls that end with the same return: functions that go on in another one */
+#define LOOKS_MAX     64u /* records that are looked at, in vain, in one hit */
+#define CONTEXT_WORDS 48u /* of an unwinder's state that are looked at */
 
 /* ---- the end of a call --------------------------------------------------------------------- */
 
@@ -97,6 +99,62 @@ EP_TRAP_PATH static void end_abandoned(struct records *records, uint64_t stack,
 	records->suspects = suspects;
 }
 
+/* Number + 1 of the newest record at @stack that has been seen; 0: none. */
+EP_TRAP_PATH static uint16_t *newest_at(struct records *records, uint64_t stack)
+{
+	uint64_t i = sys_table_hash(stack);
+
+	for (;; i++) {
+		uint16_t *at = &records->newest[i % RECORDS_SLOTS];
+
+		if (!*at || records->list[*at - 1].stack == stack)
+			return at;
+	}
+}
+
+/*
+ * From the top down: another call has begun where @record's did. Not one which has gone on in it, and
+ * not the same in the eyes of another probe.
+ */
+EP_TRAP_PATH static bool is_replaced(struct records *records, const struct record *record)
+{
+	uint16_t *newest = newest_at(records, record->stack);
+	const struct record *newer = *newest ? &records->list[*newest - 1] : NULL;
+
+	if (newer && !newer->is_chained && newer->hit != record->hit)
+		return true;
+	*newest = (uint16_t)(record - records->list + 1);
+	return false;
+}
+
+/* The word at @record's place is its caller's: before the stub is called, it is still there. */
+EP_TRAP_PATH static bool may_be_entering(const struct record *record)
+{
+	uint64_t word;
+
+	return sys_load_uint64_t(record->stack, &word) && word == record->call.return_address;
+}
+
+/*
+ * Programs that leave hundreds of calls by a jump, again and again, have more under suspicion than is
+ * looked at in each hit; what they enter anew makes the old ones look alive. So from time to time all
+ * are looked at: when there are twice as many as were left the last time.
+ */
+EP_TRAP_PATH static void end_all_abandoned(struct records *records, struct probe_thread *thread)
+{
+	for (uint32_t i = 0; i < RECORDS_SLOTS; i++)
+		*(volatile uint16_t *)&records->newest[i] = 0;
+	for (uint32_t i = records->top; i-- > 0;) {
+		struct record *record = &records->list[i];
+
+		if (record->state != RECORD_RUNNING)
+			continue;
+		if (is_replaced(records, record) || (is_dead(record) && !may_be_entering(record)))
+			end_call(records, record, EP_END_JUMP, NULL, thread);
+	}
+	records_have_looked(records);
+}
+
 EP_TRAP_PATH static bool may_be_abandoned(const struct records *records, uint64_t stack)
 {
 	return records->suspects ||
@@ -160,13 +218,23 @@ EP_TRAP_PATH static uint64_t caller_of(const struct calls_entry *entry)
 	return stub ? stub->address : entry->expected;
 }
 
+EP_TRAP_PATH static struct record *add_record(struct records *records)
+{
+	struct record *ret = records_push(records);
+
+	if (ret || !records_should_look(records))
+		return ret;
+	end_all_abandoned(records, probe_thread_self());
+	return records_push(records);
+}
+
 EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 {
 	struct record *record;
 
 	if (!entry->is_prepared)
 		prepare(entry);
-	record = entry->is_followed ? records_push(entry->records) : NULL;
+	record = entry->is_followed ? add_record(entry->records) : NULL;
 	if (!record)
 		return false;
 	record->stack = entry->regs->rsp;
@@ -195,6 +263,15 @@ EP_TRAP_PATH static void take_back(const struct calls_entry *entry)
 		records_drop(records, &records->list[records->top - 1]);
 }
 
+/* A handler may have chosen another stack: the function returns there. */
+EP_TRAP_PATH static void follow_stack(const struct calls_entry *entry)
+{
+	struct records *records = entry->records;
+
+	for (uint32_t i = 0; i < entry->begun && i < records->top; i++)
+		records->list[records->top - 1 - i].stack = entry->regs->rsp;
+}
+
 EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry)
 {
 	struct ep_regs *regs = entry->regs;
@@ -205,6 +282,7 @@ EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry)
 		take_back(entry);
 		return 0;
 	}
+	follow_stack(entry);
 	if (!entry->stub)
 		return 0;
 	if (!entry->trapped)
@@ -219,9 +297,8 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *s
 				   const struct xol_stub *stub)
 {
 	struct record *record = records_push(records);
-	uint64_t rsp = regs->rsp;
 
-	record->stack = rsp;
+	record->stack = regs->rsp;
 	record->expected = xol_stub_return(stub);
 	record->is_chained = record->is_in_place = false;
 	record->site = site;
@@ -232,6 +309,7 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *s
 	record->call.xmm0 = NULL;
 	if (probe->entered)
 		probe->entered(probe->handle, regs, &record->call, probe->cookie);
+	record->stack = regs->rsp; /* a handler may have chosen another stack */
 	record->state = RECORD_RUNNING;
 	if (regs->rip == site->address)
 		return xol_stub_entry(stub);
@@ -248,7 +326,7 @@ EP_TRAP_PATH uint64_t calls_enter_at_once(struct probe_site *site, struct ep_reg
 	uint64_t ret = 0, address;
 	int error;
 
-	if (!records || !stub || records->top == RECORDS_MAX ||
+	if (!records || !stub || records->top >= records->limit ||
 	    may_be_abandoned(records, regs->rsp) || !sys_load_uint64_t(regs->rsp, &address) ||
 	    address != stub->address)
 		return 0;
@@ -394,32 +472,69 @@ EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, v
 
 /* ---- unwinding ----------------------------------------------------------------------------- */
 
-/* An unwinder passes a stub on its way up from here: that of the innermost call which still runs. */
-EP_TRAP_PATH static void unwound(void)
+/*
+ * Which stub an unwinder passes is in its state: its instruction pointer, where a function would have
+ * returned to, and its stack pointer, which is just above the word from where that was read. These two
+ * are looked for wherever they may be, since each unwinder has a layout of its own: libgcc, the two
+ * libunwinds.
+ *
+ * Returns the address of that word; 0: they are not there.
+ */
+EP_TRAP_PATH static uint64_t find_passed(const uint64_t *context, uint64_t here)
+{
+	uint64_t ip = 0, word, below;
+
+	for (unsigned int i = 0; i < CONTEXT_WORDS && !xol_stub_is_return(ip); i++)
+		if (!sys_load_uint64_t((uint64_t)&context[i], &ip))
+			return 0;
+	if (!xol_stub_is_return(ip))
+		return 0;
+	for (unsigned int i = 0; i < CONTEXT_WORDS; i++) {
+		if (!sys_load_uint64_t((uint64_t)&context[i], &word))
+			return 0;
+		if (word > here && sys_load_uint64_t(word - sizeof(word), &below) && below == ip)
+			return word - sizeof(word);
+	}
+	return 0;
+}
+
+/* The innermost call on the stack that is at @here: others may wait on stacks above. */
+EP_TRAP_PATH static uint64_t find_innermost(const struct records *records, uint64_t here)
+{
+	uint64_t ret = 0;
+
+	for (uint32_t i = records->top; i-- > 0;) {
+		const struct record *record = &records->list[i];
+
+		if (record->state == RECORD_RUNNING && record->stack > here &&
+		    (!ret || record->stack < ret) && !is_dead(record))
+			ret = record->stack;
+	}
+	return ret;
+}
+
+EP_TRAP_PATH static void unwound(const void *context)
 {
 	struct probe_thread *thread = probe_thread_self();
 	struct records *records = thread ? records_if_any() : NULL;
 	uint64_t here = (uint64_t)__builtin_frame_address(0);
+	const struct record *record;
 	struct probe_site *outer;
-	uint64_t outer_rsp;
-	uint32_t at;
+	uint64_t outer_rsp, stack;
 	int error;
 
 	if (!records)
 		return;
-	for (at = records->top; at; at--) {
-		const struct record *record = &records->list[at - 1];
-
-		if (record->state == RECORD_RUNNING && record->stack > here && !is_dead(record))
-			break;
-	}
-	if (!at)
+	stack = find_passed(context, here);
+	if (!stack)
+		stack = find_innermost(records, here);
+	record = find(records, stack);
+	if (!record)
 		return;
 	outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
 	outer_rsp = thread->running_rsp;
-	error = running_begin(thread, records->list[at - 1].site, here);
-	end_all(records, records->list[at - 1].stack, records->list[at - 1].expected, EP_END_UNWIND,
-		NULL, NULL, thread);
+	error = running_begin(thread, record->site, here);
+	end_all(records, stack, record->expected, EP_END_UNWIND, NULL, NULL, thread);
 	running_end(thread, error, outer);
 	thread->running_rsp = outer_rsp;
 }

@@ -26,6 +26,8 @@ EP_TRAP_PATH static void clear(struct records *records)
 	for (uint32_t i = 0; i < records->top; i++)
 		records->list[i].state = RECORD_FREE;
 	records->top = records->holes = records->depth = records->suspects = 0;
+	records->refused = 0;
+	records->limit = RECORDS_LIMIT_MIN;
 }
 
 EP_TRAP_PATH static struct records *take_over(uint32_t tid)
@@ -54,6 +56,7 @@ EP_TRAP_PATH static struct records *create(uint32_t tid)
 		return NULL;
 	sys_madvise((uint64_t)at, sizeof(struct records), MADV_DONTDUMP);
 	records = (struct records *)at;
+	records->limit = RECORDS_LIMIT_MIN;
 	atomic_store_explicit(&records->owner, tid, memory_order_relaxed);
 	records->next = atomic_load_explicit(&all, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&all, &records->next, records))
@@ -101,4 +104,20 @@ EP_TRAP_PATH void records_close_up(struct records *records)
 		records->list[i].state = RECORD_FREE;
 	records->top = kept;
 	records->holes = 0;
+}
+
+EP_TRAP_PATH bool records_should_look(struct records *records)
+{
+	return records->limit < RECORDS_MAX || records->refused++ % RECORDS_MAX == 0;
+}
+
+EP_TRAP_PATH void records_have_looked(struct records *records)
+{
+	uint32_t limit = 2 * (records->top - records->holes);
+
+	records->limit = limit < RECORDS_LIMIT_MIN ? RECORDS_LIMIT_MIN
+			 : limit > RECORDS_MAX	   ? RECORDS_MAX
+						   : limit;
+	if (records->limit < records->top)
+		records->limit = records->top;
 }

@@ -10,7 +10,8 @@
 #include "include/emuprobe.h"
 #include "sys/memory.h"
 
-#define RECORDS_MAX 8192u
+#define RECORDS_MAX   8192u
+#define RECORDS_SLOTS (2 * RECORDS_MAX) /* a power of two */
 
 enum record_state {
 	RECORD_FREE,
@@ -44,8 +45,12 @@ struct records {
 	uint32_t holes;	   /* free ones below */
 	uint32_t suspects; /* that may have been left by a jump, or are on a stack that waits */
 	uint32_t depth;	   /* how many times something is being done just now */
+	uint32_t limit;	   /* of .top: all are looked at, before it becomes higher */
+	uint32_t refused;  /* since that was done for the last time */
 	uint64_t hits;
 	struct records *next;
+	/* Used while all are looked at: number + 1 of the newest at a place on the stack. */
+	uint16_t newest[RECORDS_SLOTS];
 	struct record list[RECORDS_MAX];
 };
 
@@ -68,10 +73,11 @@ EP_TRAP_PATH struct records *records_own(void);
 /* Close up the holes. TRAP_PATH. */
 EP_TRAP_PATH void records_close_up(struct records *records);
 
-#define RECORDS_HOLES_MAX 64u /* and as many as are in use */
+#define RECORDS_HOLES_MAX 64u /* and as many as are in use, but for when .limit is reached */
+#define RECORDS_LIMIT_MIN 1024u
 
 /**
- * A new record on top, busy; NULL: there are RECORDS_MAX already. Signal handlers come and go between
+ * A new record on top, busy; NULL: .limit is reached. Signal handlers come and go between
  * any two instructions, and leave .top as they found it.
  * Context:  TRAP_PATH.
  */
@@ -80,9 +86,10 @@ SYS_INLINE struct record *records_push(struct records *records)
 	struct record *record;
 
 	if (__builtin_expect(records->holes > RECORDS_HOLES_MAX, 0) &&
-	    records->holes > records->top / 2 && !records->depth)
+	    (records->holes > records->top / 2 || records->top >= records->limit) &&
+	    !records->depth)
 		records_close_up(records);
-	if (__builtin_expect(records->top >= RECORDS_MAX, 0))
+	if (__builtin_expect(records->top >= records->limit, 0))
 		return NULL;
 	record = &records->list[records->top];
 	record->state = RECORD_BUSY;
@@ -92,6 +99,17 @@ SYS_INLINE struct record *records_push(struct records *records)
 	record->state = RECORD_BUSY; /* a handler in between may have used and freed it */
 	return record;
 }
+
+/**
+ * .limit is reached: should all be looked at, whether they are still needed?
+ *
+ * @return   false: they were, not long ago, and there are RECORDS_MAX.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool records_should_look(struct records *records);
+
+/** All have been looked at. Context: TRAP_PATH. */
+EP_TRAP_PATH void records_have_looked(struct records *records);
 
 /** It is not needed any more. Context: TRAP_PATH. */
 SYS_INLINE void records_drop(struct records *records, struct record *record)
