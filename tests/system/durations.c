@@ -183,6 +183,38 @@ Test(durations, say_how_calls_ended)
 	command_result_deinit(&result);
 }
 
+/* What was counted and measured of an object that is gone is kept. */
+Test(durations, of_objects_that_come_and_go_are_all_there)
+{
+	struct command_result result = command_shell(
+		EMUPROBE
+		" -c --format=json -o /dev/stderr "
+		"-e 'r:one plugin.so:plugin_target?; r:two plugin_twin.so:plugin_target?' -- " CALLS
+		" loads");
+	static const char *const events[] = {"one", "two"};
+
+	expect_status(result, 0);
+	for (size_t i = 0; i < 2; i++) {
+		double hits = number(result.error, events[i], "hits");
+
+		cr_expect_gt(hits, 0);
+		cr_expect_eq(number(result.error, events[i], "returns"), hits);
+		cr_expect_eq(number(result.error, events[i], "timed"), hits);
+	}
+	command_result_deinit(&result);
+}
+
+/* Who wants no summary, and bars, gets these alone. */
+Test(durations, as_bars_alone)
+{
+	struct command_result result = run("-q --hist=quick", "fork");
+
+	expect_status(result, 0);
+	cr_expect_eq(strncmp(result.error, "quick:$latency (durations:quick), 11 calls\n", 42), 0,
+		     "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
 /* Bars have the same calls, all of them. */
 Test(durations, as_bars)
 {

@@ -355,6 +355,23 @@ Test(trace_durations, of_a_thread_that_is_gone_go_on, .init = setup)
 	cr_expect_leq(tables, 3); /* a thread may be joined a moment before the kernel forgets it */
 }
 
+/* Of a function that takes between once and four times as long; of one that is not hit, next to nothing. */
+Test(trace_durations, cost_less_than_a_kilobyte_each, .init = setup)
+{
+	struct trace_duration_table *table = trace_durations_take(&all);
+	uint64_t before = trace_session_alloc(&session, 64), used;
+
+	for (uint32_t i = 0; i < 4000; i++)
+		for (uint64_t took = 100; took < 400; took += 10)
+			add(table, i, took);
+	used = trace_session_alloc(&session, 64) - before;
+	cr_expect_lt(used, 4000 * 1024);
+	before = used;
+	add(table, TRACE_DURATION_PROBES - 1, 100);
+	used = trace_session_alloc(&session, 64) - before;
+	cr_expect_lt(used, 4096 + before);
+}
+
 /* ---- without memory ------------------------------------------------------------------------ */
 
 Test(trace_durations, without_memory_are_counted_all_the_same, .init = setup)
