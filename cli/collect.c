@@ -459,15 +459,23 @@ static void put_unprobed_as_json(struct collector *collector)
 	}
 }
 
+static void write_to_standard_error(struct collector *collector)
+{
+	collector->output = STDERR_FILENO;
+	collector->output_name = "standard error";
+	collector->broken = false;
+}
+
 /* As many as were asked for; the objects of JSON have all of it. */
-static void put_bars(struct collector *collector, const struct trace_sink *sink)
+static void put_bars(struct collector *collector)
 {
 	const struct options *options = collector->options;
+	const struct trace_sink sink = {write_buffered, collector};
 
 	for (size_t i = 0; i < options->histogram_count; i++)
 		if (trace_summary_bars(collector->processes, collector->known,
 				       options->histograms[i], collector->arena,
-				       sink) == -EP_NO_MATCH)
+				       &sink) == -EP_NO_MATCH)
 			complain("--hist=%s: no such event of calls", options->histograms[i]);
 }
 
@@ -489,12 +497,20 @@ static void summarize_as_text(struct collector *collector)
 			trace_summary_explain(&collector->processes[0], &sink);
 		return;
 	}
-	collector->output = STDERR_FILENO;
-	collector->output_name = "standard error";
-	collector->broken = false;
+	write_to_standard_error(collector);
 	trace_summary_table(collector->processes, collector->known, collector->options->verbose,
 			    collector->arena, &sink);
-	put_bars(collector, &sink);
+	put_bars(collector);
+}
+
+/* Asked for by name, they are no part of it. */
+static void put_bars_alone(struct collector *collector)
+{
+	if (collector->options->format == TRACE_FORMAT_JSON || !collector->options->histogram_count)
+		return;
+	write_to_standard_error(collector);
+	put_bars(collector);
+	write_out(collector, collector->text.buffer, collector->text.used);
 }
 
 /* Who wants no summary wants to know all the same that something is missing. */
@@ -514,6 +530,7 @@ void collect_finish(struct collector *collector)
 	collect_pass(collector, true);
 	collector->text.used = 0;
 	if (collector->options->quiet && collector->options->mode != TRACE_MODE_CHECK) {
+		put_bars_alone(collector);
 		put_losses(collector);
 		return;
 	}

@@ -5,6 +5,7 @@
  */
 #include "cli/options.h"
 #include "trace/language/parse.h"
+#include "trace/language/scanner.h"
 
 #include <getopt.h>
 #include <stdarg.h>
@@ -157,7 +158,7 @@ static int add_histogram(struct options *options, const char *value)
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	if (length >= rest && strcmp(name + length - rest, what) == 0)
 		name[length - rest] = '\0';
-	if (!*name || strchr(name, ':')) {
+	if (!trace_is_name(name, strlen(name))) {
 		complain("--hist=%s: EVENT:$latency, in quotes, or EVENT", value);
 		free(name);
 		return EXIT_OURS;

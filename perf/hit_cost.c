@@ -25,6 +25,8 @@
 #define RING_SIZE    (1ul << 20)
 #define RECORD_SIZE  32
 #define RECORD_LOOPS (RING_SIZE / 2 / RECORD_SIZE / 3)
+#define CALL_SIZE    48
+#define CALL_LOOPS   (RING_SIZE / 2 / CALL_SIZE / 3)
 
 /* ---- one case ------------------------------------------------------------------------------ */
 
@@ -33,6 +35,7 @@ struct subject {
 	struct ep_options options;
 	struct ep_probe *probe;
 	struct baseline_uprobe uprobe;
+	uint32_t sample;
 };
 
 static void call(void *data, uint64_t loops)
@@ -82,6 +85,12 @@ static void disarm_recording(void *data)
 	known = dropped;
 	disarm(data);
 	recording_drain();
+}
+
+static const char *arm_measuring(void *data)
+{
+	recording_measure_one_in(((struct subject *)data)->sample);
+	return arm(data);
 }
 
 static const char *arm_uprobe(void *data)
@@ -152,6 +161,16 @@ general_handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 	handled += regs->rip != 0;
 }
 
+__attribute__((target("general-regs-only"))) static void
+general_call_handler(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+		     void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	handled += call->return_address != 0;
+}
+
 /* ---- the table ----------------------------------------------------------------------------- */
 
 enum action { COUNT, GENERAL, VECTOR, RECORD };
@@ -171,12 +190,29 @@ static const struct {
 	{"boost, handler", EP_PLAN_BOOST, VECTOR},
 };
 
+/* From the entry of a function to its end. */
+static const struct {
+	const char *column;
+	enum { CALL_COUNT, CALL_GENERAL, CALL_MEASURE, CALL_RECORD } action;
+	uint32_t sample;
+} calls[] = {
+	{"calls, count", CALL_COUNT, 1},      {"calls, handlers", CALL_GENERAL, 1},
+	{"calls, duration", CALL_MEASURE, 1}, {"calls, 1 in 16", CALL_MEASURE, 16},
+	{"calls, record", CALL_RECORD, 1},
+};
+
 static const struct perf_aim aims[] = {
 	{"jump, count", false, 0.5, 1},
 	{"jump, general handler", false, 3, NAN},
 	{"jump, vector handler", false, 12, NAN},
 	{"jump, record", false, 15, NAN},
 	{"clock of an event", false, NAN, NAN},
+	{"clock, twice", false, NAN, NAN},
+	{"calls, count", false, NAN, NAN},
+	{"calls, handlers", false, NAN, NAN},
+	{"calls, duration", false, NAN, NAN},
+	{"calls, 1 in 16", false, NAN, NAN},
+	{"calls, record", false, NAN, NAN},
 	{"emulate, count", true, 1.02, NAN},
 	{"emulate, handler", true, 1.02, NAN},
 	{"boost, count", true, 1.03, NAN},
@@ -197,6 +233,21 @@ static struct ep_options options_of(enum ep_plan plan, enum action action)
 	} else if (action == VECTOR) {
 		ret.handler = handler;
 	}
+	return ret;
+}
+
+static struct ep_options options_of_call(size_t way)
+{
+	struct ep_options ret = {.size = sizeof(ret),
+				 .plan = EP_PLAN_JUMP,
+				 .flags = EP_CALLS | EP_GENERAL_REGS_ONLY};
+
+	if (calls[way].action == CALL_RECORD)
+		return recording_call_options(EP_PLAN_JUMP);
+	if (calls[way].action == CALL_MEASURE)
+		return recording_measure_options(EP_PLAN_JUMP);
+	if (calls[way].action == CALL_GENERAL)
+		ret.entered = ret.ended = general_call_handler;
 	return ret;
 }
 
@@ -227,6 +278,33 @@ static void add_way(struct perf_table *table, const char *name, void (*function)
 					   .against = against});
 }
 
+static void add_call(struct perf_table *table, const char *name, void (*function)(void), size_t way,
+		     int against)
+{
+	struct subject *subject = subject_create(function);
+	bool records = calls[way].action == CALL_RECORD;
+
+	subject->options = options_of_call(way);
+	subject->sample = calls[way].sample;
+	perf_add(table, (struct perf_case){.row = name,
+					   .column = calls[way].column,
+					   .begin = records ? arm_recording : arm_measuring,
+					   .end = records ? disarm_recording : disarm,
+					   .loop = call,
+					   .data = subject,
+					   .max_loops = records ? CALL_LOOPS : 0,
+					   .against = against});
+}
+
+/* Three of them will do: what an instruction costs, hits show. */
+static void add_calls(struct perf_table *table, const char *name, void (*function)(void), int bare)
+{
+	if (function != shape_push && function != shape_sub && function != shape_mov)
+		return;
+	for (size_t i = 0; i < sizeof(calls) / sizeof(*calls); i++)
+		add_call(table, name, function, i, bare);
+}
+
 /* The floor is measured again for each function, next to what is compared with it. */
 static int add_floor(struct perf_table *table, const char *row)
 {
@@ -250,6 +328,7 @@ static void add_shape(struct perf_table *table, const char *name, void (*functio
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++)
 		add_way(table, name, function, i, ways[i].plan == EP_PLAN_JUMP ? bare : floor);
+	add_calls(table, name, function, bare);
 	perf_add(table, (struct perf_case){.row = name,
 					   .column = "kernel uprobe",
 					   .begin = arm_uprobe,
@@ -280,6 +359,11 @@ static void add_others(struct perf_table *table)
 					   .column = "clock of an event",
 					   .loop = call,
 					   .data = subject_create(recording_clock),
+					   .against = bare});
+	perf_add(table, (struct perf_case){.row = "nothing",
+					   .column = "clock, twice",
+					   .loop = call,
+					   .data = subject_create(recording_clock_twice),
 					   .against = bare});
 	perf_add(table, (struct perf_case){.row = "nothing",
 					   .column = "system call",

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "perf/harness.h"
+#include "trace/action/duration.h"
 #include "trace/action/record.h"
 #include "trace/report/reader.h"
 #include "trace/session/head.h"
@@ -39,6 +40,31 @@ static struct trace_probe recorded = {
 		 .args = args,
 		 .arg_count = sizeof(args) / sizeof(args[0])},
 };
+
+#define ENTRY .fetch = TRACE_FETCH_ENTRY, .size = 8, .type = TRACE_TYPE_x64
+
+static const struct trace_arg call_args[] = {
+	{.name = "a", ENTRY, .offset = offsetof(struct ep_regs, rdi), .word = TRACE_CALL_ARGS},
+	{.name = "b", ENTRY, .offset = offsetof(struct ep_regs, rsi), .word = TRACE_CALL_ARGS + 1},
+	{.name = "r", .offset = offsetof(struct ep_regs, rax), .size = 8, .type = TRACE_TYPE_x64},
+	{.name = "t", .fetch = TRACE_FETCH_LATENCY, .size = 8, .type = TRACE_TYPE_u64},
+};
+
+static struct trace_probe recorded_call = {
+	.index = 1,
+	.is_timed = true,
+	.view = {.group = "perf",
+		 .event = "call",
+		 .place = "hit_cost:shape",
+		 .insn = "",
+		 .is_return = true,
+		 .args = call_args,
+		 .arg_count = sizeof(call_args) / sizeof(call_args[0])},
+};
+
+#define PROBES 2
+
+static struct trace_view views[PROBES]; /* of both */
 
 static struct trace_session session;
 static enum recording_reader mode;
@@ -80,7 +106,9 @@ static void read_for_ever(int pid)
 	if (!text.buffer || output < 0 || getppid() != pid ||
 	    trace_reader_init(&reader, &session, TRACE_FORMAT_TEXT, &arena))
 		_exit(1);
-	reader.processes[0] = (struct trace_reader_process){&recorded.view, 1, pid, 0};
+	views[recorded.index] = recorded.view;
+	views[recorded_call.index] = recorded_call.view;
+	reader.processes[0] = (struct trace_reader_process){views, PROBES, pid, 0};
 	for (;;) {
 		pass(&reader, &text, output);
 		if (!atomic_load(busy))
@@ -139,6 +167,32 @@ struct ep_options recording_options(enum ep_plan plan)
 				   .flags = EP_GENERAL_REGS_ONLY};
 }
 
+struct ep_options recording_call_options(enum ep_plan plan)
+{
+	return (struct ep_options){.size = sizeof(struct ep_options),
+				   .plan = plan,
+				   .entered = trace_record_entered,
+				   .ended = trace_record_ended,
+				   .cookie = &recorded_call,
+				   .flags = EP_GENERAL_REGS_ONLY | EP_CALLS};
+}
+
+void recording_measure_one_in(uint32_t sample)
+{
+	session.shared->sample = sample;
+	trace_duration_init(&session);
+}
+
+struct ep_options recording_measure_options(enum ep_plan plan)
+{
+	return (struct ep_options){.size = sizeof(struct ep_options),
+				   .plan = plan,
+				   .entered = trace_duration_entered,
+				   .ended = trace_duration_ended,
+				   .cookie = &recorded_call,
+				   .flags = EP_GENERAL_REGS_ONLY | EP_CALLS};
+}
+
 void recording_begin(void)
 {
 	atomic_store(busy, 1);
@@ -191,4 +245,10 @@ void recording_clock(void)
 	uint32_t cpu;
 
 	trace_clock_read(session.shared->clock, &cpu);
+}
+
+void recording_clock_twice(void)
+{
+	recording_clock();
+	recording_clock();
 }

@@ -26,6 +26,15 @@ int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring
 /** Options of a probe that records: the time, the processor, %rdi and %rsi. */
 struct ep_options recording_options(enum ep_plan plan);
 
+/** Of one of calls: %rdi and %rsi at the entry, %rax at the end, and how long it took. */
+struct ep_options recording_call_options(enum ep_plan plan);
+
+/** Of one that adds how long calls take to a histogram. */
+struct ep_options recording_measure_options(enum ep_plan plan);
+
+/** Let those of recording_measure_options() time one call in @sample, from now on. */
+void recording_measure_one_in(uint32_t sample);
+
 void recording_begin(void);
 
 /** Empty all rings, and give back those of threads that are gone. Nothing may be recording. */
@@ -39,5 +48,8 @@ const char *recording_clock_name(void);
 
 /** What reading the clock alone costs: a call as trace_record() makes it. */
 void recording_clock(void);
+
+/** The same twice: what measuring a call needs at least. */
+void recording_clock_twice(void);
 
 #endif

@@ -228,6 +228,40 @@ Test(cli_bad_input, options)
 	command_result_deinit(&result);
 }
 
+/* What would have no effect was meant otherwise. */
+static void expect_durations_error(const char *options, const char *message)
+{
+	struct command_result result = command_shell(EMUPROBE " %s -- " WORK " print ran", options);
+
+	expect_status(result, 125);
+	cr_expect_str_eq(result.output, "", "the program ran: %s", options);
+	expect_contains(result, error, message);
+	command_result_deinit(&result);
+}
+
+Test(cli_bad_input, options_of_durations)
+{
+	expect_durations_error("-e 'r:t target' --sample=4", "emuprobe: --sample: only with -c\n");
+	expect_durations_error("-e 'r:t target' --hist=t", "emuprobe: --hist: only with -c\n");
+	expect_durations_error("-c -e 'p:t target' --hist=t",
+			       "emuprobe: --hist: no calls are probed: use r:\n");
+	expect_durations_error("-c -e 'p:t target' --sample=4",
+			       "emuprobe: --sample: no calls are probed: use r:\n");
+	expect_durations_error("-c -e 'r:t target' --hist='t:$retval'",
+			       "emuprobe: --hist=t:$retval: EVENT:$latency, in quotes, or EVENT\n");
+	expect_durations_error("-c -e 'r:t target' --hist='t:'",
+			       "emuprobe: --hist=t:: EVENT:$latency, in quotes, or EVENT\n");
+	expect_durations_error("-c -e 'r:t target' --hist='$latency'", "EVENT:$latency");
+	expect_durations_error("-c -e 'r:t target' --sample=0",
+			       "emuprobe: --sample=0: a number from 1 to 1000000\n");
+	expect_durations_error("-c -e 'r:t target' --sample=-1", "--sample=-1: a number from 1");
+	expect_durations_error("-c -e 'r:t target' --sample=2x", "--sample=2x: a number from 1");
+	expect_durations_error("-c -e 'r:t target' --sample=", "--sample=: a number from 1");
+	expect_durations_error("-c -e 'r:t target' --sample=1000001", "a number from 1");
+	expect_durations_error("-c -e 'r:t target' --sample=99999999999999999999",
+			       "a number from 1");
+}
+
 Test(cli_bad_input, file_and_line)
 {
 	static const char inner[] = "# nothing wrong here\n\np:a target\np:b target a=%oops\n";

@@ -53,13 +53,6 @@ void trace_duration_init(const struct trace_session *session)
 	local.epoch = trace_record_epoch();
 }
 
-EP_TRAP_PATH static inline uint64_t now(void)
-{
-	uint32_t cpu;
-
-	return trace_clock_read(local.clock, &cpu);
-}
-
 /* A child of a fork has one thread. */
 EP_TRAP_PATH __attribute__((noinline)) static void take_table(uint32_t epoch)
 {
@@ -106,12 +99,12 @@ EP_TRAP_PATH void trace_duration_entered(struct ep_probe *probe, struct ep_regs 
 	call->words[IS_NESTED] = entry->depth != 0;
 	TRACE_ADD_32(entry->depth, 1);
 	call->words[OWN_TIMES] = mine.own_times;
-	call->words[START] = is_timed(histogram) ? now() : 0;
+	call->words[START] = is_timed(histogram) ? trace_clock_now(local.clock) : 0;
 }
 
 EP_TRAP_PATH static inline void add(const struct ep_call *call)
 {
-	uint64_t end = now(), start = call->words[START];
+	uint64_t end = trace_clock_now(local.clock), start = call->words[START];
 	uint64_t others = mine.own_times - call->words[OWN_TIMES];
 	/* Another processor's clock may be behind by nanoseconds. */
 	uint64_t took = end > start ? end - start : 0;

@@ -155,9 +155,14 @@ EP_TRAP_PATH static inline uint32_t processor(void)
 
 EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu)
 {
+	*ret_cpu = processor();
+	return trace_clock_now(clock);
+}
+
+EP_TRAP_PATH uint64_t trace_clock_now(enum trace_clock clock)
+{
 	uint32_t low, high;
 
-	*ret_cpu = processor();
 	if (clock != TRACE_CLOCK_TSC)
 		return monotonic();
 	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high) : : "memory");

@@ -48,6 +48,9 @@ const char *trace_clock_name(enum trace_clock clock);
  */
 EP_TRAP_PATH uint64_t trace_clock_read(enum trace_clock clock, uint32_t *ret_cpu);
 
+/** The same without the processor's number, which may be asked of the kernel. Context: as above. */
+EP_TRAP_PATH uint64_t trace_clock_now(enum trace_clock clock);
+
 /* Points at which both clocks were read; events lie between the first and the last of points. */
 struct trace_clock_map {
 	enum trace_clock clock;

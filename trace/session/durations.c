@@ -54,13 +54,17 @@ EP_TRAP_PATH static uint32_t make(const struct trace_durations *all, uint64_t si
 }
 
 /*
- * Put something new where @at says that there is nothing, or nonsense. A signal handler may do the same
- * at the same time: who comes second takes what is there.
+ * What is at @at; where that is nothing, or nonsense, something new. A signal handler may do the same at
+ * the same time: who comes second takes what is there.
  */
-EP_TRAP_PATH static void *put(const struct trace_durations *all, uint32_t *at, uint32_t size)
+EP_TRAP_PATH static void *get(const struct trace_durations *all, uint32_t *at, uint32_t size)
 {
-	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED), made = make(all, size);
+	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED), made;
+	void *ret = trace_durations_at(all, old, size);
 
+	if (ret)
+		return ret;
+	made = make(all, size);
 	if (!made)
 		return NULL;
 	if (__atomic_compare_exchange_n(at, &old, made, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
@@ -164,23 +168,26 @@ EP_TRAP_PATH static void publish(const struct trace_durations *all, struct trace
 	while (!atomic_compare_exchange_weak(&process->durations, &next, at));
 }
 
-/* Who finds the place taken puts nothing on the list: none may be there twice. */
-EP_TRAP_PATH static struct trace_histogram *make_histogram(const struct trace_durations *all,
-							   uint32_t probe, uint32_t *at)
+/* As get(). Who finds the place taken puts nothing on the list: none may be there twice. */
+EP_TRAP_PATH static struct trace_histogram *get_histogram(const struct trace_durations *all,
+							  uint32_t probe, uint32_t *at)
 {
+	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED), made;
+	struct trace_histogram *ret = trace_durations_at(all, old, sizeof(*ret));
 	struct trace_process *process = process_of(all);
-	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED);
-	uint32_t made = process ? make(all, sizeof(struct trace_histogram)) : 0;
-	struct trace_histogram *histogram = trace_durations_at(all, made, sizeof(*histogram));
 
-	if (!histogram)
+	if (ret || !process)
+		return ret;
+	made = make(all, sizeof(*ret));
+	ret = trace_durations_at(all, made, sizeof(*ret));
+	if (!ret)
 		return NULL;
-	histogram->probe = probe;
-	histogram->process = all->process;
+	ret->probe = probe;
+	ret->process = all->process;
 	if (!__atomic_compare_exchange_n(at, &old, made, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return trace_durations_at(all, old, sizeof(*histogram));
-	publish(all, process, histogram);
-	return histogram;
+		return trace_durations_at(all, old, sizeof(*ret));
+	publish(all, process, ret);
+	return ret;
 }
 
 EP_TRAP_PATH struct trace_histogram *trace_durations_make(const struct trace_durations *all,
@@ -188,25 +195,20 @@ EP_TRAP_PATH struct trace_histogram *trace_durations_make(const struct trace_dur
 							  uint32_t probe,
 							  struct trace_duration_entry **ret_entry)
 {
-	uint32_t *at = &table->pages[probe / TRACE_DURATION_PAGE];
-	struct trace_duration_entry *page;
-	struct trace_histogram *ret;
+	struct trace_duration_entry *page = get(all, &table->pages[probe / TRACE_DURATION_PAGE],
+						TRACE_DURATION_PAGE * sizeof(*page));
 
-	page = trace_durations_at(all, *at, TRACE_DURATION_PAGE * sizeof(*page));
-	if (!page)
-		page = put(all, at, TRACE_DURATION_PAGE * sizeof(*page));
 	if (!page)
 		return NULL;
 	*ret_entry = &page[probe % TRACE_DURATION_PAGE];
-	ret = trace_durations_at(all, (*ret_entry)->histogram, sizeof(*ret));
-	return ret ? ret : make_histogram(all, probe, &(*ret_entry)->histogram);
+	return get_histogram(all, probe, &(*ret_entry)->histogram);
 }
 
 EP_TRAP_PATH void trace_durations_add_slow(const struct trace_durations *all,
 					   struct trace_histogram *histogram, uint64_t value)
 {
 	uint32_t octave = trace_octave_of(value);
-	uint64_t *buckets = put(all, &histogram->octaves[octave], OCTAVE_SIZE);
+	uint64_t *buckets = get(all, &histogram->octaves[octave], OCTAVE_SIZE);
 
 	if (buckets)
 		TRACE_ADD(buckets[trace_bucket_of(value, octave)], 1);

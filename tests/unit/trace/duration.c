@@ -197,6 +197,57 @@ Test(trace_duration, calls_of_a_signal_handler_are_all_there, .init = setup)
 	cr_expect_eq(call.words[4], 0, "no call is left behind");
 }
 
+/* ---- between any two instructions ----------------------------------------------------------- */
+
+#define TRAP_FLAG 0x100ul
+
+static int interrupting; /* the probe that the handler calls */
+
+static void on_step(int sig)
+{
+	(void)sig;
+	call_once(interrupting);
+	handled++;
+}
+
+__attribute__((noinline)) static void set_trap_flag(bool on)
+{
+	uint64_t flags = __builtin_ia32_readeflags_u64();
+
+	__builtin_ia32_writeeflags_u64(on ? flags | TRAP_FLAG : flags & ~TRAP_FLAG);
+}
+
+/* The handler calls the same probe, or another one that lies in the same octave or not. */
+static void step_through_calls(int probe)
+{
+	const struct sigaction action = {.sa_handler = on_step};
+	struct ep_call call;
+
+	interrupting = probe;
+	sigaction(SIGTRAP, &action, NULL);
+	set_trap_flag(true);
+	for (int i = 0; i < 20; i++) {
+		enter(&call, 0);
+		leave(&call, 0, EP_END_RETURN);
+	}
+	set_trap_flag(false);
+}
+
+Test(trace_duration, a_call_between_any_two_instructions_is_there, .init = setup)
+{
+	struct ep_call call;
+
+	step_through_calls(0);
+	step_through_calls(1);
+	step_through_calls(0);
+	read_process(0);
+	cr_expect_gt(handled, 60 * 50);
+	cr_expect_eq(sums[0]->count + sums[1]->count, 60 + handled);
+	cr_expect_eq(sums[0]->unplaced + sums[1]->unplaced, 0);
+	enter(&call, 0);
+	cr_expect_eq(call.words[4], 0, "no call is left behind");
+}
+
 /* ---- sampling ------------------------------------------------------------------------------ */
 
 static void *call_often(void *data)

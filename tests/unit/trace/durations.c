@@ -22,7 +22,7 @@ static const struct trace_shape shape = {
 static struct trace_session session;
 static struct trace_durations all;
 static struct trace_arena arena;
-static struct trace_duration_sum *sums[PROBES];
+static struct trace_duration_sum *sums[PROBES], *all_sums[TRACE_DURATION_PROBES];
 
 static void setup(void)
 {
@@ -44,7 +44,8 @@ static void add(struct trace_duration_table *table, uint32_t probe, uint64_t val
 	struct trace_duration_entry *found;
 	struct trace_histogram *histogram = trace_durations_find(&all, table, probe, &found);
 
-	cr_assert_not_null(histogram);
+	if (!histogram)
+		abort();
 	trace_durations_add(&all, histogram, value, value / 2, value % 2);
 }
 
@@ -249,6 +250,81 @@ Test(trace_durations, of_threads_that_are_interrupted_are_all_there, .init = set
 	expect_all_there();
 }
 
+/* ---- between any two instructions ----------------------------------------------------------- */
+
+#define TRAP_FLAG 0x100ul
+#define VALUE	  1000
+
+static uint64_t at_step, added_by_handler;
+static uint32_t stepped_probe;
+
+static void on_step(int sig)
+{
+	(void)sig;
+	if (handled++ == at_step)
+		add(own_table, stepped_probe, added_by_handler);
+}
+
+__attribute__((noinline)) static void set_trap_flag(bool on)
+{
+	uint64_t flags = __builtin_ia32_readeflags_u64();
+
+	__builtin_ia32_writeeflags_u64(on ? flags | TRAP_FLAG : flags & ~TRAP_FLAG);
+}
+
+/* For the first time, or not: the page is a new one each time, and the histogram, and the octave. */
+static void expect_both(uint64_t by_handler, bool first)
+{
+	const struct trace_duration_sum *sum;
+	uint64_t count = first ? 2 : 3, rest = first ? 0 : VALUE / 2;
+	uint64_t least = first ? VALUE : VALUE / 2;
+
+	if (!stepped_probe || stepped_probe + TRACE_DURATION_PAGE + 1 >= TRACE_DURATION_PROBES) {
+		setup();
+		own_table = trace_durations_take(&all);
+		stepped_probe = 0;
+	}
+	stepped_probe += TRACE_DURATION_PAGE + 1;
+	added_by_handler = by_handler;
+	if (!first)
+		add(own_table, stepped_probe, VALUE / 2);
+	handled = 0;
+	set_trap_flag(true);
+	add(own_table, stepped_probe, VALUE);
+	set_trap_flag(false);
+	if (handled <= at_step)
+		return;
+	memset(all_sums, 0, sizeof(all_sums));
+	cr_assert_eq(trace_durations_read(&session, 0, TRACE_DURATION_PROBES, &arena, all_sums), 0);
+	sum = all_sums[stepped_probe];
+	cr_assert_eq(sum->count, count, "step %lu", at_step);
+	cr_assert_eq(count_buckets(sum), count, "step %lu", at_step);
+	cr_assert_eq(sum->sum, VALUE + by_handler + rest, "step %lu", at_step);
+	cr_assert_eq(sum->longest, by_handler > VALUE ? by_handler : VALUE, "step %lu", at_step);
+	cr_assert_eq(~sum->shortest_inverted, by_handler < least ? by_handler : least, "step %lu",
+		     at_step);
+}
+
+static void expect_both_at_each_step(uint64_t by_handler, bool first)
+{
+	stepped_probe = 0;
+	for (at_step = 0; !at_step || handled >= at_step; at_step++)
+		expect_both(by_handler, first);
+	cr_expect_gt(at_step, 30);
+}
+
+Test(trace_durations, what_comes_between_any_two_instructions_is_there)
+{
+	const struct sigaction action = {.sa_handler = on_step};
+
+	sigaction(SIGTRAP, &action, NULL);
+	expect_both_at_each_step(VALUE, true);
+	expect_both_at_each_step(2 * VALUE, false);
+	expect_both_at_each_step(1, false);
+}
+
+/* -------------------------------------------------------------------------------------------- */
+
 static void *call_and_stay_inside(void *data)
 {
 	struct trace_duration_table *table = trace_durations_take(&all);
@@ -277,6 +353,23 @@ Test(trace_durations, of_a_thread_that_is_gone_go_on, .init = setup)
 			      &session, at, sizeof(struct trace_duration_table)))
 			     ->next;
 	cr_expect_leq(tables, 3); /* a thread may be joined a moment before the kernel forgets it */
+}
+
+/* Of a function that takes between once and four times as long; of one that is not hit, next to nothing. */
+Test(trace_durations, cost_less_than_a_kilobyte_each, .init = setup)
+{
+	struct trace_duration_table *table = trace_durations_take(&all);
+	uint64_t before = trace_session_alloc(&session, 64), used;
+
+	for (uint32_t i = 0; i < 4000; i++)
+		for (uint64_t took = 100; took < 400; took += 10)
+			add(table, i, took);
+	used = trace_session_alloc(&session, 64) - before;
+	cr_expect_lt(used, 4000 * 1024);
+	before = used;
+	add(table, TRACE_DURATION_PROBES - 1, 100);
+	used = trace_session_alloc(&session, 64) - before;
+	cr_expect_lt(used, 4096 + before);
 }
 
 /* ---- without memory ------------------------------------------------------------------------ */
