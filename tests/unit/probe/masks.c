@@ -431,7 +431,6 @@ Test(masks, is_interrupted_where_no_handler_was_called)
 	struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
 	pid_t tid = gettid();
 	pthread_t thread;
-	double start = seconds_now();
 	siginfo_t info;
 
 	sigaction(SIGUSR1, &action, NULL);
@@ -451,6 +450,7 @@ Test(masks, is_not_interrupted_by_what_the_program_does_not_see)
 	struct sigaction action = {.sa_sigaction = note_as_ours, .sa_flags = SA_SIGINFO};
 	pid_t tid = gettid();
 	pthread_t thread;
+	double start = seconds_now();
 	siginfo_t info;
 
 	sigaction(SIGUSR1, &action, NULL);
