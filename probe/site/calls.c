@@ -77,6 +77,17 @@ EP_TRAP_PATH static bool is_dead(const struct record *record)
 /* ---- entry --------------------------------------------------------------------------------- */
 
 /*
+ * The word at @record's place is its caller's: before the function is entered it is still there, and a
+ * signal handler that comes in between may be on a stack above.
+ */
+EP_TRAP_PATH static bool may_be_entering(const struct record *record)
+{
+	uint64_t word;
+
+	return sys_load_uint64_t(record->stack, &word) && word == record->call.return_address;
+}
+
+/*
  * The thread enters a function at @stack. What lies no deeper, and was entered before, was left by a
  * jump, or is on another stack, where it waits: as long as it looks alive it stays under suspicion.
  */
@@ -90,7 +101,7 @@ EP_TRAP_PATH static void end_abandoned(struct records *records, uint64_t stack,
 
 		if (record->state != RECORD_RUNNING || record->stack > stack)
 			continue;
-		if (is_dead(record))
+		if (is_dead(record) && (record->stack == stack || !may_be_entering(record)))
 			end_call(records, record, EP_END_JUMP, NULL, thread);
 		else
 			suspects++;
@@ -124,14 +135,6 @@ EP_TRAP_PATH static bool is_replaced(struct records *records, const struct recor
 		return true;
 	*newest = (uint16_t)(record - records->list + 1);
 	return false;
-}
-
-/* The word at @record's place is its caller's: before the stub is called, it is still there. */
-EP_TRAP_PATH static bool may_be_entering(const struct record *record)
-{
-	uint64_t word;
-
-	return sys_load_uint64_t(record->stack, &word) && word == record->call.return_address;
 }
 
 /*
