@@ -78,6 +78,25 @@ EP_TRAP_PATH static bool is_dead(const struct record *record)
 /* ---- entry --------------------------------------------------------------------------------- */
 
 /*
+ * The word at @record's place is its caller's: before the function is entered it is still there, and a
+ * signal handler that comes in between may be on a stack above.
+ */
+EP_TRAP_PATH static bool may_be_entering(const struct record *record)
+{
+	uint64_t word;
+
+	return sys_load_uint64_t(record->stack, &word) && word == record->call.return_address;
+}
+
+/* Of a call that lies no deeper than @stack, where the thread enters a function. */
+EP_TRAP_PATH static bool has_left(const struct record *record, uint64_t stack)
+{
+	if (record->stack == stack)
+		return record->is_in_place || is_dead(record);
+	return is_dead(record) && !may_be_entering(record);
+}
+
+/*
  * The thread enters a function at @stack. What lies no deeper, and was entered before, was left by a
  * jump, or is on another stack, where it waits: as long as it looks alive it stays under suspicion.
  */
@@ -91,7 +110,7 @@ EP_TRAP_PATH static void end_abandoned(struct records *records, uint64_t stack,
 
 		if (record->state != RECORD_RUNNING || record->stack > stack)
 			continue;
-		if (is_dead(record) || (record->is_in_place && record->stack == stack))
+		if (has_left(record, stack))
 			end_call(records, record, EP_END_JUMP, NULL, thread);
 		else
 			suspects++;
@@ -125,14 +144,6 @@ EP_TRAP_PATH static bool is_replaced(struct records *records, const struct recor
 		return true;
 	*newest = (uint16_t)(record - records->list + 1);
 	return false;
-}
-
-/* The word at @record's place is its caller's: before the stub is called, it is still there. */
-EP_TRAP_PATH static bool may_be_entering(const struct record *record)
-{
-	uint64_t word;
-
-	return sys_load_uint64_t(record->stack, &word) && word == record->call.return_address;
 }
 
 /*
