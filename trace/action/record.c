@@ -447,14 +447,13 @@ EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *r
 {
 	const struct trace_probe *of = cookie;
 	const uint64_t *words = (const uint64_t *)(const void *)regs;
-	uint32_t cpu;
 
 	(void)probe;
 	for (uint32_t i = 0; i < of->view.arg_count; i++)
 		if (of->view.args[i].fetch == TRACE_FETCH_ENTRY)
 			call->words[of->view.args[i].word] = words[of->view.args[i].offset / 8];
 	if (of->is_timed)
-		call->words[TRACE_CALL_TIME] = trace_clock_read(local.clock, &cpu);
+		call->words[TRACE_CALL_TIME] = trace_clock_now(local.clock);
 }
 
 EP_TRAP_PATH void trace_record_ended(struct ep_probe *probe, struct ep_regs *regs,

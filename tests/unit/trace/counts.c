@@ -42,6 +42,7 @@ static void setup(void)
 	cr_assert_eq(ep_probe_create((const void *)counted_function, NULL, &probe), 0);
 	views[0].counter = ep_probe_counter(probe);
 	views[1].counter = TRACE_NO_COUNTER;
+	views[0].return_counter = views[1].return_counter = TRACE_NO_COUNTER;
 	cr_assert_neq(views[0].counter, TRACE_NO_COUNTER);
 	counted_function(); /* before: forgotten */
 	trace_counts_use(&session, entry(0));
@@ -75,10 +76,17 @@ Test(trace_counts, of_several_threads_are_added_up, .init = setup)
 	for (int i = 0; i < 4; i++)
 		pthread_join(threads[i], NULL);
 	cr_expect_eq(read_hits(0), 5 * CALLS);
-	counts[0] = (struct ep_counts){.hits = 1, .missed = 2, .trapped = 3};
+	counts[0] = (struct ep_counts){
+		.hits = 1, .missed = 2, .trapped = 3, .returns = 4, .unwound = 5, .abandoned = 6};
 	cr_expect_eq(read_hits(0), 5 * CALLS + 1);
 	cr_expect_eq(totals[0].missed, 2);
 	cr_expect_eq(totals[0].trapped, 3);
+	cr_expect_eq(totals[0].returns, 4);
+	cr_expect_eq(totals[0].unwound, 5);
+	cr_expect_eq(totals[0].abandoned, 6);
+	views[0].return_counter = views[0].counter;
+	read_hits(0);
+	cr_expect_eq(totals[0].returns, 5 * CALLS + 4);
 	cr_expect_eq(totals[1].hits, 0);
 }
 
