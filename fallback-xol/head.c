@@ -203,7 +203,7 @@ static bool take_from(struct chunk *chunk, struct xol_pattern pattern, struct xo
 	return false;
 }
 
-static int chunk_create(uint64_t at, uint64_t size, struct chunk **ret)
+static int chunk_create(uint64_t at, uint64_t size, bool is_lone, struct chunk **ret)
 {
 	struct chunk *chunk = xol_arena_alloc(sizeof(*chunk));
 	uint64_t *taken = xol_arena_alloc(size / 8);
@@ -219,7 +219,7 @@ static int chunk_create(uint64_t at, uint64_t size, struct chunk **ret)
 	chunk->taken = taken;
 	chunk->next = chunks;
 	chunks = chunk;
-	chunk_count++;
+	chunk_count += !is_lone;
 	*ret = chunk;
 	return 0;
 }
@@ -316,13 +316,17 @@ static const struct gap *best_gap(struct xol_pattern pattern, bool growth, uint6
 	return best;
 }
 
-/* As large as possible, around @at, inside @gap; the first few small, since they may be all. */
-static int chunk_create_around(uint64_t at, struct sys_window gap, struct chunk **ret)
+/*
+ * As large as possible, around @at, inside @gap; the first few small, since they may be all. A page,
+ * for a head that will be the only one there.
+ */
+static int chunk_create_around(uint64_t at, struct sys_window gap, bool is_lone, struct chunk **ret)
 {
 	static const uint64_t sizes[] = {(uint64_t)1 << 20, (uint64_t)64 << 10, SYS_PAGE_SIZE};
+	size_t first = is_lone ? 2 : chunk_count < SMALL_CHUNKS;
 	int error = -EP_OUT_OF_REACH;
 
-	for (size_t i = chunk_count < SMALL_CHUNKS; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+	for (size_t i = first; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint64_t lo = at & ~(sizes[i] - 1), hi = lo + sizes[i];
 		struct sys_window chunk;
 
@@ -331,7 +335,7 @@ static int chunk_create_around(uint64_t at, struct sys_window gap, struct chunk 
 		chunk = sys_intersect(gap, (struct sys_window){lo, hi});
 		if (at + XOL_HEAD_SIZE > chunk.hi)
 			continue;
-		error = chunk_create(chunk.lo, chunk.hi - chunk.lo, ret);
+		error = chunk_create(chunk.lo, chunk.hi - chunk.lo, is_lone, ret);
 		if (!error)
 			return 0;
 	}
@@ -351,7 +355,7 @@ static int alloc_in_new_chunk(struct xol_pattern pattern, bool growth, struct xo
 		gaps_generation = 0;
 	if (!gap)
 		return -EP_OUT_OF_REACH;
-	error = chunk_create_around(at, gap->window, &chunk);
+	error = chunk_create_around(at, gap->window, pattern.is_lone, &chunk);
 	if (error) {
 		gaps_generation = 0; /* they are not what they were */
 		return error;

@@ -12,6 +12,7 @@
 struct xol_pattern {
 	uint64_t base;
 	uint32_t mask, value;
+	bool is_lone; /* others will hardly want to be there: a page will do */
 };
 
 /**

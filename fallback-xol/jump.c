@@ -158,7 +158,8 @@ static uint32_t boundary_mask(const struct xol_jump *jump)
 /* The bytes of rel32 that are left as they are, and what they are. */
 static struct xol_pattern pattern_of_rest(const struct xol_jump *jump, const uint8_t *original)
 {
-	struct xol_pattern pattern = {.base = jump->address + XOL_JUMP_SIZE};
+	struct xol_pattern pattern = {.base = jump->address + XOL_JUMP_SIZE,
+				      .is_lone = jump->length < XOL_JUMP_SIZE};
 
 	for (unsigned int i = jump->length; i < XOL_JUMP_SIZE; i++) {
 		pattern.mask |= (uint32_t)0xff << (8 * (i - 1));
