@@ -44,7 +44,7 @@
 	.p2align 12
 xol_stubs:
 	.cfi_startproc
-	.cfi_personality 0x1b, xol_stub_personality
+	.cfi_personality 0x9b, xol_stub_personality_at	# by a pointer
 	# DW_CFA_def_cfa_expression
 	.cfi_escape 0x0f, 53
 	.cfi_escape 0x77, 0, 0x80, 0, 0x08, 63, 0x1a			# breg7, breg16, & 63

@@ -235,14 +235,35 @@ void xol_stub_on_unwind(void (*set)(const void *context))
 }
 
 /* As the C++ ABI calls a personality routine: nothing to do here, and nowhere to land. */
-enum { CLEANUP_PHASE = 2, CONTINUE_UNWIND = 8 };
+enum { SEARCH_PHASE = 1, CLEANUP_PHASE = 2, CONTINUE_UNWIND = 8 };
 
-int xol_stub_personality(int version, int actions, uint64_t kind, void *exception, void *context);
-int xol_stub_personality(int version, int actions, uint64_t kind, void *exception, void *context)
+typedef int (*personality)(int version, int actions, uint64_t kind, void *exception, void *context);
+
+static int pass(int version, int actions, uint64_t kind, void *exception, void *context);
+
+/* Where the FDE of the stubs finds it; NULL: they have none. */
+personality xol_stub_personality_at = pass;
+
+/*
+ * LLVM's unwinder takes a stub's frame for that of its caller, since their stack pointers are the
+ * same, and in the second phase ends the program if that does not catch what it said it would. It
+ * does not ask a frame without a personality. What it hands out begins with the address of a
+ * table in its own object; with libgcc that is where RAX was saved, on a stack, if it was.
+ */
+static bool is_llvm(const uint64_t *context, uint64_t code)
+{
+	const uint64_t near = (uint64_t)1 << 30;
+
+	return context[0] && context[0] - code + near < 2 * near;
+}
+
+static int pass(int version, int actions, uint64_t kind, void *exception, void *context)
 {
 	(void)version;
 	(void)kind;
 	(void)exception;
+	if ((actions & SEARCH_PHASE) && is_llvm(context, (uint64_t)__builtin_return_address(0)))
+		*(personality volatile *)&xol_stub_personality_at = NULL;
 	if (actions & CLEANUP_PHASE)
 		unwound(context);
 	return CONTINUE_UNWIND;

@@ -138,6 +138,8 @@ EP_TRAP_PATH bool xol_stub_origin(uint64_t rip, uint64_t *ret_address, uint16_t 
  */
 void xol_stub_on_unwind(void (*set)(const void *context));
 
+extern int (*xol_stub_personality_at)(int version, int actions, uint64_t kind, void *exception,
+				      void *context);
 extern uint8_t xol_stubs[XOL_STUBS][XOL_STUB_SIZE];
 extern struct xol_stub xol_stub_data[XOL_STUBS];
 extern _Atomic uint32_t xol_stub_table[XOL_STUB_PLACES]; /* number of a stub + 1; 0: none */
