@@ -221,3 +221,23 @@ Test(calls, can_be_counted_alone)
 	cr_expect_eq(command_count(result.output, "\n"), 2, "%s", command_describe(&result));
 	command_result_deinit(&result);
 }
+
+/* dlsym() finds out by it who asks; setjmp() and getcontext() keep it; vfork() takes it off. */
+Test(calls, of_functions_that_use_their_return_address_change_nothing)
+{
+	struct command_result bare = RUN(EP_PROGRAMS "/own_return");
+
+	cr_expect_str_eq(bare.output, "next\njumps 3, contexts 4\nchild 3, shell 4\nlibrary 1\n");
+	for (int traps = 0; traps < 2; traps++) {
+		struct command_result result = command_shell(
+			EMUPROBE " -c --plan=%s -e 'r *; r libc.so.6:*' -- " EP_PROGRAMS
+				 "/own_return",
+			traps ? "trap" : "auto");
+
+		expect_status(result, 0);
+		cr_expect_str_eq(result.output, bare.output, "%s", command_describe(&result));
+		expect_contains(result, error, "libc.so.6:dlsym");
+		command_result_deinit(&result);
+	}
+	command_result_deinit(&bare);
+}
