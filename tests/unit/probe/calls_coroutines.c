@@ -339,6 +339,7 @@ static void check_moved(enum ep_plan plan, int times)
 		start(&coroutine, stack, i);
 		followed_in_threads(1, finish_elsewhere, &coroutine);
 		memset(stack, 0, STACK_SIZE);
+		__asm__ volatile("" : : "r"(stack) : "memory"); /* it matters */
 		free(stack);
 		differ += adds(1) != 6;
 	}
