@@ -14,7 +14,10 @@
 #include "sys/copy.h"
 #include "sys/files.h"
 
-#define PIECE_MAX (1ul << 30) /* bytes: a file may have holes and claim to be of any size */
+/* Bytes: a file may have holes and claim to be of any size. A sanitizer looks at each of them. */
+#ifndef PIECE_MAX
+#define PIECE_MAX (1ul << 30)
+#endif
 
 /* How much of the file the segment holds from @address on. */
 static uint64_t left_in_segment(const struct objects_object *object, uint64_t address)
