@@ -175,7 +175,7 @@ struct ep_call {
 
 /**
  * Called at the entry of a function, and at the end of the same call: once each, in the thread that
- * makes the call. Contexts and limits are those of ep_handler.
+ * makes the call; also when the probe was disabled in between, but not when it was removed. Contexts and limits are those of ep_handler.
  *
  * @regs   At the entry as for ep_handler. At a return those that the caller finds: rip is
  *         .return_address; what is written to rax and rdx is what it gets. Otherwise NULL.

@@ -44,6 +44,15 @@ EP_TRAP_PATH static inline bool probe_state_enabled(const struct probe_state *st
 	       PROBE_ENABLED;
 }
 
+/* Enabled or not: are its handlers still there, in a library that is loaded? */
+EP_TRAP_PATH static inline bool probe_state_has_handlers(const struct probe_state *state)
+{
+	uint64_t word =
+		atomic_load_explicit(&((struct probe_state *)state)->word, memory_order_relaxed);
+
+	return (word & PROBE_LIVE) && !(word & PROBE_NEVER);
+}
+
 /* Each change changes the first word: if that has not changed, they belong together. */
 static inline struct probe_state_value probe_state_read(struct probe_state *state)
 {
