@@ -59,17 +59,21 @@ static void write_code(uint8_t code[XOL_STUB_SIZE])
 #define ALL_SIZE (sizeof(xol_stubs) + sizeof(xol_stub_data) + sizeof(xol_stub_table))
 _Static_assert(ALL_SIZE % SYS_PAGE_SIZE == 0, "see stub.S");
 
+static bool map_all(int protection, int flags)
+{
+	return !sys_failed(sys_mmap((uint64_t)xol_stubs, ALL_SIZE, protection,
+				    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | flags, -1, 0));
+}
+
 void xol_stub_release(void)
 {
 	if (!is_mapped && !is_released)
-		is_released = sys_munmap((uint64_t)xol_stubs, ALL_SIZE) == 0;
+		is_released = map_all(PROT_NONE, MAP_NORESERVE);
 }
 
 static bool take_again(void)
 {
-	is_released = sys_mmap((uint64_t)xol_stubs, ALL_SIZE, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
-			       0) != (long)xol_stubs;
+	is_released = !map_all(PROT_READ | PROT_WRITE, 0);
 	return !is_released;
 }
 

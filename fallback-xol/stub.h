@@ -17,7 +17,7 @@
 #ifndef EMUPROBE_FALLBACK_XOL_STUB_H
 #define EMUPROBE_FALLBACK_XOL_STUB_H
 
-#define XOL_STUBS	32768
+#define XOL_STUBS	16384
 #define XOL_STUB_SIZE	64		/* of code, and of data */
 #define XOL_STUB_PLACES (2 * XOL_STUBS) /* in the table that finds them; a power of two */
 
@@ -64,12 +64,17 @@ struct xol_stub {
 /**
  * Map the code, at the first call.
  *
- * @return   0 or -EP_NO_MEMORY, also where something else lies in what was released.
+ * @return   0 or -EP_NO_MEMORY.
  * Context:  any thread that holds the registry lock.
  */
 int xol_stub_init(void);
 
-/** Give back the address space, if no code is mapped. Context: as xol_stub_init(). */
+/**
+ * Keep no more than the address space, if no code is mapped: nothing that could be locked or has to
+ * be accounted for. Not given back: the next library would be loaded there, in the middle of ours,
+ * and be taken for it by libc.
+ * Context:  as xol_stub_init().
+ */
 void xol_stub_release(void);
 
 /** What a stub calls around .hit, if that may use @save. Context: any. */

@@ -55,10 +55,9 @@ uint32_t ep_probe_counter(const struct ep_probe *probe);
 uint32_t ep_probe_return_counter(const struct ep_probe *probe);
 
 /**
- * No probe here will follow calls (EP_CALLS): the address space that is set aside for that, 4 MiB, is
- * given back. If one does all the same, it is taken again, or refused with -EP_NO_MEMORY where
- * something else lies there by then.
- * Context:  any thread, before the first probe. Not where the engine may be unloaded.
+ * No probe here will follow calls (EP_CALLS), as far as is known: what is set aside for that, 2 MiB, is
+ * kept as address space only. If one does all the same it is made ready again.
+ * Context:  any thread, before the first probe.
  */
 void ep_forgo_calls(void);
 

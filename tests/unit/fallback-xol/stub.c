@@ -4,6 +4,7 @@
 
 #include <criterion/criterion.h>
 #include <pthread.h>
+#include <sys/mman.h>
 
 TestSuite(stub, .timeout = 400);
 
@@ -99,9 +100,15 @@ Test(stub, an_address_in_one_says_what_the_program_is_to_see)
 	cr_expect_null(xol_stub_at((uint64_t)&address));
 }
 
-Test(stub, address_space_is_given_back_and_taken_again)
+Test(stub, address_space_is_kept_by_what_gives_up_its_memory)
 {
+	void *got;
+
 	xol_stub_release();
+	/* Nobody else may come to lie there. */
+	got = mmap(xol_stubs, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE,
+		   -1, 0);
+	cr_expect_eq(got, MAP_FAILED);
 	make_ready();
 	cr_expect_not_null(xol_stub_make(site_of_one, 0x5005, hit));
 	xol_stub_release(); /* too late */
