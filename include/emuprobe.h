@@ -218,7 +218,8 @@ enum ep_flags {
 	/* The address is a function's first instruction, and calls are followed to their ends. Implied
 	   by .entered and .ended. A call whose end cannot be followed is not entered, but counted as
 	   missed: the 16,385th place that calls a probed function, one in code without unwind
-	   information (of a JIT compiler, say), the 8,193rd call at once in a thread. */
+	   information (of a JIT compiler, say), the 8,193rd call at once in a thread,
+	   the 65th function in a chain of tail calls. */
 	EP_CALLS = 1 << 2,
 };
 
