@@ -340,7 +340,9 @@ EP_TRAP_PATH uint64_t calls_enter_at_once(struct probe_site *site, struct ep_reg
 
 	if (!records || !stub || records->top >= records->limit ||
 	    may_be_abandoned(records, regs->rsp) || !sys_load_uint64_t(regs->rsp, &address) ||
-	    address != stub->address)
+	    address != stub->address ||
+	    /* Made by a trap, or for a detour before this one. */
+	    atomic_load_explicit(&stub->body, memory_order_relaxed) != site->body)
 		return 0;
 	error = running_begin(thread, site, regs->rsp);
 	probe = atomic_load_explicit(&site->only_calls, memory_order_acquire);
