@@ -234,7 +234,7 @@ static void disable_and_enable(void *data)
 	ep_probe_enable(((struct followed *)data)->probe);
 }
 
-/* Ends while it is disabled are not counted either. */
+/* What has begun ends, and is told so, while it is disabled too. */
 Test(calls_lifetimes, enabled_and_disabled_in_the_middle)
 {
 	FOLLOWED_EACH_PLAN(plan)
@@ -243,11 +243,12 @@ Test(calls_lifetimes, enabled_and_disabled_in_the_middle)
 
 		followed_begin(&followed, (const void *)recursive, plan);
 		cr_expect_eq(recursive(10, disable_it, &followed), 10);
-		followed_expect(&followed, "disabled", (struct followed_counts){.hits = 11});
+		followed_expect(&followed, "disabled",
+				(struct followed_counts){.hits = 11, .returns = 11});
 		ep_probe_enable(followed.probe);
 		cr_expect_eq(recursive(10, disable_and_enable, &followed), 10);
 		followed_end(&followed, ep_plan_name(plan),
-			     (struct followed_counts){.hits = 22, .returns = 11});
+			     (struct followed_counts){.hits = 22, .returns = 22});
 	}
 }
 
