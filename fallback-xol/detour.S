@@ -21,7 +21,7 @@
 #define SHARED(kind)  xol_detour_##kind
 #define ADDRESS	      DETOUR_ADDRESS
 #define SITE	      DETOUR_SITE
-#define PLACE	      DETOUR_PLACE
+#define WHERE	      DETOUR_WHERE
 #define HIT	      DETOUR_HIT
 #define BEHIND	      DETOUR_DISPLACED
 /* DW_OP_const1u -DETOUR_ADDRESS, minus */
@@ -124,7 +124,7 @@
 	movq	EP_REGS_RFLAGS(%rbp), %rbx
 	movq	ADDRESS(%rax), %r8
 	movq	SITE(%rax), %rsi
-	movq	PLACE(%rax), %rdx
+	movq	WHERE(%rax), %rdx
 	movq	%rbp, %rdi
 	movq	%rcx, EP_REGS_RSP(%rbp)
 	movq	%r8, EP_REGS_RIP(%rbp)

@@ -3,7 +3,7 @@
  * The part of a detour that each site has for itself. The call and the return in detour.S are a
  * pair, so that the processor predicts them.
  *
- *	.quad	address, site, place, hit, shared
+ *	.quad	address, site, where, hit, shared
  *	lea	-128(%rsp),%rsp		# keep off the red zone
  *	call	*shared(%rip)
  *	lea	128(%rsp),%rsp
@@ -47,7 +47,7 @@ enum { ADD_RSP_SIZE = 8, CALL_MEM_SIZE = 6 };
 
 OFFSET(0, DETOUR_ADDRESS);
 OFFSET(1, DETOUR_SITE);
-OFFSET(2, DETOUR_PLACE);
+OFFSET(2, DETOUR_WHERE);
 OFFSET(3, DETOUR_HIT);
 _Static_assert(DETOUR_DISPLACED == ADD_RSP_SIZE, "see detour.S");
 
@@ -78,7 +78,7 @@ static uint64_t build_call(struct xol_builder *to, uint64_t address,
 		build_second_entry(to, address);
 	build_quad(to, address);
 	build_quad(to, (uint64_t)detour->site);
-	build_quad(to, xol_place(detour->thread_offset, detour->offset));
+	build_quad(to, xol_where(detour->thread_offset, detour->offset));
 	build_quad(to, (uint64_t)detour->hit);
 	shared = xol_build_here(to);
 	build_quad(to, (uint64_t)shared_code(detour->save));

@@ -9,7 +9,7 @@
  */
 #define DETOUR_ADDRESS	 -54
 #define DETOUR_SITE	 -46
-#define DETOUR_PLACE	 -38
+#define DETOUR_WHERE	 -38
 #define DETOUR_HIT	 -30
 #define DETOUR_DISPLACED 8 /* the displaced instructions */
 
@@ -37,7 +37,7 @@ enum xol_save {
  * and the displaced instructions are not executed.
  */
 struct xol_detour {
-	void (*hit)(struct ep_regs *regs, void *site, uint64_t place, void *vectors);
+	void (*hit)(struct ep_regs *regs, void *site, uint64_t where, void *vectors);
 	void *site;
 	enum xol_save save;
 	/* It goes on where @hit says, by a word at XOL_WAY_ON from the program's stack pointer. */
@@ -51,12 +51,12 @@ struct xol_detour {
 	/* Counting may change the status flags: the program is going to replace them unread. */
 	bool flags_are_dead;
 	/* It lies at the pointer at %fs:thread_offset, plus offset; NULL there: call @hit, which is
-	   told both, as xol_place(). The same where no mark is. */
+	   told both, as xol_where(). The same where no mark is. */
 	int32_t thread_offset, offset;
 	int32_t mark_offset;
 };
 
-static inline uint64_t xol_place(int32_t thread_offset, int32_t offset)
+static inline uint64_t xol_where(int32_t thread_offset, int32_t offset)
 {
 	return (uint64_t)(uint32_t)offset << 32 | (uint32_t)thread_offset;
 }

@@ -10,7 +10,7 @@
 #define SHARED(kind) xol_stub_##kind
 #define ADDRESS (DATA + STUB_ADDRESS)
 #define SITE	(DATA + STUB_SITE)
-#define PLACE	(DATA + STUB_PLACE)
+#define WHERE	(DATA + STUB_WHERE)
 #define HIT	(DATA + STUB_HIT)
 #define BEHIND	(STUB_LEAVE - STUB_HANDLED)
 /* DW_OP_plus_uconst ADDRESS */
@@ -74,7 +74,7 @@ xol_stub_data:
 	.hidden	xol_stub_table
 	.type	xol_stub_table, @object
 xol_stub_table:
-	.skip	XOL_STUB_PLACES * 4
+	.skip	XOL_STUB_ENTRIES * 4
 	.size	xol_stub_table, .-xol_stub_table
 
 	.section .note.GNU-stack, "", @progbits

@@ -18,7 +18,7 @@
 
 OFFSET(address, STUB_ADDRESS);
 OFFSET(site, STUB_SITE);
-OFFSET(place, STUB_PLACE);
+OFFSET(where, STUB_WHERE);
 OFFSET(hit, STUB_HIT);
 OFFSET(shared, STUB_SHARED);
 OFFSET(body, STUB_BODY);
@@ -105,7 +105,7 @@ static const uint8_t *shared_code(enum xol_save save)
 
 EP_TRAP_PATH static uint32_t place_of(const void *site, uint64_t address)
 {
-	return (uint32_t)(sys_table_hash(address ^ (uint64_t)site << 7) % XOL_STUB_PLACES);
+	return (uint32_t)(sys_table_hash(address ^ (uint64_t)site << 7) % XOL_STUB_ENTRIES);
 }
 
 EP_TRAP_PATH static bool is_of(const struct xol_stub *stub, const void *site, uint64_t address)
@@ -126,7 +126,7 @@ EP_TRAP_PATH static uint32_t make(void *site, uint64_t address,
 		return 0;
 	xol_stub_data[number].address = address;
 	xol_stub_data[number].site = site;
-	xol_stub_data[number].place = (uint64_t)&xol_stub_data[number];
+	xol_stub_data[number].where = (uint64_t)&xol_stub_data[number];
 	xol_stub_data[number].hit = hit;
 	atomic_init(&xol_stub_data[number].shared, xol_stub_general);
 	return number + 1;
@@ -134,7 +134,7 @@ EP_TRAP_PATH static uint32_t make(void *site, uint64_t address,
 
 EP_TRAP_PATH struct xol_stub *xol_stub_find(const void *site, uint64_t address)
 {
-	for (uint32_t i = place_of(site, address);; i = (i + 1) % XOL_STUB_PLACES) {
+	for (uint32_t i = place_of(site, address);; i = (i + 1) % XOL_STUB_ENTRIES) {
 		uint32_t number = atomic_load_explicit(&xol_stub_table[i], memory_order_acquire);
 
 		if (!number)
@@ -150,7 +150,7 @@ EP_TRAP_PATH struct xol_stub *xol_stub_make(void *site, uint64_t address,
 {
 	uint32_t made = make(site, address, hit);
 
-	for (uint32_t i = place_of(site, address); made; i = (i + 1) % XOL_STUB_PLACES) {
+	for (uint32_t i = place_of(site, address); made; i = (i + 1) % XOL_STUB_ENTRIES) {
 		uint32_t number = 0;
 
 		if (atomic_compare_exchange_strong(&xol_stub_table[i], &number, made))

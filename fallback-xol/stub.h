@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Stubs: where a probed function returns to. There is one for each place that calls one, so what is
+ * Stubs: where a probed function returns to. There is one for each call site, so what is
  * found on the stack says by itself where the caller goes on: whatever becomes of our records, nobody
- * returns to a wrong place, and every unwinder finds the caller. The processor predicts both returns,
+ * returns to a wrong address, and every unwinder finds the caller. The processor predicts both returns,
  * since each has its call:
  *
  *	caller:  call function -> jmp detour -> jmp stub
@@ -17,9 +17,9 @@
 #ifndef EMUPROBE_FALLBACK_XOL_STUB_H
 #define EMUPROBE_FALLBACK_XOL_STUB_H
 
-#define XOL_STUBS	16384
-#define XOL_STUB_SIZE	64		/* of code, and of data */
-#define XOL_STUB_PLACES (2 * XOL_STUBS) /* in the table that finds them; a power of two */
+#define XOL_STUBS	 16384
+#define XOL_STUB_SIZE	 64		 /* of code, and of data */
+#define XOL_STUB_ENTRIES (2 * XOL_STUBS) /* in the table that finds them; a power of two */
 
 /* Offsets in the code, at which the state of the stack changes; see stub.c. */
 #define STUB_TAKEN    8	 /* the return address has been taken off */
@@ -33,7 +33,7 @@
 /* Offsets in the data. */
 #define STUB_ADDRESS 0
 #define STUB_SITE    8
-#define STUB_PLACE   16
+#define STUB_WHERE   16
 #define STUB_HIT     24
 #define STUB_SHARED  32
 #define STUB_BODY    40
@@ -54,8 +54,8 @@ extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[], xol_stu
 struct xol_stub {
 	uint64_t address; /* where the caller goes on */
 	void *site;
-	uint64_t place; /* its own address */
-	void (*hit)(struct ep_regs *regs, void *site, uint64_t place, void *vectors);
+	uint64_t where; /* its own address */
+	void (*hit)(struct ep_regs *regs, void *site, uint64_t where, void *vectors);
 	_Atomic(const uint8_t *) shared; /* what saves registers around .hit */
 	_Atomic uint64_t body; /* what is called; 0: stubs of traps are only returned to */
 	uint64_t unused[2];
@@ -90,8 +90,8 @@ EP_TRAP_PATH struct xol_stub *xol_stub_find(const void *site, uint64_t address);
  * The same, made where there is none.
  *
  * @site     Begins with the function's address; told to @hit.
- * @hit      Called at the return, with RIP @address; as in struct xol_detour. The place that it is
- *           told is that of the stub.
+ * @hit      Called at the return, with RIP @address; as in struct xol_detour. What it is told as
+ *           @where is the stub.
  *
  * @return   NULL: there are no more, or xol_stub_init() has not been called.
  * Context:  TRAP_PATH; wait-free.
@@ -147,7 +147,7 @@ extern int (*xol_stub_personality_at)(int version, int actions, uint64_t kind, v
 				      void *context);
 extern uint8_t xol_stubs[XOL_STUBS][XOL_STUB_SIZE];
 extern struct xol_stub xol_stub_data[XOL_STUBS];
-extern _Atomic uint32_t xol_stub_table[XOL_STUB_PLACES]; /* number of a stub + 1; 0: none */
+extern _Atomic uint32_t xol_stub_table[XOL_STUB_ENTRIES]; /* number of a stub + 1; 0: none */
 #endif
 
 #endif

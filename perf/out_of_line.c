@@ -30,9 +30,9 @@ struct made {
 	double ns, bytes, mappings, lookup_ns;
 };
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
+static void hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 {
-	(void)place;
+	(void)where;
 	(void)vectors;
 	(void)regs;
 	(void)site;

@@ -133,12 +133,12 @@ EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bo
 	handle(site, regs, trapped);
 }
 
-/* The counter at @place, which is found sooner than that of the probe; NULL: there is none. */
-EP_TRAP_PATH static inline uint64_t *counter_at(uint64_t place)
+/* The counter at @where, which is found sooner than that of the probe; NULL: there is none. */
+EP_TRAP_PATH static inline uint64_t *counter_at(uint64_t where)
 {
-	char *block = place ? (char *)running_load_fs((int32_t)place) : NULL;
+	char *block = where ? (char *)running_load_fs((int32_t)where) : NULL;
 
-	return block ? (uint64_t *)(void *)(block + (place >> 32)) : NULL;
+	return block ? (uint64_t *)(void *)(block + (where >> 32)) : NULL;
 }
 
 EP_TRAP_PATH static inline bool is_idle(const struct probe_thread *thread)
@@ -149,10 +149,10 @@ EP_TRAP_PATH static inline bool is_idle(const struct probe_thread *thread)
 }
 
 /* The commonest case at once: an idle thread, and one probe, that is enabled and has a handler. */
-EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t place, void *vectors)
+EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t where, void *vectors)
 {
 	struct probe_thread *thread = probe_thread_if_known();
-	uint64_t *counter = thread ? counter_at(place) : NULL;
+	uint64_t *counter = thread ? counter_at(where) : NULL;
 	struct probe_site *site = data;
 	struct ep_probe *probe;
 	int error;
@@ -178,11 +178,11 @@ EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t pla
  * Calls may begin here, and the detour goes where the word at XOL_WAY_ON says. Nothing of the
  * program's is there: its caller has just pushed the return address above.
  */
-EP_TRAP_PATH void hit_from_detour_of_calls(struct ep_regs *regs, void *data, uint64_t place,
+EP_TRAP_PATH void hit_from_detour_of_calls(struct ep_regs *regs, void *data, uint64_t where,
 					   void *vectors)
 {
 	struct probe_thread *thread = probe_thread_if_known();
-	uint64_t *counter = thread ? counter_at(place) : NULL;
+	uint64_t *counter = thread ? counter_at(where) : NULL;
 	struct probe_site *site = data;
 	uint64_t rsp = regs->rsp, way_on = 0;
 

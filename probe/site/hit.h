@@ -12,11 +12,11 @@
  */
 EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bool trapped);
 
-/* The same, as a detour calls it; @place is that of the site's counter, 0: it has none. TRAP_PATH. */
-EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *site, uint64_t place, void *vectors);
+/* The same, as a detour calls it; @where the counter of the site is, 0: it has none. TRAP_PATH. */
+EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *site, uint64_t where, void *vectors);
 
 /* The same for a detour that follows calls. TRAP_PATH. */
-EP_TRAP_PATH void hit_from_detour_of_calls(struct ep_regs *regs, void *site, uint64_t place,
+EP_TRAP_PATH void hit_from_detour_of_calls(struct ep_regs *regs, void *site, uint64_t where,
 					   void *vectors);
 
 /* The plans' ways on; the values of struct probe_site's resume. TRAP_PATH. */

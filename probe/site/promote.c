@@ -157,10 +157,10 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 	};
 
 	if (site->counter != COUNTERS_NONE) {
-		struct counters_place place = counters_place(site->counter);
+		struct counters_where where = counters_where(site->counter);
 
-		detour.thread_offset = place.thread_offset;
-		detour.offset = place.offset;
+		detour.thread_offset = where.thread_offset;
+		detour.offset = where.offset;
 		detour.mark_offset = probe_thread_mark_offset();
 	}
 	if (kind == PROBE_JUMP_COUNT) {

@@ -185,12 +185,12 @@ EP_TRAP_PATH bool counters_add_slow(uint32_t counter)
 	return own_block(counter / EP_COUNTERS_PER_BLOCK) && counters_add(counter);
 }
 
-struct counters_place counters_place(uint32_t counter)
+struct counters_where counters_where(uint32_t counter)
 {
 	char *thread_pointer;
 
 	__asm__("mov %%fs:0, %0" : "=r"(thread_pointer));
-	return (struct counters_place){
+	return (struct counters_where){
 		.thread_offset =
 			(int32_t)((char *)&counters_table[counter / EP_COUNTERS_PER_BLOCK] -
 				  thread_pointer),

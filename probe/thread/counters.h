@@ -66,11 +66,11 @@ uint64_t counters_sum(uint32_t counter);
  *	mov %fs:thread_offset, %rcx
  *	if (%rcx) incq offset(%rcx) else call counters_add()
  */
-struct counters_place {
+struct counters_where {
 	int32_t thread_offset; /* from the thread pointer */
 	int32_t offset;
 };
-struct counters_place counters_place(uint32_t counter);
+struct counters_where counters_where(uint32_t counter);
 
 /**
  * From now on threads' counters lie in memory that @alloc gives; counts made so far are forgotten

@@ -30,9 +30,9 @@ static void count(struct survey_counts *counts, int error)
 	counts->all++;
 }
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
+static void hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 {
-	(void)place;
+	(void)where;
 	(void)vectors;
 	(void)regs;
 	(void)site;

@@ -76,9 +76,9 @@ static bool sees_all(const struct ep_regs *regs, const void *site)
 }
 
 /* Sees all, and destroys what a C function may destroy. */
-static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
+static void hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 {
-	(void)place;
+	(void)where;
 	(void)vectors;
 	hits++;
 	right_hits += sees_all(regs, site);
@@ -267,9 +267,9 @@ Test(jump_region, has_int3_at_boundaries_where_there_is_space)
 
 static void (*change)(struct ep_regs *regs);
 
-static void change_hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
+static void change_hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 {
-	(void)place;
+	(void)where;
 	(void)vectors;
 	(void)site;
 	change(regs);

@@ -91,9 +91,9 @@ static void handle_steps(void)
 	sigaction(SIGTRAP, &action, NULL);
 }
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
+static void hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 {
-	(void)place;
+	(void)where;
 	(void)vectors;
 	(void)regs;
 	(void)site;

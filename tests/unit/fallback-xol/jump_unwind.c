@@ -93,9 +93,9 @@ static void stop_stepping(void)
 	__asm__ volatile("pushfq; andl %0, (%%rsp); popfq" : : "i"(~TRAP) : "memory", "cc");
 }
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
+static void hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 {
-	(void)place;
+	(void)where;
 	(void)vectors;
 	(void)site;
 	if (moving)

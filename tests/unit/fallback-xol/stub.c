@@ -13,11 +13,11 @@ TestSuite(stub, .timeout = 400);
 
 static uint64_t site_of_one[8] = {0x1000}, site_of_other[8] = {0x2000};
 
-static void hit(struct ep_regs *regs, void *site, uint64_t place, void *vectors)
+static void hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 {
 	(void)regs;
 	(void)site;
-	(void)place;
+	(void)where;
 	(void)vectors;
 }
 
