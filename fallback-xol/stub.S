@@ -28,14 +28,15 @@
  * made (stub.c). They lie inside the library for the sake of this FDE, which every unwinder finds by
  * itself. In numbers, with O the offset in the stub:
  *
- *	RSP of the caller = RSP + (O < 8 ? 8 : O < 22 ? 0 : O < 36 ? 128 : O < 42 ? 0 : 8)
- *	CFA = that + 1
+ *	CFA = RSP + (O < 8 ? 8 : O < 22 ? 0 : O < 36 ? 128 : O < 42 ? 0 : 8)
  *	return address at (RIP & -64) + the distance to the data
  *
- * A stub's frame takes no space, so without the 1 libgcc would take it for that of the caller: it
- * knows the frame that will catch an exception by its CFA.
+ * A stub's frame takes no space, and libgcc knows the frame that will catch an exception by its CFA: it
+ * would take the stub for its caller. Of the caller of a signal frame it knows better, and so this says
+ * that it is one. The address there is then that of an instruction, and is looked up as it stands; so
+ * it is the one in front of the return address, which lies in the call.
  */
-#define FROM_CODE (XOL_STUBS * XOL_STUB_SIZE + STUB_ADDRESS)
+#define FROM_CODE (XOL_STUBS * XOL_STUB_SIZE + STUB_CALLER)
 
 	.section .bss.xol_stubs, "aw", @nobits
 	.globl	xol_stubs
@@ -44,9 +45,10 @@
 	.p2align 12
 xol_stubs:
 	.cfi_startproc
+	.cfi_signal_frame
 	.cfi_personality 0x9b, xol_stub_personality_at	# by a pointer
 	# DW_CFA_def_cfa_expression
-	.cfi_escape 0x0f, 53
+	.cfi_escape 0x0f, 51
 	.cfi_escape 0x77, 0, 0x80, 0, 0x08, 63, 0x1a			# breg7, breg16, & 63
 	.cfi_escape 0x12, 0x08, STUB_TAKEN, 0x2d, 0x28, 23, 0		# dup, < 8: bra to 8
 	.cfi_escape 0x12, 0x08, STUB_BELOW, 0x2d, 0x28, 22, 0		# dup, < 22: bra to 0
@@ -55,8 +57,6 @@ xol_stubs:
 	.cfi_escape 0x13, 0x23, 8, 0x2f, 8, 0				# 8: drop, + 8, skip
 	.cfi_escape 0x13, 0x2f, 4, 0					# 0: drop, skip
 	.cfi_escape 0x13, 0x23, 0x80, 1					# 128: drop, + 128
-	.cfi_escape 0x23, 1						# end: + 1
-	.cfi_escape 0x16, 7, 2, 0x31, 0x1c	# DW_CFA_val_expression RSP, { CFA; lit1; minus }
 	# DW_CFA_expression RA, { breg16 & -64; plus_uconst FROM_CODE }
 	.cfi_escape 0x10, 0x10, 10, 0x80, 0, 0x09, 0xc0, 0x1a, 0x23, ULEB(FROM_CODE)
 	.skip	XOL_STUBS * XOL_STUB_SIZE

@@ -22,6 +22,7 @@ OFFSET(where, STUB_WHERE);
 OFFSET(hit, STUB_HIT);
 OFFSET(shared, STUB_SHARED);
 OFFSET(body, STUB_BODY);
+OFFSET(caller, STUB_CALLER);
 _Static_assert(sizeof(struct xol_stub) == XOL_STUB_SIZE, "data and code go in step");
 
 #define RETURN_ADDRESS 8
@@ -125,6 +126,7 @@ EP_TRAP_PATH static uint32_t make(void *site, uint64_t address,
 	if (number >= XOL_STUBS)
 		return 0;
 	xol_stub_data[number].address = address;
+	xol_stub_data[number].caller = address - 1;
 	xol_stub_data[number].site = site;
 	xol_stub_data[number].where = (uint64_t)&xol_stub_data[number];
 	xol_stub_data[number].hit = hit;
@@ -251,14 +253,23 @@ personality xol_stub_personality_at = pass;
 /*
  * LLVM's unwinder takes a stub's frame for that of its caller, since their stack pointers are the
  * same, and in the second phase ends the program if that does not catch what it said it would. It
- * does not ask a frame without a personality. What it hands out begins with the address of a
- * table in its own object; with libgcc that is where RAX was saved, on a stack, if it was.
+ * does not ask a frame without a personality. What it hands out begins with the address of a table of
+ * functions, all in its own object; with libgcc that is where RAX was saved, in a frame near by most
+ * often.
  */
+static bool are_near(uint64_t a, uint64_t b, uint64_t distance)
+{
+	return a - b + distance < 2 * distance;
+}
+
 static bool is_llvm(const uint64_t *context, uint64_t code)
 {
-	const uint64_t near = (uint64_t)1 << 30;
+	const uint64_t object = (uint64_t)1 << 30, frame = (uint64_t)64 << 10;
+	uint64_t table, function;
 
-	return context[0] && context[0] - code + near < 2 * near;
+	return sys_load_uint64_t((uint64_t)context, &table) && are_near(table, code, object) &&
+	       !are_near(table, (uint64_t)context, frame) && sys_load_uint64_t(table, &function) &&
+	       are_near(function, code, object);
 }
 
 static int pass(int version, int actions, uint64_t kind, void *exception, void *context)

@@ -128,10 +128,14 @@ enum { SEARCH = 1, CLEANUP = 2, GOES_ON = 8 };
 
 Test(stub, unwinders_pass_and_are_noticed_when_they_clean_up)
 {
-	uint64_t context[2] = {(uint64_t)context, 0};
+	uint64_t saved = (uint64_t)note, context[2] = {(uint64_t)&saved, 0};
 
 	xol_stub_on_unwind(note);
 	cr_expect_eq(xol_stub_personality_at(1, SEARCH, 0, NULL, context), GOES_ON);
+	cr_assert_not_null(xol_stub_personality_at);
+	context[0] = 0;
+	cr_expect_eq(xol_stub_personality_at(1, SEARCH, 0, NULL, context), GOES_ON);
+	cr_assert_not_null(xol_stub_personality_at);
 	cr_expect_eq(unwound, 0);
 	cr_expect_eq(xol_stub_personality_at(1, CLEANUP, 0, NULL, context), GOES_ON);
 	cr_expect_eq(unwound, 1);
@@ -139,7 +143,8 @@ Test(stub, unwinders_pass_and_are_noticed_when_they_clean_up)
 
 Test(stub, the_unwinder_that_would_end_the_program_is_told_nothing)
 {
-	uint64_t context[2] = {(uint64_t)note, 0}; /* a table in its own object */
+	static void (*const table[])(const void *) = {note};
+	uint64_t context[2] = {(uint64_t)table, 0};
 
 	xol_stub_on_unwind(note);
 	cr_expect_eq(xol_stub_personality_at(1, SEARCH, 0, NULL, context), GOES_ON);
