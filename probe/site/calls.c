@@ -573,6 +573,7 @@ int calls_init(void)
 		error = callers_start();
 	if (!error)
 		xol_stub_on_unwind(unwound);
+	records_own(); /* a sandbox that is entered later may forbid to make them */
 	return error;
 }
 
