@@ -36,6 +36,11 @@
  * that it is one. The address there is then that of an instruction, and is looked up as it stands; so
  * it is the one in front of the return address, which lies in the call.
  */
+/* breg16 & (31 << 1) + 1: valgrind ends when it meets others than the simplest operations. */
+#define CFI_OFFSET 0x80, 0, 0x4f, 0x31, 0x24, 0x31, 0x22, 0x1a
+#if STUB_TAKEN != 8 || STUB_BELOW != 22 || STUB_LEAVE != 9 << 2 || STUB_PUSHED != 21 << 1
+#error "the numbers below"
+#endif
 #define FROM_CODE (XOL_STUBS * XOL_STUB_SIZE + STUB_CALLER)
 
 	.section .bss.xol_stubs, "aw", @nobits
@@ -48,17 +53,14 @@ xol_stubs:
 	.cfi_signal_frame
 	.cfi_personality 0x9b, xol_stub_personality_at	# by a pointer
 	# DW_CFA_def_cfa_expression
-	.cfi_escape 0x0f, 51
-	.cfi_escape 0x77, 0, 0x80, 0, 0x08, 63, 0x1a			# breg7, breg16, & 63
-	.cfi_escape 0x12, 0x08, STUB_TAKEN, 0x2d, 0x28, 23, 0		# dup, < 8: bra to 8
-	.cfi_escape 0x12, 0x08, STUB_BELOW, 0x2d, 0x28, 22, 0		# dup, < 22: bra to 0
-	.cfi_escape 0x12, 0x08, STUB_LEAVE, 0x2d, 0x28, 19, 0		# dup, < 36: bra to 128
-	.cfi_escape 0x08, STUB_PUSHED, 0x2a, 0x33, 0x24, 0x22, 0x2f, 14, 0 # >= 42, << 3, +, skip
-	.cfi_escape 0x13, 0x23, 8, 0x2f, 8, 0				# 8: drop, + 8, skip
-	.cfi_escape 0x13, 0x2f, 4, 0					# 0: drop, skip
-	.cfi_escape 0x13, 0x23, 0x80, 1					# 128: drop, + 128
-	# DW_CFA_expression RA, { breg16 & -64; plus_uconst FROM_CODE }
-	.cfi_escape 0x10, 0x10, 10, 0x80, 0, 0x09, 0xc0, 0x1a, 0x23, ULEB(FROM_CODE)
+	.cfi_escape 0x0f, 58
+	.cfi_escape 0x77, 8					# breg7 + 8
+	.cfi_escape CFI_OFFSET, 0x38, 0x2a, 0x33, 0x24, 0x1c	# O >= 8, << 3, minus
+	.cfi_escape CFI_OFFSET, 0x46, 0x2a, 0x37, 0x24, 0x22	# O >= 22, << 7, plus
+	.cfi_escape CFI_OFFSET, 0x39, 0x32, 0x24, 0x2a, 0x37, 0x24, 0x1c # O >= 9 << 2, << 7, minus
+	.cfi_escape CFI_OFFSET, 0x45, 0x31, 0x24, 0x2a, 0x33, 0x24, 0x22 # O >= 21 << 1, << 3, plus
+	# DW_CFA_expression RA, { breg16 + FROM_CODE; O; minus }
+	.cfi_escape 0x10, 0x10, 14, 0x80, ULEB(FROM_CODE), CFI_OFFSET, 0x1c
 	.skip	XOL_STUBS * XOL_STUB_SIZE
 	.cfi_endproc
 	.size	xol_stubs, .-xol_stubs

@@ -69,7 +69,7 @@ static bool map_all(int protection, int flags)
 void xol_stub_release(void)
 {
 	if (!is_mapped && !is_released)
-		is_released = map_all(PROT_NONE, MAP_NORESERVE);
+		is_released = map_all(PROT_READ, MAP_NORESERVE);
 }
 
 static bool take_again(void)

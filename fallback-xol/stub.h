@@ -72,8 +72,8 @@ struct xol_stub {
 int xol_stub_init(void);
 
 /**
- * Keep no more than the address space, if no code is mapped: nothing that could be locked or has to
- * be accounted for. Not given back: the next library would be loaded there, in the middle of ours,
+ * Keep no more than the address space, if no code is mapped: nothing that takes memory when it is locked,
+ * or has to be accounted for. It can still be read, as LeakSanitizer does with all of our data. Not given back: the next library would be loaded there, in the middle of ours,
  * and be taken for it by libc.
  * Context:  as xol_stub_init().
  */

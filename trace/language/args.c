@@ -216,18 +216,18 @@ static int parse_arg(struct trace_scanner *scanner, struct trace_arena *arena,
 	const char *equals = trace_span_find(word, '='), *colon, *start = word.at;
 	int error;
 
+	*ret = (struct trace_arg){.type = TRACE_TYPE_x64};
 	if (equals) {
 		error = set_name(scanner, arena, trace_span_before(word, equals), ret);
 		word = trace_span_behind(word, equals);
 	} else {
 		error = set_default_name(arena, definition->arg_count, ret);
 	}
-	if (!ret->name) /* that is the error */
+	if (error || !ret->name)
 		return error;
 	error = check_unique(scanner, definition, ret->name, start);
 	if (error)
 		return error;
-	*ret = (struct trace_arg){.name = ret->name, .type = TRACE_TYPE_x64};
 	colon = trace_span_find(word, ':');
 	error = parse_fetch(scanner, colon ? trace_span_before(word, colon) : word, definition,
 			    ret);

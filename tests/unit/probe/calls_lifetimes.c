@@ -155,7 +155,7 @@ static void check_removed(enum ep_plan plan, long depth)
 	followed_begin(&followed, (const void *)recursive, plan);
 	followed_begin(&other, (const void *)recursive, plan);
 	cr_expect_eq(recursive(depth, remove_it, &followed), depth);
-	cr_expect_eq(followed.entered, depth + 1);
+	cr_expect_eq(followed.entered, (uint64_t)depth + 1);
 	cr_expect_eq(followed.ended[EP_END_RETURN], 0, "%s", ep_plan_name(plan));
 	followed_end(&other, ep_plan_name(plan),
 		     (struct followed_counts){.hits = (uint64_t)depth + 1,

@@ -373,7 +373,9 @@ static void check_steps(const char *what, uint32_t flags)
 	long result;
 	int error;
 
-	steps = in_stubs = in_shared = bad_step = broken_libgcc = broken_libunwind = 0;
+	steps = in_stubs = in_shared = bad_step = 0;
+	broken_libgcc = 0;
+	broken_libunwind = 0;
 	error = ep_probe_create((const void *)nest, &options, &probes[0]);
 	cr_assert_eq(error, 0, "%s", ep_error_name(error));
 	cr_assert_eq(ep_probe_create((const void *)leaf, &options, &probes[1]), 0);

@@ -44,8 +44,10 @@ __resolve_whole_alias:
 	.balign	16
 	.type	resolve_ifunc, @gnu_indirect_function
 resolve_ifunc:
+	.cfi_startproc
 	lea	resolve_fast(%rip), %rax
 	ret
+	.cfi_endproc
 	.size	resolve_ifunc, . - resolve_ifunc
 
 	.section .note.GNU-stack, "", @progbits
