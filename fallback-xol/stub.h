@@ -59,7 +59,7 @@ struct xol_stub {
 	void (*hit)(struct ep_regs *regs, void *site, uint64_t where, void *vectors);
 	_Atomic(const uint8_t *) shared; /* what saves registers around .hit */
 	_Atomic uint64_t body; /* what is called; 0: stubs of traps are only returned to */
-	uint64_t caller; /* .address - 1: in the call; see stub.S */
+	uint64_t caller;       /* .address - 1: in the call; see stub.S */
 	uint64_t unused;
 };
 
