@@ -246,9 +246,12 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 
 	if (!entry->is_prepared)
 		prepare(entry);
-	record = entry->is_followed ? add_record(entry->records) : NULL;
+	if (!entry->is_followed)
+		return false;
+	record = add_record(entry->records);
 	if (!record)
 		return false;
+	entry->records->depth++;
 	record->stack = entry->regs->rsp;
 	record->expected = entry->expected;
 	record->is_in_place = entry->site->is_left_alone;
@@ -262,6 +265,7 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 	if (probe->entered)
 		probe->entered(probe->handle, entry->regs, &record->call, probe->cookie);
 	record->state = RECORD_RUNNING;
+	entry->records->depth--;
 	entry->begun++;
 	return true;
 }
@@ -310,6 +314,7 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *s
 {
 	struct record *record = records_push(records);
 
+	records->depth++;
 	record->stack = regs->rsp;
 	record->expected = xol_stub_return(stub);
 	record->is_chained = record->is_in_place = false;
@@ -323,6 +328,7 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *s
 		probe->entered(probe->handle, regs, &record->call, probe->cookie);
 	record->stack = regs->rsp; /* a handler may have chosen another stack */
 	record->state = RECORD_RUNNING;
+	records->depth--;
 	if (regs->rip == site->address)
 		return xol_stub_entry(stub);
 	records_drop(records, record);
@@ -398,6 +404,25 @@ EP_TRAP_PATH static void end_all(struct records *records, uint64_t stack, uint64
 	}
 }
 
+/* The same of a thread at @rsp that runs no handler so far, or one that it goes on with. */
+EP_TRAP_PATH static void end_as_running(struct records *records, uint64_t stack, uint64_t expected,
+					enum ep_end end, struct ep_regs *regs, uint64_t *xmm0,
+					struct probe_thread *thread, struct probe_site *site,
+					uint64_t rsp)
+{
+	struct probe_site *outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
+	uint64_t outer_rsp = thread->running_rsp;
+	int error = running_begin(thread, site, rsp);
+
+	if (!outer)
+		records->depth = 0; /* a signal handler has jumped out of one that was running */
+	records->depth++;
+	end_all(records, stack, expected, end, regs, xmm0, thread);
+	records->depth--;
+	running_end(thread, error, outer);
+	thread->running_rsp = outer_rsp;
+}
+
 EP_TRAP_PATH static bool is_taken(const struct probe_site *site, const struct ep_regs *regs)
 {
 	return atomic_load_explicit(&site->way, memory_order_relaxed) != WAY_JUMP_IF ||
@@ -467,21 +492,14 @@ EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, v
 {
 	struct probe_thread *thread = probe_thread_self();
 	struct records *records = thread ? records_if_any() : NULL;
-	struct probe_site *outer;
-	uint64_t outer_rsp;
-	int error;
 
 	if (!records ||
 	    leave_at_once(records, regs, (const struct xol_stub *)stub, thread, vectors))
 		return;
-	outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
-	outer_rsp = thread->running_rsp;
-	error = running_begin(thread, site, regs->rsp);
-	end_all(records, regs->rsp - sizeof(uint64_t),
-		xol_stub_return((const struct xol_stub *)stub), EP_END_RETURN, regs,
-		xol_stub_keeps_vectors((const struct xol_stub *)stub) ? vectors : NULL, thread);
-	running_end(thread, error, outer);
-	thread->running_rsp = outer_rsp;
+	end_as_running(records, regs->rsp - sizeof(uint64_t),
+		       xol_stub_return((const struct xol_stub *)stub), EP_END_RETURN, regs,
+		       xol_stub_keeps_vectors((const struct xol_stub *)stub) ? vectors : NULL,
+		       thread, site, regs->rsp);
 }
 
 /* ---- unwinding ----------------------------------------------------------------------------- */
@@ -533,9 +551,7 @@ EP_TRAP_PATH static void unwound(const void *context)
 	struct records *records = thread ? records_if_any() : NULL;
 	uint64_t here = (uint64_t)__builtin_frame_address(0);
 	const struct record *record;
-	struct probe_site *outer;
-	uint64_t outer_rsp, stack;
-	int error;
+	uint64_t stack;
 
 	if (!records)
 		return;
@@ -545,12 +561,8 @@ EP_TRAP_PATH static void unwound(const void *context)
 	record = find(records, stack);
 	if (!record)
 		return;
-	outer = atomic_load_explicit(&thread->running, memory_order_relaxed);
-	outer_rsp = thread->running_rsp;
-	error = running_begin(thread, record->site, here);
-	end_all(records, stack, record->expected, EP_END_UNWIND, NULL, NULL, thread);
-	running_end(thread, error, outer);
-	thread->running_rsp = outer_rsp;
+	end_as_running(records, stack, record->expected, EP_END_UNWIND, NULL, NULL, thread,
+		       record->site, here);
 }
 
 /* Never less than before: calls are on their way. */

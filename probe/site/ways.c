@@ -38,6 +38,7 @@ int ways_check(uint64_t address, uint64_t *ret)
 static void use(struct probe_site *way, enum exits_kind kind)
 {
 	atomic_store_explicit(&way->only, NULL, memory_order_release);
+	atomic_store_explicit(&way->only_calls, NULL, memory_order_release);
 	if (way->way_uses++ == 0)
 		atomic_store_explicit(&way->way,
 				      kind == EXITS_RET	      ? WAY_RET
