@@ -52,7 +52,6 @@ EP_TRAP_PATH static void end_call(struct records *records, struct record *record
 	struct ep_probe *probe;
 
 	record->state = RECORD_BUSY;
-	records->depth++;
 	atomic_store_explicit(&thread->passing, record->site, memory_order_relaxed);
 	atomic_signal_fence(memory_order_seq_cst);
 	probe = probe_of(record);
@@ -64,7 +63,6 @@ EP_TRAP_PATH static void end_call(struct records *records, struct record *record
 			probe->ended(probe->handle, regs, &record->call, probe->cookie);
 	}
 	atomic_store_explicit(&thread->passing, outer, memory_order_release);
-	records->depth--;
 	records_drop(records, record);
 }
 
@@ -251,7 +249,6 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 	record = add_record(entry->records);
 	if (!record)
 		return false;
-	entry->records->depth++;
 	record->stack = entry->regs->rsp;
 	record->expected = entry->expected;
 	record->is_in_place = entry->site->is_left_alone;
@@ -265,7 +262,6 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 	if (probe->entered)
 		probe->entered(probe->handle, entry->regs, &record->call, probe->cookie);
 	record->state = RECORD_RUNNING;
-	entry->records->depth--;
 	entry->begun++;
 	return true;
 }
@@ -307,14 +303,10 @@ EP_TRAP_PATH uint64_t calls_way_on(const struct calls_entry *entry)
 	return 0;
 }
 
-/* A record on top for a call that is not seen as running before it is whole; .stack and so on. */
-EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *site,
-				   struct ep_probe *probe, struct ep_regs *regs,
-				   const struct xol_stub *stub)
+EP_TRAP_PATH static uint64_t enter(struct records *records, struct record *record,
+				   struct probe_site *site, struct ep_probe *probe,
+				   struct ep_regs *regs, const struct xol_stub *stub)
 {
-	struct record *record = records_push(records);
-
-	records->depth++;
 	record->stack = regs->rsp;
 	record->expected = xol_stub_return(stub);
 	record->is_chained = record->is_in_place = false;
@@ -328,7 +320,6 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct probe_site *s
 		probe->entered(probe->handle, regs, &record->call, probe->cookie);
 	record->stack = regs->rsp; /* a handler may have chosen another stack */
 	record->state = RECORD_RUNNING;
-	records->depth--;
 	if (regs->rip == site->address)
 		return xol_stub_entry(stub);
 	records_drop(records, record);
@@ -340,6 +331,7 @@ EP_TRAP_PATH uint64_t calls_enter_at_once(struct probe_site *site, struct ep_reg
 {
 	const struct xol_stub *stub = atomic_load_explicit(&site->last_stub, memory_order_relaxed);
 	struct records *records = records_if_any();
+	struct record *record = NULL;
 	struct ep_probe *probe;
 	uint64_t ret = 0, address;
 	int error;
@@ -352,9 +344,11 @@ EP_TRAP_PATH uint64_t calls_enter_at_once(struct probe_site *site, struct ep_reg
 		return 0;
 	error = running_begin(thread, site, regs->rsp);
 	probe = atomic_load_explicit(&site->only_calls, memory_order_acquire);
-	if (probe && probe_state_enabled(&probe->state)) {
+	if (probe && probe_state_enabled(&probe->state))
+		record = records_push(records);
+	if (record) {
 		__asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
-		ret = enter(records, site, probe, regs, stub);
+		ret = enter(records, record, site, probe, regs, stub);
 	}
 	running_end(thread, error, NULL);
 	return ret;
@@ -414,11 +408,7 @@ EP_TRAP_PATH static void end_as_running(struct records *records, uint64_t stack,
 	uint64_t outer_rsp = thread->running_rsp;
 	int error = running_begin(thread, site, rsp);
 
-	if (!outer)
-		records->depth = 0; /* a signal handler has jumped out of one that was running */
-	records->depth++;
 	end_all(records, stack, expected, end, regs, xmm0, thread);
-	records->depth--;
 	running_end(thread, error, outer);
 	thread->running_rsp = outer_rsp;
 }
@@ -479,10 +469,8 @@ EP_TRAP_PATH static bool leave_at_once(struct records *records, struct ep_regs *
 	record->state = RECORD_BUSY;
 	record->call.end = EP_END_RETURN;
 	record->call.xmm0 = xol_stub_keeps_vectors(stub) ? vectors : NULL;
-	records->depth++;
 	if (probe->ended)
 		probe->ended(probe->handle, regs, &record->call, probe->cookie);
-	records->depth--;
 	records_drop(records, record);
 	running_end(thread, error, NULL);
 	return true;

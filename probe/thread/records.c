@@ -25,7 +25,7 @@ EP_TRAP_PATH static void clear(struct records *records)
 {
 	for (uint32_t i = 0; i < records->top; i++)
 		records->list[i].state = RECORD_FREE;
-	records->top = records->holes = records->depth = records->suspects = 0;
+	records->top = records->holes = records->suspects = 0;
 	records->refused = 0;
 	records->limit = RECORDS_LIMIT_MIN;
 }

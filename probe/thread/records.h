@@ -37,14 +37,14 @@ struct record {
 
 /*
  * A thread's records, in the order of their entry. Only the thread itself changes them, in hits and in
- * signal handlers that interrupt these. A record is not moved as long as anything is being done.
+ * signal handlers that interrupt these. Only records_push() moves any, to close up holes; and that is not
+ * reached while a handler runs, since what comes to a probe then is passed (probe/site/hit.c).
  */
 struct records {
 	_Atomic uint32_t owner;
 	uint32_t top;	   /* all from here on are free */
 	uint32_t holes;	   /* free ones below */
 	uint32_t suspects; /* that may have been left by a jump, or are on a stack that waits */
-	uint32_t depth;	   /* how many times something is being done just now */
 	uint32_t limit;	   /* of .top: all are looked at, before it becomes higher */
 	uint32_t refused;  /* since that was done for the last time */
 	uint64_t hits;
@@ -86,8 +86,7 @@ SYS_INLINE struct record *records_push(struct records *records)
 	struct record *record;
 
 	if (__builtin_expect(records->holes > RECORDS_HOLES_MAX, 0) &&
-	    (records->holes > records->top / 2 || records->top >= records->limit) &&
-	    !records->depth)
+	    (records->holes > records->top / 2 || records->top >= records->limit))
 		records_close_up(records);
 	if (__builtin_expect(records->top >= records->limit, 0))
 		return NULL;
