@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "trace/base/sort.h"
 #define TIME_WIDTH 7 /* columns, of which three are digits */
 #define EVENT_MAX  48
 #define BAR_WIDTH  40
@@ -57,24 +58,12 @@ static uint64_t nanoseconds(const struct trace_latency_unit *unit, uint64_t coun
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
-/* Shell sort, gaps of Knuth. */
-static void sort(struct trace_latency *rows, size_t count)
+static bool is_before(const struct trace_latency *a, const struct trace_latency *b)
 {
-	size_t gap = 1;
-
-	while (gap < count / 3)
-		gap = 3 * gap + 1;
-	for (; gap; gap /= 3)
-		for (size_t i = gap; i < count; i++) {
-			struct trace_latency row = rows[i];
-			uint64_t total = total_of(sum_of(&row));
-			size_t at = i;
-
-			for (; at >= gap && total > total_of(sum_of(&rows[at - gap])); at -= gap)
-				rows[at] = rows[at - gap];
-			rows[at] = row;
-		}
+	return total_of(sum_of(a)) > total_of(sum_of(b));
 }
+
+TRACE_DEFINE_SORT(sort, struct trace_latency, is_before)
 
 static int put_heading(const struct trace_latency_unit *unit, const struct trace_sink *sink)
 {

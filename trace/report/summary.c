@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "trace/base/sort.h"
 #include "trace/report/latency.h"
 #include "trace/report/line.h"
 #include "trace/report/totals.h"
@@ -133,23 +134,7 @@ static bool is_before(const struct row *a, const struct row *b)
 	return a->hits != b->hits ? a->hits > b->hits : a->order < b->order;
 }
 
-/* Shell sort, gaps of Knuth. */
-static void sort(struct row *rows, size_t count)
-{
-	size_t gap = 1;
-
-	while (gap < count / 3)
-		gap = 3 * gap + 1;
-	for (; gap; gap /= 3)
-		for (size_t i = gap; i < count; i++) {
-			struct row row = rows[i];
-			size_t at = i;
-
-			for (; at >= gap && is_before(&row, &rows[at - gap]); at -= gap)
-				rows[at] = rows[at - gap];
-			rows[at] = row;
-		}
-}
+TRACE_DEFINE_SORT(sort, struct row, is_before)
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
