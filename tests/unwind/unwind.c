@@ -4,11 +4,9 @@
  * program: no address in code memory, and a stack that leads to the start of the thread. Both
  * libgcc's unwinder and libunwind are asked.
  */
-#define UNW_LOCAL_ONLY
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <errno.h>
-#include <libunwind.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +18,7 @@
 
 #include "fallback-xol/boost.h"
 #include "include/emuprobe.h"
+#include "tests/support/libunwind.h"
 #include "tests/unit/probe/functions.h"
 
 TestSuite(unwind, .timeout = 400);
@@ -54,38 +53,11 @@ static void trace_by_libgcc(struct trace *ret)
 	_Unwind_Backtrace(add_frame, ret);
 }
 
-static int (*get_context)(unw_tdep_context_t *);
-static int (*init_local)(unw_cursor_t *, unw_context_t *);
-static int (*step)(unw_cursor_t *);
-static int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
-
-static void load_libunwind(void)
-{
-	void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
-
-	if (!library)
-		return;
-	*(void **)&get_context = dlsym(library, "_Ux86_64_getcontext");
-	*(void **)&init_local = dlsym(library, "_ULx86_64_init_local");
-	*(void **)&step = dlsym(library, "_ULx86_64_step");
-	*(void **)&get_reg = dlsym(library, "_ULx86_64_get_reg");
-}
+static bool has_libunwind;
 
 static void trace_by_libunwind(struct trace *ret)
 {
-	unw_context_t context;
-	unw_cursor_t cursor;
-
-	ret->count = 0;
-	get_context(&context);
-	init_local(&cursor, &context);
-	do {
-		unw_word_t ip = 0;
-
-		get_reg(&cursor, UNW_REG_IP, &ip);
-		if (ret->count < FRAMES)
-			ret->ip[ret->count++] = ip;
-	} while (step(&cursor) > 0);
+	ret->count = libunwind_trace(ret->ip, FRAMES);
 }
 
 /* ---- what is probed ------------------------------------------------------------------------ */
@@ -168,7 +140,7 @@ static void check_traces(uint64_t rip)
 		bad = trace;
 		bad_rip = rip;
 	}
-	if (!get_context)
+	if (!has_libunwind)
 		return;
 	trace_by_libunwind(&trace);
 	if (!is_complete(&trace, rip) && broken_libunwind++ == 0 && !broken_libgcc) {
@@ -319,7 +291,7 @@ static void check_signals(const char *what, enum ep_plan plan, ep_handler handle
 	struct ep_probe *probes[FUNCTIONS];
 	size_t count;
 
-	load_libunwind();
+	has_libunwind = libunwind_load();
 	outer(NULL);
 	count = create(probes, plan, handler, flags);
 	spin_under_fire();
@@ -386,7 +358,7 @@ static void once(void)
 
 Test(unwind, leads_from_a_handler_to_its_caller_under_every_plan)
 {
-	load_libunwind();
+	has_libunwind = libunwind_load();
 	outer(NULL);
 	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= EP_PLAN_JUMP; plan++) {
 		struct ep_probe *probes[FUNCTIONS];

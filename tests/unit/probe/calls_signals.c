@@ -4,12 +4,10 @@
  * address of the program's, and a stack that leads through every caller to the start of the thread. It
  * may call what is probed itself. And no end is lost or told too early.
  */
-#define UNW_LOCAL_ONLY
 #include <criterion/criterion.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
-#include <libunwind.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +21,7 @@
 
 #include "fallback-xol/boost.h"
 #include "fallback-xol/stub.h"
+#include "tests/support/libunwind.h"
 #include "tests/support/patience.h"
 #include "tests/unit/probe/followed.h"
 
@@ -79,40 +78,20 @@ struct trace {
 	int count;
 };
 
-static int (*get_context)(unw_tdep_context_t *);
-static int (*init_local)(unw_cursor_t *, unw_context_t *);
-static int (*step_up)(unw_cursor_t *);
-static int (*get_reg)(unw_cursor_t *, int, unw_word_t *);
+static bool has_libunwind;
 
 static void load_unwinders(void)
 {
-	void *frames[2], *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
+	void *frames[2];
 
 	backtrace(frames, 2); /* loads libgcc now */
 	base(1);
-	if (!library)
-		return;
-	*(void **)&get_context = dlsym(library, "_Ux86_64_getcontext");
-	*(void **)&init_local = dlsym(library, "_ULx86_64_init_local");
-	*(void **)&step_up = dlsym(library, "_ULx86_64_step");
-	*(void **)&get_reg = dlsym(library, "_ULx86_64_get_reg");
+	has_libunwind = libunwind_load();
 }
 
 static void trace_by_libunwind(struct trace *ret)
 {
-	unw_context_t context;
-	unw_cursor_t cursor;
-
-	ret->count = 0;
-	get_context(&context);
-	init_local(&cursor, &context);
-	do {
-		unw_word_t ip = 0;
-
-		get_reg(&cursor, UNW_REG_IP, &ip);
-		if (ret->count < FRAMES)
-			ret->frames[ret->count++] = (void *)ip;
-	} while (step_up(&cursor) > 0);
+	ret->count = libunwind_trace((uint64_t *)ret->frames, FRAMES);
 }
 
 enum { FUNCTION_SIZE = 96 }; /* and less */
@@ -159,7 +138,7 @@ static void look(void)
 		broken_libgcc++;
 	else
 		seen_nested += depth > DEPTH / 2;
-	if (!get_context)
+	if (!has_libunwind)
 		return;
 	trace_by_libunwind(&trace);
 	if (!is_complete(&trace, &other) || other != depth)
