@@ -4,7 +4,10 @@
  * calls has its end there.
  */
 #include <criterion/criterion.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "tests/unit/probe/followed.h"
 
@@ -215,4 +218,55 @@ Test(calls_chains, of_functions_with_several_probes)
 		check_several(plan, 1);
 		check_several(plan, THREADS);
 	}
+}
+
+/* ---- removal ------------------------------------------------------------------------------- */
+
+static atomic_bool is_in_end, may_go_on, is_removed;
+
+/* It is called at the return to the stub of another function's. */
+static void block_in_end(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+			 void *cookie)
+{
+	(void)probe, (void)regs, (void)call, (void)cookie;
+	is_in_end = true;
+	while (!may_go_on)
+		usleep(100);
+}
+
+static void *call_chain(void *data)
+{
+	(void)data;
+	differ += chain_first(0) != 3;
+	return NULL;
+}
+
+static void *remove_probe(void *data)
+{
+	ep_probe_remove(data);
+	is_removed = true;
+	return NULL;
+}
+
+Test(calls_chains, a_probe_is_not_removed_while_its_end_is_handled)
+{
+	struct ep_options blocks = {.size = sizeof(blocks), .ended = block_in_end};
+	struct followed first;
+	struct ep_probe *last;
+	pthread_t caller, remover;
+
+	followed_begin(&first, (const void *)chain_first, EP_PLAN_AUTO);
+	cr_assert_eq(ep_probe_create((const void *)chain_last, &blocks, &last), 0);
+	cr_assert_eq(pthread_create(&caller, NULL, call_chain, NULL), 0);
+	while (!is_in_end)
+		usleep(100);
+	cr_assert_eq(pthread_create(&remover, NULL, remove_probe, last), 0);
+	usleep(200000);
+	cr_expect_not(is_removed, "its handler is running");
+	may_go_on = true;
+	pthread_join(remover, NULL);
+	pthread_join(caller, NULL);
+	cr_expect(is_removed);
+	cr_expect_eq(differ, 0);
+	followed_end(&first, "first", (struct followed_counts){.hits = 1, .returns = 1});
 }
