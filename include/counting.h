@@ -77,4 +77,22 @@ void ep_release(void);
  */
 void ep_nobody_runs(bool so);
 
+/**
+ * Where a variable or function of that name is, or a file offset that is mapped, in the first object that
+ * @place means and that has it.
+ *
+ * @return   0, -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_BAD_OFFSET, -EP_NO_MEMORY, -EP_IO, -EP_IN_HANDLER.
+ * Context:  as ep_resolve().
+ */
+int ep_resolve_data(const struct ep_place *place, const void **ret);
+
+/**
+ * Eight bytes of xmm register @number, from byte @byte (0 to 8) on, as the program has them.
+ *
+ * @regs     As the handler was given them.
+ * Context:  TRAP_PATH; in a handler with EP_GENERAL_REGS_ONLY, that has not used any itself.
+ */
+EP_TRAP_PATH uint64_t ep_hit_vector(const struct ep_regs *regs, unsigned int number,
+				    unsigned int byte);
+
 #endif

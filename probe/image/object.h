@@ -64,7 +64,10 @@ struct objects_object {
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
 	uint64_t trap_path[2]; /* of a library or program that has handlers marked EP_TRAP_PATH */
-	char *names[2];	       /* copies of its string tables, which names point into */
+	/* For data.c: only this symbol is looked for, and where it is. */
+	const char *wanted;
+	uint64_t wanted_address;
+	char *names[2]; /* copies of its string tables, which names point into */
 };
 
 /** Where the executable segment ends that holds @address; 0: none does. */

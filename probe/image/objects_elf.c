@@ -216,6 +216,17 @@ static bool is_function(const ElfW(Sym) * symbol)
 	       symbol->st_value;
 }
 
+static void compare_wanted(struct objects_object *object, const ElfW(Sym) * symbol,
+			   const char *name)
+{
+	unsigned int type = ELF64_ST_TYPE(symbol->st_info);
+
+	if ((type == STT_OBJECT || type == STT_COMMON || type == STT_NOTYPE || type == STT_FUNC) &&
+	    symbol->st_shndx != SHN_UNDEF && symbol->st_value && name &&
+	    strcmp(name, object->wanted) == 0)
+		object->wanted_address = object->base + symbol->st_value;
+}
+
 static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, const char *name,
 		      bool exported, bool hidden_version)
 {
@@ -230,6 +241,10 @@ static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, c
 		.weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK,
 	};
 
+	if (object->wanted) {
+		compare_wanted(object, symbol, name);
+		return 0;
+	}
 	return is_function(symbol) && name && *name ? objects_add(object, &function) : 0;
 }
 

@@ -122,6 +122,8 @@ EP_TRAP_PATH static uint64_t handle(struct probe_site *site, struct ep_regs *reg
 		pass_nameless(site, trapped);
 	if (!thread || thread->engine_depth)
 		return 0;
+	if (trapped)
+		thread->frame = regs;
 	if (!probe_thread_runs_handler(thread, regs->rsp))
 		return call_handlers(site, regs, thread, trapped);
 	pass(site, thread, trapped);

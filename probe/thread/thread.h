@@ -34,8 +34,9 @@ struct probe_thread {
 	uint64_t running_rsp; /* the program's stack pointer then */
 	/* The site that it passes from inside a handler; NULL: none. */
 	_Atomic(struct probe_site *) passing;
-	uint64_t resumed;	/* where it went on when its last trap was serviced */
-	uint64_t retry_address; /* see probe_thread_retries() */
+	uint64_t resumed;	     /* where it went on when its last trap was serviced */
+	const struct ep_regs *frame; /* the registers of its last trap, in the signal's frame */
+	uint64_t retry_address;	     /* see probe_thread_retries() */
 	uint32_t retries;
 	uint32_t engine_depth; /* >0: inside the engine, probes are passed uncounted */
 	/* See masks.c. Of the signals that we own: */

@@ -66,10 +66,10 @@ static const struct {
 	{"registry_each", "a visitor: EP_TRAP_PATH, where it is called on the trap path"},
 };
 
-/* Detours that keep the vector registers for a handler which may use them. */
+/* Detours that keep the vector registers for a handler which may use them; who only looks at them. */
 static bool may_use_vectors(const char *function)
 {
-	return matches(function, "^xol_(detour|stub)_(sse|avx|avx512)$");
+	return matches(function, "^(xol_(detour|stub)_(sse|avx|avx512)|ep_live_vector)$");
 }
 
 /* Compilers put behind a name what they did to the function: ".isra.0", ".lto_priv.2". */
