@@ -95,10 +95,10 @@ static int open_output(struct collector *collector)
 	return 0;
 }
 
-static bool name(void *data, uint32_t process, uint64_t address, uint64_t time, char *ret,
-		 size_t size)
+static bool name(void *data, uint32_t process, uint64_t address, bool is_exact, uint64_t time,
+		 char *ret, size_t size)
 {
-	return trace_symbols_name(data, process, address, time, ret, size);
+	return trace_symbols_name(data, process, address, is_exact, time, ret, size);
 }
 
 /* Without memory for it, addresses have no names. */
@@ -188,6 +188,7 @@ static void read_published(struct collector *collector, uint64_t index)
 	if (published->set && published->set != process->set) /* it never changes */
 		collector->unreadable[index] = true;
 	set_limit(collector);
+	published->definitions = &collector->options->parsed;
 	if (!collector->unreadable[index])
 		collector->unreadable[index] = trace_publish_read(&collector->session, process,
 								  &collector->views, published);

@@ -248,22 +248,21 @@ static int check_durations(const struct options *options,
 	return EXIT_OURS;
 }
 
-static int check_definitions(const struct options *options, struct trace_arena *arena)
+static int parse_definitions(struct options *options, struct trace_arena *arena)
 {
-	struct trace_definitions definitions;
+	struct trace_definitions *definitions = &options->parsed;
 	struct ep_error_at error = {0};
-	int failed =
-		trace_definitions_parse(options->definitions.text, arena, &definitions, &error);
+	int failed = trace_definitions_parse(options->definitions.text, arena, definitions, &error);
 
 	if (failed == -EP_SYNTAX) {
 		complain_about(&options->definitions, &error);
 	} else if (failed) {
 		complain("%s", ep_strerror(failed));
-	} else if (!definitions.count) {
+	} else if (!definitions->count) {
 		complain("no probes: use -e or -f");
 		failed = EXIT_OURS;
 	} else {
-		failed = check_durations(options, &definitions);
+		failed = check_durations(options, definitions);
 	}
 	return failed ? EXIT_OURS : 0;
 }
@@ -284,7 +283,7 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	       (option = getopt_long(argc, argv, "+e:f:co:nqv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
 	if (!error)
-		error = check_definitions(ret, arena);
+		error = parse_definitions(ret, arena);
 	if (!error && optind == argc) {
 		complain("no program to run");
 		error = EXIT_OURS;

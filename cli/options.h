@@ -14,6 +14,7 @@
 
 struct options {
 	struct trace_source definitions;
+	struct trace_definitions parsed;
 	enum trace_mode mode;
 	enum trace_format format;
 	enum ep_plan plan;

@@ -20,6 +20,7 @@
 #include "perf/harness.h"
 #include "trace/action/duration.h"
 #include "trace/action/record.h"
+#include "trace/language/parse.h"
 #include "trace/report/reader.h"
 #include "trace/session/head.h"
 
@@ -27,40 +28,22 @@
 #define BUFFER_SIZE (1ul << 20)
 #define DRAIN_TRIES 100000 /* of 100 us */
 
-static const struct trace_arg args[] = {
-	{.name = "a", .offset = offsetof(struct ep_regs, rdi), .size = 8, .type = TRACE_TYPE_u64},
-	{.name = "b", .offset = offsetof(struct ep_regs, rsi), .size = 8, .type = TRACE_TYPE_x64},
-};
+static struct trace_probe recorded, recorded_call = {.index = 1};
+static struct trace_arena definitions_arena;
 
-static struct trace_probe recorded = {
-	.view = {.group = "perf",
-		 .event = "hit",
-		 .place = "hit_cost:shape",
-		 .insn = "",
-		 .args = args,
-		 .arg_count = sizeof(args) / sizeof(args[0])},
-};
+/* As a definition says; the place is ours. */
+static int define(const char *text, struct trace_probe *ret)
+{
+	struct trace_definitions all;
+	int error = trace_definitions_parse(text, &definitions_arena, &all, NULL);
 
-#define ENTRY .fetch = TRACE_FETCH_ENTRY, .size = 8, .type = TRACE_TYPE_x64
-
-static const struct trace_arg call_args[] = {
-	{.name = "a", ENTRY, .offset = offsetof(struct ep_regs, rdi), .word = TRACE_CALL_ARGS},
-	{.name = "b", ENTRY, .offset = offsetof(struct ep_regs, rsi), .word = TRACE_CALL_ARGS + 1},
-	{.name = "r", .offset = offsetof(struct ep_regs, rax), .size = 8, .type = TRACE_TYPE_x64},
-	{.name = "t", .fetch = TRACE_FETCH_LATENCY, .size = 8, .type = TRACE_TYPE_u64},
-};
-
-static struct trace_probe recorded_call = {
-	.index = 1,
-	.is_timed = true,
-	.view = {.group = "perf",
-		 .event = "call",
-		 .place = "hit_cost:shape",
-		 .insn = "",
-		 .is_return = true,
-		 .args = call_args,
-		 .arg_count = sizeof(call_args) / sizeof(call_args[0])},
-};
+	if (error)
+		return error;
+	ret->view = trace_view_of(&all.list[0]);
+	ret->view.event = "hit";
+	ret->view.place = "hit_cost:shape";
+	return 0;
+}
 
 #define PROBES 2
 
@@ -137,6 +120,10 @@ int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring
 					  .heap_max = 1};
 	int fd, error = trace_session_create(&shape, "", 0, &fd, &session);
 
+	if (!error)
+		error = define("p main a=%di:u64 b=%si:x64", &recorded);
+	if (!error)
+		error = define("r main a=$arg1 b=$arg2 r=$retval t=$latency", &recorded_call);
 	if (error)
 		return error;
 	close(fd);

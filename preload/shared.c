@@ -132,7 +132,7 @@ static bool wants_symbols(const struct trace_definitions *definitions)
 {
 	for (size_t i = 0; i < definitions->count; i++)
 		for (uint32_t k = 0; k < definitions->list[i].arg_count; k++)
-			if (definitions->list[i].args[k].type == TRACE_TYPE_symbol)
+			if (definitions->list[i].args[k].type.kind == TRACE_SYMBOL)
 				return true;
 	return false;
 }

@@ -12,15 +12,17 @@
 
 static void check_args(const struct trace_definition *one)
 {
+	const struct trace_program *program = &one->program;
+
+	if (!trace_program_is_sound(program))
+		abort();
 	for (uint32_t i = 0; i < one->arg_count; i++) {
 		const struct trace_arg *arg = &one->args[i];
 
-		if (arg->type >= TRACE_TYPE_COUNT || arg->fetch >= TRACE_FETCH_COUNT ||
-		    arg->offset >= sizeof(struct ep_regs) || arg->word >= TRACE_CALL_FREE)
+		if (arg->type.kind >= TRACE_KIND_COUNT || arg->origin >= TRACE_ORIGIN_COUNT ||
+		    arg->value >= program->recorded + program->bulk_count + (arg->origin > 1))
 			abort();
-		if (arg->fetch != TRACE_FETCH_REGISTER && !one->is_return)
-			abort();
-		if ((arg->fetch == TRACE_FETCH_ENTRY) != (arg->word >= TRACE_CALL_ARGS))
+		if (arg->needs_return && !one->is_return)
 			abort();
 	}
 }

@@ -11,6 +11,7 @@
 
 #include "tests/fuzz/harness.h"
 #include "trace/action/publish.h"
+#include "trace/language/parse.h"
 #include "trace/report/reader.h"
 #include "trace/session/objects.h"
 
@@ -25,17 +26,16 @@ static const struct trace_shape shape = {
 	.heap_size = 1 << 16,
 	.heap_max = 1,
 };
-static const struct trace_arg args[] = {
-	{.name = "a", .size = 8, .type = TRACE_TYPE_u64},
-	{.name = "b", .size = 1, .type = TRACE_TYPE_char},
-	{.name = "t", .size = 8, .type = TRACE_TYPE_u32, .fetch = TRACE_FETCH_LATENCY},
-	{.name = "c", .size = 8, .type = TRACE_TYPE_symbol, .fetch = TRACE_FETCH_CALLER},
-};
-static const struct trace_view views[] = {
-	{.group = "g", .event = "none", .place = "p"},
-	{.group = "g", .event = "two", .place = "p", .args = args, .arg_count = 2},
-	{.group = "g", .event = "r", .place = "p", .args = args, .arg_count = 4, .is_return = true},
-};
+/* With one number or more, faults, texts, arrays: all that a record may have. */
+static const char defined[] = "p:g/none main\n"
+			      "p:g/two main a=%di:u64 b=%al:char\n"
+			      "r:g/r main a=$arg1 r=$retval:s32 t=$latency:u32 c=$caller\n"
+			      "p:g/m main a=+0(%di) s=+0(%si):string16 t=+0(%si):string8[3] "
+			      "n=+0(%dx):s16[5] f=+8(%di):f64 h=+0(%di):hex[9] k=+0(%r8):sockaddr "
+			      "y=+0(%r9):symbol[2] c=$comm ts=$ts\n";
+static struct trace_definitions definitions;
+static struct trace_view views[4];
+static struct trace_arena kept;
 static struct trace_session session;
 static uint64_t ring_data[RINGS], set; /* where they are in the heap */
 
@@ -45,6 +45,12 @@ static void prepare(void)
 
 	if (session.shared)
 		return;
+	check(trace_definitions_parse(defined, &kept, &definitions, NULL) == 0);
+	for (uint32_t i = 0; i < 4; i++) {
+		views[i] = trace_view_of(&definitions.list[i]);
+		views[i].event = definitions.list[i].event;
+		views[i].place = "p";
+	}
 	/* As the reader has it: all of it is mapped. */
 	check(trace_session_create(&shape, "", 0, &fd, &session) == 0);
 	close(fd);
@@ -74,15 +80,14 @@ static void check_view(const struct trace_view *view)
 	(void)length;
 	check(view->arg_count <= TRACE_ARGS_MAX && view->plan <= EP_PLAN_REFUSED);
 	for (uint32_t i = 0; i < view->arg_count; i++)
-		check(length_of(view->args[i].name) + 1 && view->args[i].type < TRACE_TYPE_COUNT &&
-		      view->args[i].fetch < TRACE_FETCH_COUNT);
+		check(length_of(view->args[i].name) && view->program);
 }
 
 static void read_views(const uint8_t *data, size_t size)
 {
 	struct trace_process *process = trace_session_process(&session, 0);
 	struct trace_arena arena = {0};
-	struct trace_published read = {0};
+	struct trace_published read = {.definitions = &definitions};
 	void *to = size <= SET_MAX ? trace_session_at(&session, set, size) : NULL;
 
 	if (!to)
@@ -150,7 +155,7 @@ static void read_rings(const uint8_t *data, size_t size, enum trace_format forma
 	}
 	atomic_store(&session.shared->ring_high, size); /* any number */
 	check(trace_reader_init(&reader, &session, format, &arena) == 0);
-	reader.processes[0] = (struct trace_reader_process){views, 3, 1, 8};
+	reader.processes[0] = (struct trace_reader_process){views, 4, 1, 8};
 	for (bool more = trace_reader_begin(&reader); more;) {
 		text.used = 0;
 		more = trace_reader_next(&reader, &text);

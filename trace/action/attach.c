@@ -11,6 +11,7 @@
 #include "include/counting.h"
 #include "sys/process.h"
 #include "trace/action/duration.h"
+#include "trace/action/link.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
 #include "trace/language/scanner.h"
@@ -77,14 +78,6 @@ static int put_note(struct search *search, const struct ep_match *match, struct 
 	return trace_names_note(search->arena, match, &view->note);
 }
 
-static bool is_timed(const struct trace_definition *definition)
-{
-	for (uint32_t i = 0; i < definition->arg_count; i++)
-		if (definition->args[i].fetch == TRACE_FETCH_LATENCY)
-			return true;
-	return false;
-}
-
 static int on_match(const struct ep_match *match, void *data)
 {
 	struct search *search = data;
@@ -104,20 +97,12 @@ static int on_match(const struct ep_match *match, void *data)
 	*probe = (struct trace_probe){
 		.index = (uint32_t)search->probes->count,
 		.addr = match->addr,
-		.is_timed = is_timed(definition),
-		.view =
-			{
-				.group = definition->group,
-				.event = trace_names_make(&search->probes->names, definition, match,
-							  search->nth),
-				.place = trace_names_place(search->arena, match),
-				.insn = "",
-				.args = definition->args,
-				.arg_count = definition->arg_count,
-				.is_return = definition->is_return,
-				.definition = search->index,
-			},
+		.view = trace_view_of(definition),
 	};
+	probe->view.event =
+		trace_names_make(&search->probes->names, definition, match, search->nth);
+	probe->view.place = trace_names_place(search->arena, match);
+	probe->view.definition = search->index;
 	if (!probe->view.event || !probe->view.place || put_note(search, match, &probe->view))
 		return -EP_NO_MEMORY;
 	search->probes->count++;
@@ -228,7 +213,9 @@ int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_
 		search.nth = 0;
 		search.noted = NULL;
 		failed = ep_resolve(&search.definition->place, on_match, &search);
-		if (is_missing(failed))
+		if (!failed)
+			failed = trace_link(search.definition, error);
+		else if (is_missing(failed))
 			failed = skip_missing || search.definition->optional
 					 ? 0
 					 : report_missing(search.definition, failed, error);
@@ -263,6 +250,8 @@ int trace_attach_resolve_in(const struct trace_definitions *definitions, const v
 		search.nth = count_of(probes, i);
 		search.noted = NULL;
 		failed = ep_resolve(&place, on_match, &search);
+		if (!failed) /* what is not found reads as a fault */
+			trace_link(search.definition, NULL);
 		if (is_missing(failed))
 			failed = 0;
 	}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One block in the session's heap: probes, then arguments, then the strings of both. Offsets, not
+ * One block in the session's heap: probes, then their strings. Offsets, not
  * pointers and not addresses: programs executed one after the other mostly have equal blocks, and
  * share one then. The reader copies the block first and checks the copy, so that nothing can change
  * between check and use.
@@ -17,30 +17,21 @@
 
 #include <string.h>
 
-#include "trace/language/scanner.h"
-
 #define LOOK_BACK 64 /* processes */
 
 #define CHANGES_MAX (1u << 20)
-#define PROBES_MAX  (1u << 24)
 
 struct packed_probe {
-	uint32_t index;				  /* in the process's table */
-	uint32_t group, event, place, insn, note; /* offsets among the strings */
-	uint32_t arg_first, arg_count, is_return;
-	uint32_t definition;
+	uint32_t index;			   /* in the process's table */
+	uint32_t event, place, insn, note; /* offsets among the strings */
+	uint32_t definition; /* which both sides have read: its group, its arguments */
 	int32_t reason;
 	uint32_t plan;
 	uint32_t counter, return_counter;
 };
 
-struct packed_arg {
-	uint32_t name;
-	uint16_t type, fetch;
-};
-
 struct packed {
-	uint32_t probe_count, arg_count;
+	uint64_t probe_count;
 	uint64_t strings_size;
 	/* Of changes. */
 	uint64_t before; /* the block before it in the list; 0: it is the first */
@@ -50,9 +41,8 @@ struct packed {
 
 struct writer {
 	struct packed_probe *probe;
-	struct packed_arg *arg;
 	char *strings;
-	uint32_t arg_count, strings_used;
+	uint32_t strings_used;
 };
 
 /* In the block, "" stands for none. */
@@ -63,12 +53,8 @@ static const char *note_of(const struct trace_view *view)
 
 static uint64_t strings_of(const struct trace_view *view)
 {
-	uint64_t ret = strlen(view->group) + strlen(view->event) + strlen(view->place) +
-		       strlen(view->insn) + strlen(note_of(view)) + 5;
-
-	for (uint32_t i = 0; i < view->arg_count; i++)
-		ret += strlen(view->args[i].name) + 1;
-	return ret;
+	return strlen(view->event) + strlen(view->place) + strlen(view->insn) +
+	       strlen(note_of(view)) + 4;
 }
 
 static uint64_t measure(const struct trace_probes *probes, bool all, struct packed *ret)
@@ -78,11 +64,9 @@ static uint64_t measure(const struct trace_probes *probes, bool all, struct pack
 		if (!all && probes->list[i].is_published)
 			continue;
 		ret->probe_count++;
-		ret->arg_count += probes->list[i].view.arg_count;
 		ret->strings_size += strings_of(&probes->list[i].view);
 	}
-	return sizeof(*ret) + ret->probe_count * sizeof(struct packed_probe) +
-	       ret->arg_count * sizeof(struct packed_arg) + ret->strings_size;
+	return sizeof(*ret) + ret->probe_count * sizeof(struct packed_probe) + ret->strings_size;
 }
 
 static uint32_t put_string(struct writer *writer, const char *text)
@@ -99,24 +83,16 @@ static void put_view(struct writer *writer, uint32_t index, const struct trace_v
 {
 	*writer->probe++ = (struct packed_probe){
 		.index = index,
-		.group = put_string(writer, view->group),
 		.event = put_string(writer, view->event),
 		.place = put_string(writer, view->place),
 		.insn = put_string(writer, view->insn),
 		.note = put_string(writer, note_of(view)),
-		.arg_first = writer->arg_count,
-		.arg_count = view->arg_count,
-		.is_return = view->is_return,
 		.definition = view->definition,
 		.reason = view->reason,
 		.plan = view->plan,
 		.counter = view->counter,
 		.return_counter = view->return_counter,
 	};
-	for (uint32_t i = 0; i < view->arg_count; i++)
-		writer->arg[writer->arg_count++] =
-			(struct packed_arg){put_string(writer, view->args[i].name),
-					    view->args[i].type, view->args[i].fetch};
 }
 
 /* Of @all probes, or of those that are not published. */
@@ -132,8 +108,7 @@ static struct packed *pack(const struct trace_probes *probes, bool all, struct t
 	*ret = packed;
 	ret->size = size;
 	writer.probe = (struct packed_probe *)(void *)(ret + 1);
-	writer.arg = (struct packed_arg *)(void *)(writer.probe + packed.probe_count);
-	writer.strings = (char *)(writer.arg + packed.arg_count);
+	writer.strings = (char *)(writer.probe + packed.probe_count);
 	for (size_t i = 0; i < probes->count; i++)
 		if (all || !probes->list[i].is_published)
 			put_view(&writer, (uint32_t)i, &probes->list[i].view);
@@ -225,7 +200,6 @@ int trace_publish_changes(const struct trace_session *session, struct trace_proc
 struct block {
 	struct packed head;
 	const struct packed_probe *probes;
-	const struct packed_arg *args;
 	const char *strings;
 	uint64_t strings_left; /* bytes: each is of one name */
 };
@@ -233,10 +207,9 @@ struct block {
 /* Does it say the same about its size as who led us to it? */
 static bool is_of_size(const struct packed *head, uint64_t size)
 {
-	uint64_t used = sizeof(*head) + head->probe_count * sizeof(struct packed_probe) +
-			head->arg_count * sizeof(struct packed_arg);
+	uint64_t used = sizeof(*head) + head->probe_count * sizeof(struct packed_probe);
 
-	return head->probe_count <= PROBES_MAX && head->arg_count <= PROBES_MAX && used < size &&
+	return head->probe_count <= TRACE_RECORD_PROBES && used < size &&
 	       head->strings_size == size - used;
 }
 
@@ -249,8 +222,7 @@ static bool open_block(char *copy, uint64_t size, struct block *ret)
 	copy[size - 1] = '\0';
 	ret->strings_left = ret->head.strings_size;
 	ret->probes = (const void *)(copy + sizeof(ret->head));
-	ret->args = (const void *)(ret->probes + ret->head.probe_count);
-	ret->strings = (const char *)(ret->args + ret->head.arg_count);
+	ret->strings = (const char *)(ret->probes + ret->head.probe_count);
 	return true;
 }
 
@@ -269,59 +241,24 @@ static const char *string_at(struct block *block, uint32_t at)
 	return ret;
 }
 
-static const char *name_at(struct block *block, uint32_t at)
-{
-	const char *ret = string_at(block, at);
-	size_t length = ret ? strlen(ret) : 0;
-
-	return length && length <= TRACE_NAME_MAX && trace_is_name(ret, length) ? ret : NULL;
-}
-
-static bool read_args(struct block *block, const struct packed_probe *from, struct trace_arg *args)
-{
-	if (from->arg_count > TRACE_ARGS_MAX || from->arg_first > block->head.arg_count ||
-	    from->arg_count > block->head.arg_count - from->arg_first)
-		return false;
-	for (uint32_t i = 0; i < from->arg_count; i++) {
-		const struct packed_arg *arg = &block->args[from->arg_first + i];
-
-		const char *name = name_at(block, arg->name);
-
-		if (arg->type >= TRACE_TYPE_COUNT || arg->fetch >= TRACE_FETCH_COUNT || !name)
-			return false;
-		args[from->arg_first + i] = (struct trace_arg){
-			.name = name,
-			.size = 8, /* of what is widened by the reader */
-			.type = (uint8_t)arg->type,
-			.fetch = (uint8_t)arg->fetch,
-		};
-	}
-	return true;
-}
-
-static bool read_view(struct block *block, const struct packed_probe *from, struct trace_arg *args,
-		      struct trace_view *ret)
+static bool read_view(struct block *block, const struct packed_probe *from,
+		      const struct trace_definitions *definitions, struct trace_view *ret)
 {
 	const char *note = string_at(block, from->note);
 
-	if (from->plan > EP_PLAN_REFUSED || from->is_return > 1 || !read_args(block, from, args))
+	if (from->plan > EP_PLAN_REFUSED || from->definition >= definitions->count)
 		return false;
-	*ret = (struct trace_view){
-		.group = name_at(block, from->group),
-		.event = string_at(block, from->event),
-		.place = string_at(block, from->place),
-		.insn = string_at(block, from->insn),
-		.note = note && *note ? note : NULL,
-		.args = args + from->arg_first,
-		.arg_count = from->arg_count,
-		.is_return = from->is_return,
-		.definition = from->definition,
-		.reason = from->reason,
-		.plan = from->plan,
-		.counter = from->counter,
-		.return_counter = from->return_counter,
-	};
-	return ret->group && ret->event && ret->place && ret->insn && note;
+	*ret = trace_view_of(&definitions->list[from->definition]);
+	ret->event = string_at(block, from->event);
+	ret->place = string_at(block, from->place);
+	ret->insn = string_at(block, from->insn);
+	ret->note = note && *note ? note : NULL;
+	ret->definition = from->definition;
+	ret->reason = from->reason;
+	ret->plan = from->plan;
+	ret->counter = from->counter;
+	ret->return_counter = from->return_counter;
+	return ret->event && ret->place && ret->insn && note;
 }
 
 /* Room for @count views that are this process's alone. */
@@ -344,14 +281,14 @@ static int make_room(struct trace_published *published, uint32_t count, struct t
 }
 
 /* Each is there already, or the next one: no entry stays empty. */
-static int read_views(struct block *block, struct trace_arg *args, struct trace_published *ret)
+static int read_views(struct block *block, struct trace_published *ret)
 {
 	for (uint32_t i = 0; i < block->head.probe_count; i++) {
 		const struct packed_probe *from = &block->probes[i];
 		struct trace_view view;
 
 		if (from->index > ret->count || from->index >= ret->room ||
-		    !read_view(block, from, args, &view))
+		    !read_view(block, from, ret->definitions, &view))
 			return -EP_INVALID;
 		ret->views[from->index] = view;
 		ret->count += from->index == ret->count;
@@ -364,7 +301,6 @@ static int read_block(const struct trace_session *session, uint64_t at, uint64_t
 {
 	const void *from =
 		size > sizeof(struct packed) ? trace_session_at(session, at, size) : NULL;
-	struct trace_arg *args;
 	struct block block;
 	char *copy;
 	int error;
@@ -379,13 +315,10 @@ static int read_block(const struct trace_session *session, uint64_t at, uint64_t
 	if (!copy)
 		return -EP_NO_MEMORY;
 	if (!open_block(copy, size, &block) ||
-	    ret->count + (uint64_t)block.head.probe_count > PROBES_MAX)
+	    ret->count + (uint64_t)block.head.probe_count > TRACE_RECORD_PROBES)
 		return -EP_INVALID;
-	args = trace_arena_alloc(arena, (block.head.arg_count + 1) * sizeof(*args));
-	if (!args)
-		return -EP_NO_MEMORY;
-	error = make_room(ret, ret->count + block.head.probe_count, arena);
-	return error ? error : read_views(&block, args, ret);
+	error = make_room(ret, ret->count + (uint32_t)block.head.probe_count, arena);
+	return error ? error : read_views(&block, ret);
 }
 
 struct change {
@@ -443,7 +376,8 @@ int trace_publish_read(const struct trace_session *session, const struct trace_p
 	int error = 0;
 
 	if (!read.set || read.set != process->set) {
-		read = (struct trace_published){.set = process->set};
+		read = (struct trace_published){.definitions = ret->definitions,
+						.set = process->set};
 		error = read_block(session, process->set, process->set_size, arena, &read);
 	}
 	if (!error)

@@ -25,6 +25,8 @@ int trace_publish_changes(const struct trace_session *session, struct trace_proc
 
 /* What has been read of a process. */
 struct trace_published {
+	const struct trace_definitions
+		*definitions; /* the session's, as the reader has read them */
 	struct trace_view *views;
 	uint32_t count, room;
 	uint64_t set, changes; /* up to here; 0: nothing yet */
@@ -33,7 +35,7 @@ struct trace_published {
 
 /**
  * Copy a process's views out of the session, believing nothing: what has been published since @ret was
- * read, all of it if @ret is zero.
+ * read, all of it if @ret is zero but for .definitions.
  *
  * @ret      Unchanged where there is an error, or as after some of the changes.
  *

@@ -20,8 +20,9 @@
 #include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
+#include "trace/action/copy.h"
+#include "trace/action/run.h"
 #include "trace/clock/clock.h"
-#include "trace/language/args.h"
 #include "trace/session/head.h"
 #include "trace/session/snapshot.h"
 
@@ -33,6 +34,8 @@
  * again and again. Then the event is dropped.
  */
 #define TURNS 64
+
+#define FEW_VALUES 16
 
 static struct {
 	struct trace_session session;
@@ -338,38 +341,37 @@ EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *
 	return false;
 }
 
-/* What it has not got (a register, where nothing returned) is 0: the reader knows by its end. */
-EP_TRAP_PATH static uint64_t value_of_call(const struct trace_arg *arg, const struct ep_regs *regs,
-					   const struct ep_call *call, uint64_t time)
-{
-	if (arg->fetch == TRACE_FETCH_REGISTER)
-		return call->end == EP_END_RETURN ? trace_arg_fetch(arg, regs) : 0;
-	if (arg->fetch == TRACE_FETCH_ENTRY)
-		return trace_arg_widen(arg, call->words[arg->word]);
-	if (arg->fetch == TRACE_FETCH_LATENCY) /* in units of the clock: the reader converts it */
-		return time - call->words[TRACE_CALL_TIME];
-	return trace_arg_widen(arg, call->return_address);
-}
-
-/* All in registers: this, and the clock, is what an event costs. @call: NULL for a mere hit. */
-EP_TRAP_PATH static inline __attribute__((always_inline)) void
-write_record(const struct trace_probe *probe, const struct ep_regs *regs,
-	     const struct ep_call *call, uint64_t head, uint64_t words)
+/* Behind the header: which values are faulty, the numbers, what is copied. Returns all words. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
+write_values(const struct trace_program *program, const struct trace_run *run, uint64_t first)
 {
 	uint64_t mask = local.session.layout.ring_size / 8 - 1;
-	_Atomic uint64_t *data = mine.data;
-	uint64_t at = (head & TRACE_HEAD_POSITION) / 8;
-	const struct trace_arg *args = probe->view.args;
+	struct trace_copy copy = {mine.data, mask, first + sizeof(struct trace_record) / 8};
+
+	for (uint32_t i = 0; i < trace_program_fault_words(program); i++)
+		set(&copy.data[copy.at++ & mask], run->faults[i]);
+	for (uint32_t i = 0; i < program->recorded; i++)
+		set(&copy.data[copy.at++ & mask], run->values[i]);
+	for (uint32_t i = 0; i < program->bulk_count; i++)
+		trace_copy_bulk(&copy, &program->bulks[i], run->values[program->recorded + i],
+				trace_run_is_faulty(run, program->recorded + i));
+	return copy.at - first;
+}
+
+/* Returns its words. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
+write_record(const struct trace_probe *probe, const struct trace_run *run, uint64_t head)
+{
+	uint64_t mask = local.session.layout.ring_size / 8 - 1, words;
+	uint64_t first = (head & TRACE_HEAD_POSITION) / 8;
 	uint32_t cpu;
 	uint64_t time = trace_clock_read(local.clock, &cpu);
 
-	set(&data[at++ & mask], probe->index | words << 32 |
-					(uint64_t)(call ? call->end : 0) << 40 |
-					(uint64_t)cpu << 48);
-	set(&data[at++ & mask], time);
-	for (words -= sizeof(struct trace_record) / 8; words; words--, args++)
-		set(&data[at++ & mask],
-		    call ? value_of_call(args, regs, call, time) : trace_arg_fetch(args, regs));
+	words = write_values(probe->view.program, run, first);
+	set(&mine.data[first & mask],
+	    trace_record_first(probe->index, run->call ? run->call->end : 0, (uint32_t)words, cpu));
+	set(&mine.data[(first + 1) & mask], time);
+	return words;
 }
 
 /* The reader looks from time to time; a ring that gets half full cannot wait for that. */
@@ -381,63 +383,99 @@ EP_TRAP_PATH static void wake_at_half(uint64_t head, uint64_t size)
 
 /* false: our turn was taken away. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) bool
-append(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call,
-       struct trace_ring *ring, uint64_t head)
+append(const struct trace_probe *probe, const struct trace_run *run, struct trace_ring *ring,
+       uint64_t head)
 {
-	uint64_t words = 2 + probe->view.arg_count;
 	uint64_t reserved = trace_head_reserve(&ring->head, head, local.safe);
+	uint64_t size = 8 * write_record(probe, run, head);
 
-	write_record(probe, regs, call, head, words);
-	if (!trace_head_publish(&ring->head, reserved, 8 * words, local.safe))
+	if (!trace_head_publish(&ring->head, reserved, size, local.safe))
 		return false;
 	if (local.full != TRACE_FULL_WRITE)
-		wake_at_half(head & TRACE_HEAD_POSITION, 8 * words);
+		wake_at_half(head & TRACE_HEAD_POSITION, size);
 	return true;
 }
 
-EP_TRAP_PATH static inline bool find_place(void)
+EP_TRAP_PATH static inline void look_for_ring(void)
 {
 	if (!atomic_load_explicit(local.alive, memory_order_relaxed))
 		trace_record_follow_fork();
 	if (mine.epoch != local.epoch)
 		find_ring();
-	if (mine.ring)
-		return true;
-	atomic_fetch_add(&local.session.shared->lost_events, 1);
-	return false;
+}
+
+/* Bytes that a record of it may have. */
+EP_TRAP_PATH static inline uint64_t size_of(const struct trace_program *program)
+{
+	return sizeof(struct trace_record) +
+	       8ul * (trace_program_fault_words(program) + program->recorded + program->bulk_words);
 }
 
 /* false: begin again. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) bool
-record(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call)
+record(const struct trace_probe *probe, const struct trace_run *run)
 {
-	uint64_t size = sizeof(struct trace_record) + 8 * probe->view.arg_count, head;
-	struct trace_ring *ring;
+	struct trace_ring *ring = mine.ring;
+	uint64_t size = size_of(probe->view.program), head;
 
-	if (!find_place())
+	if (!ring) {
+		atomic_fetch_add(&local.session.shared->lost_events, 1);
 		return true;
-	ring = mine.ring;
+	}
 	head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	if (!has_room(ring, head, size) && !make_room(ring, head, size))
 		return true;
-	return append(probe, regs, call, ring, head);
+	return append(probe, run, ring, head);
 }
 
 EP_TRAP_PATH __attribute__((noinline)) static void record_again(const struct trace_probe *probe,
-								const struct ep_regs *regs,
-								const struct ep_call *call)
+								const struct trace_run *run)
 {
-	for (int turn = 1; turn < TURNS; turn++)
-		if (record(probe, regs, call))
+	for (int turn = 1; turn < TURNS; turn++) {
+		look_for_ring();
+		if (record(probe, run))
 			return;
+	}
 	atomic_fetch_add_explicit(&mine.ring->dropped, 1, memory_order_relaxed);
+}
+
+/* @values: room for those of the program. @call: NULL for a mere hit. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) void
+handle_with(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call,
+	    uint64_t *values)
+{
+	struct trace_run run = {.regs = regs, .call = call, .values = values};
+
+	look_for_ring();
+	run.comm = mine.ring ? (const char *)mine.ring->comm : "";
+	if (trace_run(probe->view.program, &run) && !record(probe, &run))
+		record_again(probe, &run);
+}
+
+/* Not many have so many values; the others shall not pay for the stack. */
+EP_TRAP_PATH __attribute__((noinline)) static void
+handle_many(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call)
+{
+	uint64_t values[TRACE_VALUES_MAX];
+
+	handle_with(probe, regs, call, values);
+}
+
+EP_TRAP_PATH static inline __attribute__((always_inline)) void
+handle(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call)
+{
+	uint64_t values[FEW_VALUES];
+
+	if (probe->view.program->value_count <= FEW_VALUES)
+		handle_with(probe, regs, call, values);
+	else
+		handle_many(probe, regs, call);
 }
 
 EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
 	(void)probe;
-	if (!record(cookie, regs, NULL))
-		record_again(cookie, regs, NULL);
+	handle(cookie, regs, NULL);
 }
 
 /* ---- a call -------------------------------------------------------------------------------- */
@@ -445,21 +483,18 @@ EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, voi
 EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *regs,
 				       struct ep_call *call, void *cookie)
 {
-	const struct trace_probe *of = cookie;
-	const uint64_t *words = (const uint64_t *)(const void *)regs;
+	const struct trace_program *program = ((const struct trace_probe *)cookie)->view.program;
 
 	(void)probe;
-	for (uint32_t i = 0; i < of->view.arg_count; i++)
-		if (of->view.args[i].fetch == TRACE_FETCH_ENTRY)
-			call->words[of->view.args[i].word] = words[of->view.args[i].offset / 8];
-	if (of->is_timed)
+	trace_run_keep(program, regs, call->words);
+	if (program->is_timed)
 		call->words[TRACE_CALL_TIME] = trace_clock_now(local.clock);
 }
 
+/* What registers are worth when it has not returned nobody knows. */
 EP_TRAP_PATH void trace_record_ended(struct ep_probe *probe, struct ep_regs *regs,
 				     struct ep_call *call, void *cookie)
 {
 	(void)probe;
-	if (!record(cookie, regs, call))
-		record_again(cookie, regs, call);
+	handle(cookie, call->end == EP_END_RETURN ? regs : NULL, call);
 }

@@ -13,7 +13,6 @@ struct trace_probe {
 	bool is_published;	 /* as it is; publish.h */
 	struct ep_probe *handle; /* NULL: refused */
 	const void *addr;
-	bool is_timed; /* of calls: how long they take is wanted */
 };
 
 /* What to do when the calling thread's ring is full. */

@@ -8,58 +8,60 @@
 #include <stdint.h>
 
 #include "include/emuprobe.h"
+#include "trace/language/program.h"
 
-#define TRACE_NAME_MAX	63 /* bytes of a group or event name, as in the kernel */
-#define TRACE_ARGS_MAX	32
-#define TRACE_CALLS_MAX 4096 /* that MAXACTIVE can ask for, as in the kernel */
+#define TRACE_NAME_MAX	63    /* bytes of a group or event name, as in the kernel */
+#define TRACE_ARGS_MAX	128   /* as in the kernel */
+#define TRACE_ARGS_TEXT 65536 /* bytes that all of an event take when they are printed, at most */
+#define TRACE_CALLS_MAX 4096  /* that MAXACTIVE can ask for, as in the kernel */
 
-/* name, bytes */
-#define TRACE_TYPES(X)                                                                             \
-	X(u8, 1)                                                                                   \
-	X(u16, 2)                                                                                  \
-	X(u32, 4)                                                                                  \
-	X(u64, 8)                                                                                  \
-	X(s8, 1)                                                                                   \
-	X(s16, 2)                                                                                  \
-	X(s32, 4)                                                                                  \
-	X(s64, 8)                                                                                  \
-	X(x8, 1)                                                                                   \
-	X(x16, 2)                                                                                  \
-	X(x32, 4)                                                                                  \
-	X(x64, 8)                                                                                  \
-	X(char, 1)                                                                                 \
-	X(symbol, 8)
-
-enum trace_type {
-#define TRACE_TYPE_ENUM(name, size) TRACE_TYPE_##name,
-	TRACE_TYPES(TRACE_TYPE_ENUM)
-#undef TRACE_TYPE_ENUM
-		TRACE_TYPE_COUNT
+/* How a value is shown. */
+enum trace_kind {
+	TRACE_UNSIGNED,
+	TRACE_SIGNED,
+	TRACE_HEX,
+	TRACE_CHAR,
+	TRACE_FLOAT,
+	TRACE_SYMBOL, /* an address */
+	TRACE_STRING, /* the rest lie in memory, and are copied as they are */
+	TRACE_DUMP,   /* bytes, in hexadecimal */
+	TRACE_SOCKADDR,
+	TRACE_KIND_COUNT
 };
 
-/* What is kept of a call from its entry to its end, in ep_call.words; what follows is free. */
-enum trace_call_word {
-	TRACE_CALL_TIME, /* of the session's clock */
-	TRACE_CALL_ARGS, /* $arg1 and so on, those that are wanted */
-	TRACE_CALL_FREE = TRACE_CALL_ARGS + 6,
+#define TRACE_ELEMENTS_MAX 64	/* of an array, as in the kernel */
+#define TRACE_BYTES_MAX	   4096 /* of a string or dump */
+#define TRACE_STRING_BYTES 256	/* of a string, unless its type says how many */
+
+struct trace_type {
+	uint8_t kind;	   /* enum trace_kind */
+	uint8_t size;	   /* bytes that one value has in memory, up to 8; of what is copied: 0 */
+	uint8_t bits;	   /* of a bitfield: how many; else 0 */
+	uint8_t shift;	   /* of a bitfield: how many bits of the value lie below it */
+	uint16_t elements; /* of an array; else 0 */
+	uint16_t limit;	   /* bytes of what is copied: what is longer is cut, and marked */
 };
 
-/* Where a value comes from. Those behind REGISTER are of calls only. */
-enum trace_fetch {
-	TRACE_FETCH_REGISTER, /* at the hit; of a call, when it returns: else there is none */
-	TRACE_FETCH_ENTRY,    /* a register at the call's entry */
-	TRACE_FETCH_LATENCY,  /* from the call's entry to its end */
-	TRACE_FETCH_CALLER,   /* where the call returns to */
-	TRACE_FETCH_COUNT
+/* Who has the value. */
+enum trace_origin {
+	TRACE_OF_PROGRAM, /* the event's program: it is in the record */
+	TRACE_OF_LATENCY, /* likewise, but what is recorded is when the call began */
+	TRACE_OF_TIME,	  /* the reader: these are in every event, asked for or not */
+	TRACE_OF_TID,
+	TRACE_OF_PID,
+	TRACE_OF_CPU,
+	TRACE_OF_COMM,
+	TRACE_ORIGIN_COUNT
 };
 
+/* An argument, as the reader and the printer of records know it. */
 struct trace_arg {
 	const char *name;
-	uint8_t offset; /* in struct ep_regs */
-	uint8_t size;	/* bytes of the register that are meant */
-	uint8_t type;	/* enum trace_type */
-	uint8_t fetch;	/* enum trace_fetch */
-	uint8_t word;	/* of ENTRY: where it is kept, enum trace_call_word */
+	struct trace_type type;
+	uint8_t origin; /* enum trace_origin */
+	uint8_t value;	/* of OF_PROGRAM and OF_LATENCY: which one of the record's */
+	bool is_return_address;
+	bool needs_return; /* of a call: there is none unless it has returned */
 };
 
 struct trace_definition {
@@ -75,6 +77,7 @@ struct trace_definition {
 	uint32_t max_active; /* calls at once that were asked for; 0: no limit of its own */
 	struct trace_arg *args;
 	uint32_t arg_count;
+	struct trace_program program; /* what a hit does */
 };
 
 struct trace_definitions {

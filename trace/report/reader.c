@@ -15,7 +15,7 @@
 #include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/process.h"
-#include "trace/language/args.h"
+#include "trace/language/types.h"
 #include "trace/session/head.h"
 
 #define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
@@ -31,7 +31,10 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 		trace_arena_alloc(arena, layout->process_max * sizeof(*reader->processes));
 	reader->cursors = trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->cursors));
 	reader->heap = trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->heap));
-	if (!reader->processes || !reader->cursors || !reader->heap)
+	reader->record = trace_arena_alloc(arena, TRACE_RECORD_MAX);
+	reader->scratch = trace_arena_alloc(arena, TRACE_BYTES_MAX + 1);
+	if (!reader->processes || !reader->cursors || !reader->heap || !reader->record ||
+	    !reader->scratch)
 		return -EP_NO_MEMORY;
 	reader->barrier = session->shared->barrier ? sys_barrier_shared : NULL;
 	trace_clock_init(&session->shared->time_namespace);
@@ -97,16 +100,6 @@ EP_TRAP_PATH static uint64_t word_at(const struct trace_reader *reader, uint32_t
 				    memory_order_relaxed);
 }
 
-EP_TRAP_PATH static uint64_t words_of(uint64_t first)
-{
-	return first >> 32 & 0xff; /* struct trace_record: probe, words, end, cpu */
-}
-
-EP_TRAP_PATH static uint32_t end_of(uint64_t first)
-{
-	return first >> 40 & 0xff;
-}
-
 EP_TRAP_PATH static void forget(const struct trace_reader *reader,
 				const struct trace_cursor *cursor)
 {
@@ -140,7 +133,7 @@ EP_TRAP_PATH static bool look(struct trace_reader *reader, uint32_t ring)
 
 	if (cursor->tail == cursor->head)
 		return false;
-	words = words_of(word_at(reader, ring, cursor->tail));
+	words = trace_record_words(word_at(reader, ring, cursor->tail));
 	if (words < HEADER_WORDS || words > TRACE_RECORD_MAX / 8 ||
 	    words * 8 > trace_head_distance(cursor->tail, cursor->head)) {
 		skip_all(reader, cursor);
@@ -199,54 +192,104 @@ EP_TRAP_PATH static void copy_comm(const struct trace_ring *ring, char *ret)
 	ret[TRACE_COMM_SIZE] = '\0';
 }
 
-/* Is it what @view has? */
-EP_TRAP_PATH static bool is_of_view(const struct trace_view *view, uint64_t first)
+/* How many words what @bulk says takes, which begins at *@words; 0: it is no such thing. */
+EP_TRAP_PATH static uint64_t size_of_bulk(const struct trace_bulk *bulk, const uint64_t *words,
+					  uint64_t left)
 {
-	return words_of(first) == HEADER_WORDS + view->arg_count &&
-	       end_of(first) <= (view->is_return ? EP_END_JUMP : 0);
+	bool are_texts = bulk->kind == TRACE_STRING && bulk->elements;
+	uint32_t count = are_texts ? bulk->elements : 1, most = bulk->size;
+	uint64_t ret = 0;
+
+	if (bulk->kind < TRACE_STRING)
+		most *= bulk->elements;
+	while (count--) {
+		uint32_t bytes = ret < left ? (uint32_t)words[ret] : UINT32_MAX;
+
+		if (bytes > most)
+			return 0;
+		ret += 1 + (bytes + 7ul) / 8;
+	}
+	return ret <= left ? ret : 0;
 }
 
-/* Durations are recorded as counts of the clock. */
-EP_TRAP_PATH static void convert_values(const struct trace_reader *reader,
-					const struct trace_view *view, uint64_t *values)
+/* Is it a record of what @view says? */
+EP_TRAP_PATH static bool is_of_view(const struct trace_view *view, const uint64_t *record)
 {
-	for (uint32_t i = 0; view->is_return && i < view->arg_count; i++)
-		if (view->args[i].fetch == TRACE_FETCH_LATENCY)
-			values[i] = trace_arg_widen(&view->args[i],
-						    trace_clock_duration(&reader->map, values[i]));
+	const struct trace_program *program = view->program;
+	uint64_t words = trace_record_words(record[0]);
+	uint64_t at = HEADER_WORDS + trace_program_fault_words(program) + program->recorded;
+
+	if (at > words || trace_record_end(record[0]) > (view->is_return ? EP_END_JUMP : 0))
+		return false;
+	for (uint32_t i = 0; i < program->bulk_count; i++) {
+		uint64_t size = size_of_bulk(&program->bulks[i], record + at, words - at);
+
+		if (!size)
+			return false;
+		at += size;
+	}
+	return at == words;
+}
+
+/* Of how long a call took the record has its beginning. */
+EP_TRAP_PATH static void convert_values(const struct trace_reader *reader,
+					const struct trace_view *view, uint64_t time,
+					uint64_t *values)
+{
+	for (uint32_t i = 0; view->is_return && i < view->arg_count; i++) {
+		const struct trace_arg *arg = &view->args[i];
+		uint64_t *value = &values[arg->value];
+
+		if (arg->origin == TRACE_OF_LATENCY)
+			*value = time > *value ? trace_clock_duration(&reader->map, time - *value)
+					       : 0;
+	}
+}
+
+EP_TRAP_PATH static void emit_record(struct trace_reader *reader, uint32_t index,
+				     const struct trace_view *view, int pid,
+				     struct trace_text *text)
+{
+	const struct trace_ring *ring = trace_session_ring(&reader->session, index);
+	uint64_t owner = atomic_load(&ring->owner), *record = reader->record;
+	const struct trace_program *program = view->program;
+	uint64_t *faults = record + HEADER_WORDS;
+	struct trace_event event = {.view = view, .faults = faults};
+
+	event.time = reader->cursors[index].time;
+	event.nanoseconds = trace_clock_convert(&reader->map, event.time);
+	event.process = trace_ring_process(owner);
+	event.namer = reader->namer;
+	event.pid = pid;
+	event.tid = trace_ring_tid(owner);
+	event.cpu = trace_record_cpu(record[0]);
+	event.end = trace_record_end(record[0]);
+	event.values = faults + trace_program_fault_words(program);
+	event.bulks = event.values + program->recorded;
+	event.scratch = reader->scratch;
+	convert_values(reader, view, event.time, faults + trace_program_fault_words(program));
+	copy_comm(ring, event.comm);
+	trace_format_event(text, reader->format, &event);
 }
 
 EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struct trace_text *text)
 {
 	const struct trace_ring *ring = trace_session_ring(&reader->session, index);
-	struct trace_cursor *cursor = &reader->cursors[index];
-	uint64_t first = word_at(reader, index, cursor->tail), words = words_of(first);
-	uint64_t values[TRACE_RECORD_MAX / 8];
-	uint64_t owner = atomic_load(&ring->owner);
-	uint32_t probe = (uint32_t)first, process = trace_ring_process(owner);
+	uint64_t tail = reader->cursors[index].tail, first = word_at(reader, index, tail);
+	uint64_t words = trace_record_words(first), owner = atomic_load(&ring->owner);
+	uint32_t probe = trace_record_probe(first), process = trace_ring_process(owner);
 	const struct trace_reader_process *of;
-	struct trace_event event;
 
-	for (uint64_t i = HEADER_WORDS; i < words && i < TRACE_RECORD_MAX / 8; i++)
-		values[i - HEADER_WORDS] = word_at(reader, index, cursor->tail + 8 * i);
+	reader->record[0] = first;
+	for (uint64_t i = 1; i < words && i < TRACE_RECORD_MAX / 8; i++)
+		reader->record[i] = word_at(reader, index, tail + 8 * i);
 	of = process < reader->session.layout.process_max ? &reader->processes[process] : NULL;
-	if (!of || !of->views || probe >= of->count || !is_of_view(&of->views[probe], first)) {
+	if (!of || !of->views || probe >= of->count || words > TRACE_RECORD_MAX / 8 ||
+	    !is_of_view(&of->views[probe], reader->record)) {
 		reader->nonsense++;
 		return;
 	}
-	event.view = &of->views[probe];
-	event.nanoseconds = trace_clock_convert(&reader->map, cursor->time);
-	event.time = cursor->time;
-	event.process = process;
-	event.namer = reader->namer;
-	event.pid = of->pid;
-	event.tid = trace_ring_tid(owner);
-	event.cpu = (uint32_t)(first >> 48);
-	event.end = end_of(first);
-	event.values = values;
-	convert_values(reader, event.view, values);
-	copy_comm(ring, event.comm);
-	trace_format_event(text, reader->format, &event);
+	emit_record(reader, index, &of->views[probe], of->pid, text);
 }
 
 EP_TRAP_PATH static void wake_waiting(struct trace_shared *shared)
@@ -314,7 +357,7 @@ EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_te
 		reader->last = cursor->time;
 		emit(reader, ring, text);
 		/* Read again, and checked again: the program may have changed it meanwhile. */
-		cursor->tail += 8 * words_of(word_at(reader, ring, cursor->tail));
+		cursor->tail += 8 * trace_record_words(word_at(reader, ring, cursor->tail));
 		cursor->tail &= TRACE_HEAD_POSITION;
 		if (trace_head_distance(cursor->tail, cursor->head) >
 		    reader->session.layout.ring_size)

@@ -31,6 +31,8 @@ struct trace_reader {
 	uint32_t *heap;				/* rings that have events, the oldest on top */
 	uint32_t heap_count;
 	const struct trace_namer *namer; /* NULL: addresses have no names */
+	uint64_t *record;		 /* that is being looked at: TRACE_RECORD_MAX bytes */
+	char *scratch;			 /* for one text of it */
 	trace_barrier barrier;		 /* NULL: every thread records in the safe variant */
 	uint64_t cutoff;   /* of this pass: what is younger is left for the next one */
 	uint64_t limit;	   /* no record can be from later than that */

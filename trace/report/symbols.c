@@ -43,6 +43,7 @@ struct file {
 struct name {
 	const struct trace_known_object *last; /* NULL: unused */
 	uint64_t address;
+	bool is_exact;
 	char text[NAME_SIZE];
 };
 
@@ -306,20 +307,23 @@ static int basename_of(const char *path, const char **ret)
 
 /* The call is in front of where it returns to: that may be another function, if it never should. */
 static void write_name(struct trace_symbols *symbols, struct trace_known_object *object,
-		       uint64_t address, char *ret, size_t size)
+		       uint64_t address, bool is_exact, char *ret, size_t size)
 {
 	uint64_t offset = address - object->object.start + object->object.offset, value;
+	uint64_t back = is_exact ? 0 : 1;
 	struct file *file = file_of(symbols, object);
 	const struct symbol *symbol = NULL;
 	const char *name;
 	int length = basename_of(object->object.path, &name);
 
-	value = file ? value_of(file, offset - 1) : 0;
+	value = file ? value_of(file, offset - back) : 0;
 	if (value)
 		symbol = find_symbol(file, value);
-	if (symbol)
+	if (symbol && is_exact && value == symbol->value)
+		snprintf(ret, size, "%.*s:%s", length, name, symbol->name);
+	else if (symbol)
 		snprintf(ret, size, "%.*s:%s+0x%lx", length, name, symbol->name,
-			 (unsigned long)(value + 1 - symbol->value));
+			 (unsigned long)(value + back - symbol->value));
 	else
 		snprintf(ret, size, "%.*s:0x%lx", length, name, (unsigned long)offset);
 }
@@ -343,7 +347,7 @@ static struct name *name_of(struct trace_symbols *symbols, uint64_t address)
 }
 
 bool trace_symbols_name(struct trace_symbols *symbols, uint32_t process, uint64_t address,
-			uint64_t time, char *ret, size_t size)
+			bool is_exact, uint64_t time, char *ret, size_t size)
 {
 	struct trace_known_object *last = last_of(symbols, process), *object;
 	struct name *name = name_of(symbols, address);
@@ -351,13 +355,15 @@ bool trace_symbols_name(struct trace_symbols *symbols, uint32_t process, uint64_
 	if (!last)
 		return false;
 	/* What has been published since is not what the event means. */
-	if (last->object.time > time || name->last != last || name->address != address) {
-		object = trace_objects_find(last, address - 1, time);
+	if (last->object.time > time || name->last != last || name->address != address ||
+	    name->is_exact != is_exact) {
+		object = trace_objects_find(last, address - !is_exact, time);
 		if (!object)
 			return false;
 		*name = (struct name){.last = last->object.time > time ? NULL : last,
-				      .address = address};
-		write_name(symbols, object, address, name->text, sizeof(name->text));
+				      .address = address,
+				      .is_exact = is_exact};
+		write_name(symbols, object, address, is_exact, name->text, sizeof(name->text));
 	}
 	snprintf(ret, size, "%s", name->text);
 	return true;

@@ -16,12 +16,14 @@ struct trace_symbols *trace_symbols_create(const struct trace_session *session,
 					   struct trace_arena *arena);
 
 /**
- * The name of where a call returns to, in @process at @time: "prog:main+0x1d", "prog:0x111d" by its offset
+ * The name of an address, in @process at @time: "prog:main+0x1d", "prog:0x111d" by its offset
  * in a file that has no symbol for it, or that has changed since trace_symbols_create().
+ *
+ * @is_exact  false: a call returns to it, and the function that has the call is meant.
  *
  * @return   Whether it has one; else @ret is untouched. What is too long is cut.
  */
 bool trace_symbols_name(struct trace_symbols *symbols, uint32_t process, uint64_t address,
-			uint64_t time, char *ret, size_t size);
+			bool is_exact, uint64_t time, char *ret, size_t size);
 
 #endif

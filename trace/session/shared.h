@@ -20,9 +20,10 @@
 
 #include "include/emuprobe.h"
 #include "trace/clock/timens.h"
+#include "trace/language/definition.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 9
+#define TRACE_SESSION_VERSION 10
 #define TRACE_SAMPLE_MAX      1000000
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
@@ -100,16 +101,46 @@ EP_TRAP_PATH static inline uint32_t trace_ring_process(uint64_t owner)
 	return (uint32_t)(owner >> 32);
 }
 
+/*
+ * An event: the words below, then those of struct trace_program: which of its values are faulty, where
+ * that is possible; its numbers; what it copies.
+ */
 struct trace_record {
-	uint32_t probe;
-	uint8_t words; /* of 8 bytes, all of it */
-	uint8_t end;   /* of a call: enum ep_end; else 0 */
-	uint16_t cpu;
+	uint64_t first; /* trace_record_first() */
 	uint64_t time;
 	uint64_t values[];
 };
 
-#define TRACE_RECORD_MAX (sizeof(struct trace_record) + 8 * 32)
+#define TRACE_RECORD_PROBES (1u << 24) /* of a process */
+#define TRACE_RECORD_MAX                                                                           \
+	(sizeof(struct trace_record) + 8 * (TRACE_ARGS_MAX / 64 + TRACE_RECORD_WORDS))
+
+/* @words: of 8 bytes, all of the record; @end: of a call, enum ep_end, else 0. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
+trace_record_first(uint32_t probe, uint32_t end, uint32_t words, uint32_t cpu)
+{
+	return probe | end << 24 | (uint64_t)(words | cpu << 16) << 32;
+}
+
+EP_TRAP_PATH static inline uint32_t trace_record_probe(uint64_t first)
+{
+	return first & (TRACE_RECORD_PROBES - 1);
+}
+
+EP_TRAP_PATH static inline uint32_t trace_record_end(uint64_t first)
+{
+	return first >> 24 & 0xff;
+}
+
+EP_TRAP_PATH static inline uint32_t trace_record_words(uint64_t first)
+{
+	return first >> 32 & 0xffff;
+}
+
+EP_TRAP_PATH static inline uint32_t trace_record_cpu(uint64_t first)
+{
+	return (uint32_t)(first >> 48);
+}
 
 /* A program that was executed, and not probed. */
 struct trace_unprobed_program {

@@ -17,13 +17,27 @@ struct trace_view {
 	const char *note;  /* what to know of the name that was asked for; NULL: nothing */
 	const struct trace_arg *args;
 	uint32_t arg_count;
-	bool is_return;	     /* of calls: its events are their ends */
-	uint32_t definition; /* which one of the list */
-	int reason;	     /* an EP_ code: why no better plan; 0: none */
+	const struct trace_program *program; /* of the definition, likewise */
+	bool is_return;			     /* of calls: its events are their ends */
+	uint32_t definition;		     /* which one of the list */
+	int reason;			     /* an EP_ code: why no better plan; 0: none */
 	enum ep_plan plan;
 	uint32_t counter;	 /* in the blocks of threads; TRACE_NO_COUNTER: it has none */
 	uint32_t return_counter; /* likewise, of calls that have returned */
 };
+
+/** What all probes of a definition have in common. Context: any. */
+static inline struct trace_view trace_view_of(const struct trace_definition *definition)
+{
+	return (struct trace_view){
+		.group = definition->group,
+		.insn = "",
+		.args = definition->args,
+		.arg_count = definition->arg_count,
+		.program = &definition->program,
+		.is_return = definition->is_return,
+	};
+}
 
 enum trace_format {
 	TRACE_FORMAT_TEXT,

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "trace/language/args.h"
+#include "trace/action/run.h"
 #include "trace/language/parse.h"
 #include "trace/language/registers.h"
 
@@ -26,12 +26,14 @@ static uint64_t fetch(const char *text)
 	struct trace_definitions all;
 	struct ep_error_at error = {0};
 	char definition[64];
-	uint64_t ret;
+	uint64_t ret, values[TRACE_VALUES_MAX];
+	struct trace_run run = {.regs = &regs, .values = values};
 
 	snprintf(definition, sizeof(definition), "p main %s", text);
 	cr_assert_eq(trace_definitions_parse(definition, &arena, &all, &error), 0, "%s: %s", text,
 		     error.message);
-	ret = trace_arg_fetch(&all.list[0].args[0], &regs);
+	cr_assert(trace_run(&all.list[0].program, &run));
+	ret = values[0];
 	trace_arena_deinit(&arena);
 	return ret;
 }

@@ -138,14 +138,14 @@ Test(trace_definition, arguments)
 
 	cr_assert_eq(one.arg_count, 5);
 	cr_expect_str_eq(one.args[0].name, "size");
-	cr_expect_eq(one.args[0].offset, offsetof(struct ep_regs, rdi));
-	cr_expect_eq(one.args[0].type, TRACE_TYPE_u64);
+	cr_expect_eq(one.args[0].type.kind, TRACE_UNSIGNED);
 	cr_expect_str_eq(one.args[1].name, "arg2");
-	cr_expect_eq(one.args[1].type, TRACE_TYPE_x64);
+	cr_expect_eq(one.args[1].type.kind, TRACE_HEX);
+	cr_expect_eq(one.args[1].type.size, 8);
 	cr_expect_str_eq(one.args[2].name, "arg3");
-	cr_expect_eq(one.args[2].size, 1);
-	cr_expect_eq(one.args[3].offset, offsetof(struct ep_regs, r9));
-	cr_expect_eq(one.args[4].type, TRACE_TYPE_char);
+	cr_expect_eq(one.args[4].type.kind, TRACE_CHAR);
+	cr_expect_eq(one.program.recorded, 5);
+	cr_expect_eq(one.program.bulk_count, 0);
 }
 
 Test(trace_definition, commas_replace_blanks)
@@ -220,26 +220,29 @@ Test(trace_definition, values_of_a_call)
 	struct trace_definition one = parse_one("r main $arg6 $arg1:s32 r=$retval:s64 $latency "
 						"$caller t=$latency:x32 c=$caller:x64 %dx:u8");
 	static const struct trace_arg wanted[] = {
-		{"arg1", EP_REGS_R9, 8, TRACE_TYPE_x64, TRACE_FETCH_ENTRY, TRACE_CALL_ARGS + 5},
-		{"arg2", EP_REGS_RDI, 8, TRACE_TYPE_s32, TRACE_FETCH_ENTRY, TRACE_CALL_ARGS},
-		{"r", EP_REGS_RAX, 8, TRACE_TYPE_s64, TRACE_FETCH_REGISTER, 0},
-		{"arg4", 0, 8, TRACE_TYPE_u64, TRACE_FETCH_LATENCY, 0},
-		{"arg5", 0, 8, TRACE_TYPE_symbol, TRACE_FETCH_CALLER, 0},
-		{"t", 0, 8, TRACE_TYPE_x32, TRACE_FETCH_LATENCY, 0},
-		{"c", 0, 8, TRACE_TYPE_x64, TRACE_FETCH_CALLER, 0},
-		{"arg8", EP_REGS_RDX, 8, TRACE_TYPE_u8, TRACE_FETCH_REGISTER, 0},
+		{"arg1", .type = {TRACE_HEX, 8}},
+		{"arg2", .type = {TRACE_SIGNED, 4}},
+		{"r", .type = {TRACE_SIGNED, 8}, .needs_return = true},
+		{"arg4", .type = {TRACE_UNSIGNED, 8}, .origin = TRACE_OF_LATENCY},
+		{"arg5", .type = {TRACE_SYMBOL, 8}, .is_return_address = true},
+		{"t", .type = {TRACE_HEX, 4}, .origin = TRACE_OF_LATENCY},
+		{"c", .type = {TRACE_HEX, 8}, .is_return_address = true},
+		{"arg8", .type = {TRACE_UNSIGNED, 1}, .needs_return = true},
 	};
 
 	cr_assert_eq(one.arg_count, sizeof(wanted) / sizeof(wanted[0]));
 	for (uint32_t i = 0; i < one.arg_count; i++) {
 		cr_expect_str_eq(one.args[i].name, wanted[i].name);
-		cr_expect_eq(one.args[i].offset, wanted[i].offset, "%u", i);
-		cr_expect_eq(one.args[i].size, wanted[i].size, "%u", i);
-		cr_expect_eq(one.args[i].type, wanted[i].type, "%u", i);
-		cr_expect_eq(one.args[i].fetch, wanted[i].fetch, "%u", i);
-		cr_expect_eq(one.args[i].word, wanted[i].word, "%u", i);
+		cr_expect_eq(one.args[i].type.kind, wanted[i].type.kind, "%u", i);
+		cr_expect_eq(one.args[i].type.size, wanted[i].type.size, "%u", i);
+		cr_expect_eq(one.args[i].origin, wanted[i].origin, "%u", i);
+		cr_expect_eq(one.args[i].needs_return, wanted[i].needs_return, "%u", i);
+		cr_expect_eq(one.args[i].is_return_address, wanted[i].is_return_address, "%u", i);
+		cr_expect_eq(one.args[i].value, i);
 	}
-	cr_expect_eq(parse_one("p main $arg1").args[0].fetch, TRACE_FETCH_REGISTER);
+	cr_expect(one.program.is_timed);
+	cr_expect_eq(one.program.kept_count, 2);
+	cr_expect_not(parse_one("p main $arg1").args[0].needs_return);
 }
 
 /* '^' stands before the byte that the error points at. */
@@ -335,37 +338,111 @@ static const struct {
 	{"p main ^%", "no such register"},
 	{"p main ^%foo", "no such register"},
 	{"p main ^%raxx", "no such register"},
-	{"p main ^%xmm0:u64", "vector registers are not supported yet"},
+	{"p main ^%xmm16", "no such register"},
+	{"p main %xmm0[^2]:u64", "the lanes of 8 bytes are 0 to 1"},
+	{"p main %xmm0[^4]:f32", "the lanes of 4 bytes are 0 to 3"},
+	{"p main %xmm0^[1", "no ']' behind the lane"},
+	{"r main ^%xmm0", "not to be had at a return"},
 	{"p main $arg^", "arguments are $arg1"},
 	{"p main $arg^0", "arguments are $arg1"},
 	{"p main $arg^x", "arguments are $arg1"},
-	{"p main ^$arg7", "arguments beyond $arg6"},
+	{"p main ^$arg600", "that far up is no argument"},
+	{"p main ^$arg9:f64", "the first 8 are known"},
+	{"r main $arg1 $arg2 $arg3 $arg4 $arg5 $arg6 $arg7 $arg8 $arg9 ^$arg10",
+	 "more than 9 arguments to be kept"},
 	{"p main+4 ^$arg1", "at a function's entry only"},
 	{"p main ^$retval", "$retval is of calls, which \"r:EVENT PLACE\" follows"},
 	{"p main a=^$latency:u64", "$latency is of calls"},
 	{"p main ^$caller", "$caller is of calls"},
 	{"r main ^$retvals", "no such variable"},
 	{"r main $arg^0", "arguments are $arg1"},
-	{"r main ^$arg7", "arguments beyond $arg6"},
-	{"r main $retval:^symbol", "type symbol is supported for $caller only"},
-	{"p main %di:^symbol", "type symbol is supported for $caller only"},
-	{"p main ^$stack", "$stack is not supported yet"},
-	{"p main ^$stack4", "$stack4 is not supported yet"},
-	{"p main ^$comm", "$comm is not supported yet"},
+	{"p main $stack^x", "words of the stack are $stack0"},
+	{"p main $stack^8192", "words of the stack are $stack0"},
+	{"p main ^$comm:u8", "a text is of type string"},
+	{"p main ^$comm:string[2]", "a text is of type string"},
+	{"p main ^$tid:string", "$tid is a whole number"},
+	{"p main ^$ts:f64", "$ts is a whole number"},
+	{"p main +0(^$comm):u8", "$comm is no address"},
 	{"p main ^$foo", "no such variable"},
 	{"p main ^$", "no such variable"},
-	{"p main ^@0x1234", "reading memory is not supported yet"},
-	{"p main ^+8(%di)", "reading memory is not supported yet"},
-	{"p main ^-8(%di):u32", "reading memory is not supported yet"},
-	{"p main ^\\5", "constants are not supported yet"},
+	/* memory */
+	{"p main @^", "no address behind '@'"},
+	{"p main @^0x", "the address is not a number"},
+	{"p main @^12x", "the address is not a number"},
+	{"p main @+^x", "the offset in the file is not a number"},
+	{"p main @+^", "the offset in the file is not a number"},
+	{"p main @^-4", "no symbol behind '@'"},
+	{"p main @environ+^x", "the offset from the symbol is not a number"},
+	{"p main ^+8", "an address in parentheses is read"},
+	{"p main ^-8:u32", "an address in parentheses is read"},
+	{"p main +^x(%di)", "the distance in front of '(' is not a number"},
+	{"p main +^(%di)", "the distance in front of '(' is not a number"},
+	{"p main +u^(%di)", "the distance in front of '(' is not a number"},
+	{"p main +^0x8000000000000000(%di)", "the distance in front of '(' is not a number"},
+	{"p main +8(%di^", "no ')' at the end"},
+	{"p main +8(^)", "nothing to fetch"},
+	{"p main +8(+0(^foo))", "cannot be fetched"},
+	{"p main +8(^%di))", "no such register"},
+	/* constants */
+	{"p main \\^", "a constant is"},
+	{"p main \\^x", "a constant is"},
+	{"p main \\^-", "a constant is"},
+	{"p main \\^\"abc", "the quote is not closed"},
+	{"p main ^\\\"abc\":u8", "a text is of type string"},
+	{"p main +0(\\^\"abc\")", "a text is no address"},
 	{"p main %di:^", "no type behind ':'"},
 	{"p main %di:^u7", "no such type"},
 	{"p main %di:^int", "no such type"},
 	{"p main %di:^U8", "no such type"},
-	{"p main %di:^string", "type string is not supported yet"},
-	{"p main %di:u8^[4]", "arrays are not supported yet"},
-	{"p main %di:^b4@2/32", "bitfields are not supported yet"},
-	{"p main a=%di ^if a > 4", "filters are not supported yet"},
+	{"p main ^%di:string", "a string lies in memory: +0(%di)"},
+	{"p main ^%di:u8[4]", "an array lies in memory: +0(%di)"},
+	{"p main ^$arg1:string", "a string lies in memory: +0($arg1)"},
+	{"p main +0(%di):string^0", "a string has 1 to 4096 bytes"},
+	{"p main +0(%di):string^4097", "a string has 1 to 4096 bytes"},
+	{"p main +0(%di):^stringx", "no such type"},
+	{"p main +0(%di):u8[^0]", "not a number of elements"},
+	{"p main +0(%di):u8[^]", "not a number of elements"},
+	{"p main +0(%di):u8[^65]", "more than 64 elements"},
+	{"p main +0(%di):u8[^4", "no ']' at the end"},
+	{"p main +0(%di):hex^", "how many bytes"},
+	{"p main +0(%di):hex[^4097]", "more than 4096 elements"},
+	{"p main +0(%di):sockaddr^[2]", "no arrays of sockaddr"},
+	{"p main %di:b^0@0/8", "the width is not 1 to 64 bits"},
+	{"p main %di:b^65@0/64", "the width is not 1 to 64 bits"},
+	{"p main %di:b4@^x/8", "the offset of the bits is not a number"},
+	{"p main %di:b4@2/^7", "the container has 8, 16, 32 or 64 bits"},
+	{"p main %di:^b4@5/8", "the bits do not lie in the container"},
+	{"p main %di:^b4@5", "a bitfield is bWIDTH@OFFSET/CONTAINER"},
+	{"p main ^%al:b4@8/16", "the register has 8 bits"},
+	{"p main +0(%di):string4096[2] ^+0(%di):string4096[2]",
+	 "the line of an event could have more than"},
+	/* conditions */
+	{"p main ^if", "no condition behind"},
+	{"p main if ^b > 4", "no argument is called b"},
+	{"p main a=%di if a >^", "the condition ends here"},
+	{"p main a=%di if a > ^)", "is expected here"},
+	{"p main a=%di if a ^= 4", "'&&' or '||' is expected here"},
+	{"p main a=%di if ^(a > 4", "no ')' for this one"},
+	{"p main a=%di if (a > 4 ^5)", "')', '&&' or '||' is expected here"},
+	{"p main a=%di if a > 4 ^a", "'&&' or '||' is expected here"},
+	{"p main a=%di if a > 4 &&^", "the condition ends here"},
+	{"p main a=%di:u32 if a > ^-1", "never negative"},
+	{"p main a=%di if a > ^4x", "not a number"},
+	{"p main a=%di if a > ^1.5", "compared with whole numbers"},
+	{"p main a=%di if a > ^99999999999G", "the number is too large"},
+	{"p main a=%di:s64 if a > ^9223372036854775808", "the number is too large"},
+	{"p main a=%di if ^1 == 2", "two constants are compared"},
+	{"p main a=%di if ^a == \"x\"", "only what is of type string"},
+	{"p main a=%di if a ~ ^4", "a pattern in quotes is expected"},
+	{"p main a=%di if a == ^\"x", "the quote is not closed"},
+	{"p main a=%di:char if a == ^'xy'", "one character stands in single quotes"},
+	{"p main s=+0(%di):string if s < ^\"x\"", "texts are compared with"},
+	{"p main s=+0(%di):string if ^s", "this is no number"},
+	{"p main s=+0(%di):string if s == ^s", "values are compared where both are numbers"},
+	{"p main a=%di b=%si:s64 if a == ^b", "of another kind"},
+	{"p main if ^%foo > 4", "no such register"},
+	{"p main if %di:^u7 > 4", "no such type"},
+	{"p main a=%xmm0:f64 if ^a & 4", "bits of floating-point numbers mean nothing"},
 };
 
 Test(trace_definition, each_error_points_at_its_byte)
@@ -389,16 +466,16 @@ Test(trace_definition, each_error_points_at_its_byte)
 	}
 }
 
-Test(trace_definition, thirty_two_arguments_and_no_more)
+Test(trace_definition, as_many_arguments_as_the_kernel_has_and_no_more)
 {
-	char text[512] = "p main";
+	char text[1024] = "p main";
 	struct trace_definitions all;
 	struct ep_error_at error;
 
-	for (int i = 0; i < 32; i++)
+	for (int i = 0; i < 128; i++)
 		strcat(text, " %di");
-	cr_assert_eq(parse_one(text).arg_count, 32);
-	cr_expect_str_eq(parse_one(text).args[31].name, "arg32");
+	cr_assert_eq(parse_one(text).arg_count, 128);
+	cr_expect_str_eq(parse_one(text).args[127].name, "arg128");
 	strcat(text, " %di");
 	cr_expect_eq(trace_definitions_parse(text, &arena, &all, &error), -EP_SYNTAX);
 	cr_expect_eq(error.column, strlen(text) - 3);

@@ -78,15 +78,20 @@ static const char *format(enum trace_format shape, const struct trace_event *eve
 }
 
 static const struct trace_arg args[] = {
-	{.name = "u", .size = 8, .type = TRACE_TYPE_u64},
-	{.name = "s", .size = 8, .type = TRACE_TYPE_s32},
-	{.name = "x", .size = 8, .type = TRACE_TYPE_x64},
-	{.name = "c", .size = 8, .type = TRACE_TYPE_char},
-	{.name = "q", .size = 8, .type = TRACE_TYPE_char},
+	{.name = "u", .type = {TRACE_UNSIGNED, .size = 8}, .value = 0},
+	{.name = "s", .type = {TRACE_SIGNED, .size = 4}, .value = 1},
+	{.name = "x", .type = {TRACE_HEX, .size = 8}, .value = 2},
+	{.name = "c", .type = {TRACE_CHAR, .size = 1}, .value = 3},
+	{.name = "q", .type = {TRACE_CHAR, .size = 1}, .value = 4},
 };
 static const uint64_t values[] = {42, (uint64_t)-7, 0xbeef, 'A', '\n'};
-static const struct trace_view view = {
-	.group = "g", .event = "e", .place = "libc.so.6:f", .args = args, .arg_count = 5};
+static const struct trace_program five_numbers = {.value_count = 5, .recorded = 5};
+static const struct trace_view view = {.group = "g",
+				       .event = "e",
+				       .place = "libc.so.6:f",
+				       .args = args,
+				       .arg_count = 5,
+				       .program = &five_numbers};
 
 Test(trace_format, event_as_text)
 {
@@ -123,10 +128,10 @@ Test(trace_format, event_as_json)
 /* ---- calls --------------------------------------------------------------------------------- */
 
 static const struct trace_arg call_args[] = {
-	{.name = "a", .type = TRACE_TYPE_u64, .fetch = TRACE_FETCH_ENTRY},
-	{.name = "r", .type = TRACE_TYPE_s32, .fetch = TRACE_FETCH_REGISTER},
-	{.name = "t", .type = TRACE_TYPE_u64, .fetch = TRACE_FETCH_LATENCY},
-	{.name = "f", .type = TRACE_TYPE_symbol, .fetch = TRACE_FETCH_CALLER},
+	{.name = "a", .type = {TRACE_UNSIGNED, .size = 8}, .value = 0},
+	{.name = "r", .type = {TRACE_SIGNED, .size = 4}, .value = 1, .needs_return = true},
+	{.name = "t", .type = {TRACE_UNSIGNED, .size = 8}, .value = 2, .origin = TRACE_OF_LATENCY},
+	{.name = "f", .type = {TRACE_SYMBOL, .size = 8}, .value = 3},
 };
 static const uint64_t call_values[] = {42, (uint64_t)-1, 1500, 0x401000};
 static const struct trace_view call_view = {.group = "g",
@@ -134,6 +139,7 @@ static const struct trace_view call_view = {.group = "g",
 					    .place = "o:f",
 					    .args = call_args,
 					    .arg_count = 4,
+					    .program = &five_numbers,
 					    .is_return = true};
 
 static const char *format_call(enum trace_format shape, enum ep_end end)

@@ -13,12 +13,17 @@ TestSuite(trace_reader, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 8, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static const struct trace_arg arg = {.name = "v", .size = 8, .type = TRACE_TYPE_u64};
-static const struct trace_view views[] = {
-	{.group = "g", .event = "a", .place = "p", .args = &arg, .arg_count = 1},
-	{.group = "g", .event = "b", .place = "p", .args = &arg, .arg_count = 1},
-	{.group = "g", .event = "c", .place = "p", .args = &arg, .arg_count = 1, .is_return = true},
-};
+static const struct trace_arg arg = {.name = "v", .type = {TRACE_UNSIGNED, .size = 8}};
+static const struct trace_program one = {.value_count = 1, .recorded = 1};
+static const struct trace_arg returned = {
+	.name = "v", .type = {TRACE_UNSIGNED, .size = 8}, .needs_return = true};
+#define VIEW(name, of, ends)                                                                       \
+	{                                                                                          \
+		.group = "g", .event = (name), .place = "p", .args = &(of), .arg_count = 1,        \
+		.program = &one, .is_return = (ends)                                               \
+	}
+static const struct trace_view views[] = {VIEW("a", arg, false), VIEW("b", arg, false),
+					  VIEW("c", returned, true)};
 static struct trace_arena arena;
 static struct trace_session session;
 static struct trace_reader reader;
@@ -98,7 +103,7 @@ Test(trace_reader, positions_wrap_around, .init = setup)
 
 Test(trace_reader, records_that_cannot_be_are_counted_and_skipped, .init = setup)
 {
-	static const uint64_t lengths[] = {0, 1, 35, 0xffff};
+	static const uint64_t lengths[] = {0, 1, TRACE_RECORD_MAX / 8 + 1, 0xffff};
 
 	for (size_t i = 0; i < 4; i++) {
 		put(0, 0, 1, 1);
@@ -128,8 +133,8 @@ Test(trace_reader, unknown_probes_and_processes_are_skipped, .init = setup)
 Test(trace_reader, ends_that_cannot_be_are_counted_and_skipped, .init = setup)
 {
 	for (uint64_t end = 0; end < 256; end++) {
-		put_words(0, (uint64_t[]){2 | 3ull << 32 | end << 40, end, end}, 3);
-		put_words(0, (uint64_t[]){0 | 3ull << 32 | end << 40, end, end + 1000}, 3);
+		put_words(0, (uint64_t[]){2 | 3ull << 32 | end << 24, end, end}, 3);
+		put_words(0, (uint64_t[]){0 | 3ull << 32 | end << 24, end, end + 1000}, 3);
 		if (end % 64 == 63)
 			cr_expect_str_eq(read_all(), end == 63 ? "0 1000 0 0 " : "");
 	}
@@ -207,7 +212,9 @@ Test(trace_reader, a_long_name_waits_for_an_empty_text, .init = setup)
 {
 	enum { LONG = 100000, USED = 900000 };
 	char *name = memset(trace_arena_alloc(&arena, LONG + 1), 'n', LONG);
-	const struct trace_view named = {.group = "g", .event = name, .place = "p"};
+	const struct trace_program nothing = {0};
+	const struct trace_view named = {
+		.group = "g", .event = name, .place = "p", .program = &nothing};
 	struct trace_text text = {buffer, sizeof(buffer) - 1, USED};
 
 	reader.format = TRACE_FORMAT_JSON;

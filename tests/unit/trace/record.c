@@ -10,26 +10,34 @@
 #include <unistd.h>
 
 #include "trace/action/record.h"
+#include "trace/language/parse.h"
 #include "trace/report/reader.h"
-#include "x86/regs.h"
 
 TestSuite(trace_record, .timeout = 400);
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static struct trace_arg arg = {
-	.name = "v", .offset = 64, .size = 8, .type = TRACE_TYPE_u64}; /* rdi */
-static struct trace_probe probe = {
-	.view = {.group = "g", .event = "e", .place = "p", .args = &arg, .arg_count = 1}};
+static struct trace_probe probe;
 static struct trace_arena arena;
 static struct trace_session session;
 static struct trace_reader reader;
 static char buffer[1 << 20];
 
+static void define(const char *text, struct trace_probe *ret)
+{
+	struct trace_definitions all;
+
+	cr_assert_eq(trace_definitions_parse(text, &arena, &all, NULL), 0, "%s", text);
+	*ret = (struct trace_probe){.view = trace_view_of(&all.list[0])};
+	ret->view.event = "e";
+	ret->view.place = "p";
+}
+
 static void setup(void)
 {
 	int fd;
 
+	define("p main v=%di:u64", &probe);
 	cr_assert_eq(trace_session_create(&small, "", 0, &fd, &session), 0);
 	close(fd);
 	cr_assert_eq(trace_session_add_process(&session, getpid(), 1), 0);
@@ -79,30 +87,12 @@ Test(trace_record, full_ring_drops_and_counts, .init = setup)
 
 /* ---- calls --------------------------------------------------------------------------------- */
 
-static struct trace_arg call_args[] = {
-	{.name = "a",
-	 .offset = EP_REGS_RSI,
-	 .size = 8,
-	 .type = TRACE_TYPE_s32,
-	 .fetch = TRACE_FETCH_ENTRY,
-	 .word = TRACE_CALL_ARGS + 1},
-	{.name = "v", .offset = EP_REGS_RAX, .size = 8, .type = TRACE_TYPE_u64},
-	{.name = "t", .size = 8, .type = TRACE_TYPE_u64, .fetch = TRACE_FETCH_LATENCY},
-	{.name = "c", .size = 8, .type = TRACE_TYPE_x64, .fetch = TRACE_FETCH_CALLER},
-};
-static struct trace_probe call_probe = {
-	.view = {.group = "g",
-		 .event = "e",
-		 .place = "p",
-		 .args = call_args,
-		 .arg_count = 4,
-		 .is_return = true},
-	.is_timed = true,
-};
+static struct trace_probe call_probe;
 
 static void setup_calls(void)
 {
 	setup();
+	define("r main a=$arg2:s32 v=$retval:u64 t=$latency c=$caller:x64", &call_probe);
 	for (int i = 0; i < 4; i++)
 		reader.processes[i].views = &call_probe.view;
 }
@@ -188,11 +178,10 @@ Test(trace_record, entry_keeps_what_is_wanted_and_no_more, .init = setup_calls)
 {
 	struct ep_call call;
 
-	call_probe.is_timed = false;
+	define("r main a=$arg2:s32 b=$arg2", &call_probe);
 	enter(&call, 6);
 	for (int i = 0; i < EP_CALL_WORDS; i++)
-		cr_expect_eq(call.words[i], i == TRACE_CALL_ARGS + 1 ? 6 : 0xabababababababab, "%d",
-			     i);
+		cr_expect_eq(call.words[i], i == TRACE_CALL_KEPT ? 6 : 0xabababababababab, "%d", i);
 }
 
 static void *read_for_a_while(void *data)

@@ -61,11 +61,22 @@ Test(trace_session, shorter_than_it_says, .init = setup)
 	close(shorter);
 }
 
+static struct trace_arg args[] = {
+	{.name = "first", .type = {TRACE_SIGNED, .size = 2}, .origin = TRACE_OF_LATENCY},
+	{.name = "second", .type = {TRACE_CHAR, .size = 1}},
+};
+static struct trace_definition defined[] = {
+	{.group = "g"},
+	{.group = "g", .args = args, .arg_count = 2, .is_return = true},
+	[99] = {.group = "h"},
+};
+static const struct trace_definitions definitions = {defined, 100};
+
 /* It is not even looked at: a hole of the file that is read becomes memory. */
 Test(trace_session, more_than_was_published_is_not_copied)
 {
 	struct trace_arena arena = {0};
-	struct trace_published read = {0};
+	struct trace_published read = {.definitions = &definitions};
 	struct trace_process *process;
 	struct stat status;
 
@@ -316,24 +327,15 @@ Test(trace_session, others_heaps_can_be_compared_at_the_start, .init = setup_lar
 /* ---- publish ------------------------------------------------------------------------------- */
 
 static struct trace_arena arena;
-static struct trace_arg args[] = {
-	{.name = "first", .size = 8, .type = TRACE_TYPE_s16, .fetch = TRACE_FETCH_LATENCY},
-	{.name = "second", .offset = 8, .size = 8, .type = TRACE_TYPE_char},
-};
 static struct trace_probe list[] = {
-	{.view = {.group = "g",
-		  .event = "e1",
+	{.view = {.event = "e1",
 		  .place = "o:f",
 		  .insn = "nop",
 		  .plan = EP_PLAN_BOOST,
 		  .reason = EP_NOT_EMULATED}},
-	{.view = {.group = "g",
-		  .event = "e2",
+	{.view = {.event = "e2",
 		  .place = "o:h+0x4",
 		  .insn = "",
-		  .args = args,
-		  .arg_count = 2,
-		  .is_return = true,
 		  .definition = 1,
 		  .plan = EP_PLAN_REFUSED,
 		  .reason = EP_RSEQ}},
@@ -343,7 +345,7 @@ static struct trace_probes probes = {.list = list, .count = 2, .room = 2};
 Test(trace_session, published_probes_can_be_read, .init = setup)
 {
 	struct trace_process *process = trace_session_process(&session, 0);
-	struct trace_published read = {0};
+	struct trace_published read = {.definitions = &definitions};
 	struct trace_view *views;
 
 	cr_assert_eq(trace_publish(&session, process, &probes), 0);
@@ -358,9 +360,8 @@ Test(trace_session, published_probes_can_be_read, .init = setup)
 	cr_expect_eq(views[1].reason, EP_RSEQ);
 	cr_assert_eq(views[1].arg_count, 2);
 	cr_expect_str_eq(views[1].args[1].name, "second");
-	cr_expect_eq(views[1].args[0].type, TRACE_TYPE_s16);
-	cr_expect_eq(views[1].args[0].fetch, TRACE_FETCH_LATENCY);
-	cr_expect_eq(views[1].args[1].fetch, TRACE_FETCH_REGISTER);
+	cr_expect_eq(views[1].program, &defined[1].program);
+	cr_expect_str_eq(views[1].group, "g");
 	cr_expect_not(views[0].is_return);
 	cr_expect(views[1].is_return);
 }
@@ -389,7 +390,8 @@ Test(trace_session, only_changes_are_published, .init = setup)
 	struct trace_process *process = trace_session_process(&session, 0);
 	struct trace_probe many[402] = {list[0], list[1]};
 	struct trace_probes growing = {.list = many, .count = 2, .room = 402};
-	struct trace_published read = {0}, again = {0};
+	struct trace_published read = {.definitions = &definitions},
+			       again = {.definitions = &definitions};
 	uint64_t before;
 
 	cr_assert_eq(trace_publish(&session, process, &growing), 0);
@@ -420,7 +422,7 @@ Test(trace_session, only_changes_are_published, .init = setup)
 Test(trace_session, changes_that_lie_are_rejected, .init = setup)
 {
 	struct trace_process *process = trace_session_process(&session, 0);
-	struct trace_published read = {0};
+	struct trace_published read = {.definitions = &definitions};
 	uint64_t *block, before;
 
 	cr_assert_eq(trace_publish(&session, process, &probes), 0);
@@ -449,7 +451,7 @@ Test(trace_session, scribbled_probes_do_no_harm, .init = setup)
 	for (uint64_t i = 0; i < process->set_size; i++)
 		for (int value = 0; value < 256; value += 51) {
 			unsigned char old = block[i];
-			struct trace_published read = {0};
+			struct trace_published read = {.definitions = &definitions};
 
 			block[i] = (unsigned char)value;
 			if (trace_publish_read(&session, process, &arena, &read) == 0)
@@ -460,7 +462,13 @@ Test(trace_session, scribbled_probes_do_no_harm, .init = setup)
 			block[i] = old;
 			trace_arena_deinit(&arena);
 		}
+	list[0].view.definition = 100; /* there is none */
+	cr_assert_eq(trace_publish(&session, process, &probes), 0);
+	cr_expect_eq(trace_publish_read(&session, process, &arena,
+					&(struct trace_published){.definitions = &definitions}),
+		     -EP_INVALID);
 	process->set = UINT64_MAX - 7;
-	cr_expect_eq(trace_publish_read(&session, process, &arena, &(struct trace_published){0}),
+	cr_expect_eq(trace_publish_read(&session, process, &arena,
+					&(struct trace_published){.definitions = &definitions}),
 		     -EP_INVALID);
 }

@@ -43,7 +43,7 @@ static const char *name_at(uint64_t address, uint64_t time)
 {
 	static char ret[160];
 
-	return trace_symbols_name(symbols, 0, address, time, ret, sizeof(ret)) ? ret : "";
+	return trace_symbols_name(symbols, 0, address, false, time, ret, sizeof(ret)) ? ret : "";
 }
 
 static uint64_t now(void)
@@ -123,10 +123,10 @@ Test(trace_symbols, of_children_are_copied_once, .init = setup)
 	before = trace_arena_size(&arena);
 	cr_assert_eq(trace_session_add_process(&session, 2, 1), 1);
 	process[1].objects = process[0].objects;
-	cr_expect(trace_symbols_name(symbols, 1, address, now(), name, sizeof(name)));
+	cr_expect(trace_symbols_name(symbols, 1, address, false, now(), name, sizeof(name)));
 	cr_expect_eq(trace_arena_size(&arena), before);
-	cr_expect_not(trace_symbols_name(symbols, 2, address, now(), name, sizeof(name)));
-	cr_expect_not(trace_symbols_name(symbols, 77, address, now(), name, sizeof(name)));
+	cr_expect_not(trace_symbols_name(symbols, 2, address, false, now(), name, sizeof(name)));
+	cr_expect_not(trace_symbols_name(symbols, 77, address, false, now(), name, sizeof(name)));
 }
 
 /* ---- lists that lie ------------------------------------------------------------------------ */
