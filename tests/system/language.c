@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* What events say of a program's values is what the program itself says of them. */
+#include "tests/system/cli.h"
+
+TestSuite(language, .timeout = 400);
+
+#define VALUED EP_PROGRAMS "/valued"
+
+/* Behind the place stands what the program prints, but for what is known at a return only. */
+#define VALUES                                                                                     \
+	"name=+0(+0($arg1)):string real=+8($arg1):f64 small=+16($arg1):f32 "                       \
+	"low=+20($arg1):b3@0/32 high=+20($arg1):b5@3/32 row=+22($arg1):s16[4] x=$arg1:f64 "        \
+	"y=$arg2:f32 n=$arg2:s32 last=$arg7:s64 secret=@secret:s32 seen=@visible:s32[3]"
+
+/* The program's lines, and the events', as sets. */
+static void expect_same(const char *plan, const char *definition, const char *cut, const char *args)
+{
+	struct command_result result = command_shell(
+		"set -e; d=$(mktemp -d); '%s' --plan=%s -q -o $d/events -e '%s' -- %s %s >$d/said; "
+		"sed 's/.*(valued:work) //' $d/events | sort >$d/a; sed '%s' $d/said | sort >$d/b; "
+		"cmp $d/a $d/b; wc -l <$d/a; rm -r $d",
+		EMUPROBE, plan, definition, VALUED, args, cut);
+
+	expect_status(result, 0);
+	cr_expect_eq(strtol(result.output, NULL, 10),
+		     strtol(args, NULL, 10) * (strchr(args, ' ') ? 8 : 1), "%s",
+		     command_describe(&result));
+	command_result_deinit(&result);
+}
+
+Test(language, values_at_the_entry)
+{
+	expect_same("auto", "p:w work " VALUES, "s/ result=.*//", "50");
+	expect_same("trap", "p:w work " VALUES, "s/ result=.*//", "50");
+	expect_same("auto", "p:w work " VALUES, "s/ result=.*//", "50 8");
+}
+
+/* What the entry had is kept; memory is read when it returns. */
+Test(language, values_at_the_return)
+{
+	static const char definition[] =
+		"r:w work name=+0(+0($arg1)):string x=$arg1:f64 "
+		"y=$arg2:f32 n=$arg2:s32 last=$arg7:s64 result=$retval:f64";
+	static const char cut[] = "s/ real=.* x=/ x=/; s/ secret=.* result=/ result=/";
+
+	expect_same("auto", definition, cut, "50");
+	expect_same("trap", definition, cut, "50");
+	expect_same("auto", definition, cut, "50 8");
+}
+
+static void expect_count(const char *definition, const char *count)
+{
+	struct command_result result =
+		command_shell("'%s' -q -e '%s' -- %s 100 2>&1 >/dev/null | grep -c valued:work",
+			      EMUPROBE, definition, VALUED);
+
+	cr_expect_str_eq(result.output, count, "%s: %s", definition, command_describe(&result));
+	command_result_deinit(&result);
+}
+
+Test(language, conditions)
+{
+	expect_count("p work n=$arg2:s32 if n < -89", "10\n");
+	expect_count("p work if $arg1:f64 >= 50.5", "50\n");
+	expect_count("p work if +0(+0($arg1)):string ~ \"*\\\"?\\\"\"", "10\n");
+	expect_count("r work r=$retval:f64 if r > 4711 && $arg2:s32 != 0", "99\n");
+	expect_count("r work us=$latency if us < 10s", "100\n");
+	expect_count("r work us=$latency if us > 10s", "0\n");
+	expect_count("p work if $comm == \"valued\" && $tid != $pid && $cpu < 4096", "100\n");
+	expect_count("p work c=$comm if c == \"other\"", "0\n");
+	expect_count("p work if $ts > 1s", "100\n");
+}
+
+Test(language, names_that_are_not_there)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-e", "p:w work a=@no_such_thing:u8", "--", VALUED);
+
+	expect_status(result, 125);
+	expect_contains(result, error, "no_such_thing: no such symbol\n");
+	expect_contains(result, error, "  p:w work a=@no_such_thing:u8\n             ^");
+	command_result_deinit(&result);
+}
+
+/* A pointer to nothing costs the program nothing. */
+Test(language, faults_are_nobodys_business)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-q", "-e",
+		    "p:w work a=+0($arg2):u64 b=+0(+0($arg2)):string c=@0x10:u8 d=+0($arg3):string",
+		    "--", VALUED, "2");
+
+	expect_status(result, 0);
+	expect_contains(result, error, " a=(fault) b=(fault) c=(fault) d=(fault)\n");
+	command_result_deinit(&result);
+}
