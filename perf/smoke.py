@@ -2,7 +2,8 @@
 """smoke.py PROGRAM...: run benchmarks as briefly as they can, and look at what they say.
 
 Every case must have a line in the table, with a figure or the reason why it was skipped, and each
-program a plot. How long anything took is nobody's business here.
+program a plot. How long anything took is nobody's business here: the limit is for what hangs, and far
+above the 33 seconds that the longest took where traps are dear and others wanted the processors.
 """
 
 import json
@@ -22,7 +23,7 @@ def run(program, folder):
     name = pathlib.Path(program).name
     result = folder / f"{name}.json"
     output = subprocess.run([program, "--smoke", "--json", result],
-                            capture_output=True, text=True, timeout=60, check=False)
+                            capture_output=True, text=True, timeout=600, check=False)
     if output.returncode or output.stderr:
         return f"exit status {output.returncode}; {output.stderr}"
     return check(json.loads(result.read_text()), output.stdout)

@@ -6,6 +6,7 @@
 
 /* Of the two-byte map: for which values of ModRM.reg it is general. */
 static const uint8_t two_byte[256] = {
+	[0x02 ... 0x03] = ALL, /* lar, lsl */
 	[0x05] = ALL,	       /* syscall */
 	[0x0b] = ALL,	       /* ud2 */
 	[0x18 ... 0x1f] = ALL, /* prefetch, nop, endbr64 */

@@ -270,13 +270,15 @@ Test(home_programs, that_gdb_attaches_to_and_leaves)
 	need("gdb");
 	need("pgrep");
 	mkdir(FOLDER, 0755);
-	result = command_shell(EMUPROBE " -q -c -e 'p libc.so.6:malloc' -e 'p work' -- " EVERYDAY
-					" wait >" FOLDER
-					"/attached & sleep ${EP_SLOWNESS:-1}; p=$(pgrep -P $!); "
-					"gdb -nx -batch -p $p -ex 'break usleep' -ex continue "
-					"-ex continue -ex delete -ex detach </dev/null 2>&1 | "
-					"grep -c 'Breakpoint 1, '; kill -USR2 $p; "
-					"wait $!; echo $?; cat " FOLDER "/attached");
+	result = command_shell(
+		"rm -f " FOLDER "/attached; " EMUPROBE
+		" -q -c -e 'p libc.so.6:malloc' -e 'p work' -- " EVERYDAY " wait >" FOLDER
+		"/attached & until grep -q hello " FOLDER
+		"/attached || ! kill -0 $!; do sleep 0.1; done; "
+		"p=$(pgrep -P $!); gdb -nx -batch -p $p -ex 'break usleep' -ex continue "
+		"-ex continue -ex delete -ex detach </dev/null 2>&1 | "
+		"grep -c 'Breakpoint 1, '; kill -USR2 $p; wait $!; echo $?; cat " FOLDER
+		"/attached");
 	cr_expect_str_eq(result.output, "2\n6\nhello\ndone\n", "%s", command_describe(&result));
 	command_result_deinit(&result);
 }

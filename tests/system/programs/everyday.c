@@ -53,7 +53,7 @@ int main(int argc, char **argv)
 	if (argc > 1 && strcmp(argv[1], "fault") == 0)
 		*(volatile int *)(uintptr_t)argc = 1;
 	if (argc > 1 && strcmp(argv[1], "wait") == 0)
-		for (int i = 0; i < 2000 && !is_over; i++) {
+		for (int i = 0; i < 30000 && !is_over; i++) { /* five minutes */
 			usleep(10000);
 			work(NULL);
 		}

@@ -50,6 +50,20 @@ static void fill_component(unsigned int number, uint64_t *present)
 	*present |= (uint64_t)1 << number;
 }
 
+void run_forget_beyond_avx(struct run_state *state)
+{
+	const unsigned int beyond = 6; /* Intel SDM, "Enabling the XSAVE Feature Set": ZMM_Hi256 */
+	unsigned int size, offset, flags, reserved;
+	uint64_t present;
+
+	__cpuid_count(13, beyond, size, offset, flags, reserved);
+	if (size && offset + size <= sizeof(state->vector))
+		memset(state->vector + offset, 0, size);
+	memcpy(&present, state->vector + 512, sizeof(present));
+	present &= ~((uint64_t)1 << beyond);
+	memcpy(state->vector + 512, &present, sizeof(present));
+}
+
 static void prepare_vector(void)
 {
 	const uint16_t fpu_control = 0x37f;

@@ -32,6 +32,12 @@ void run_prepare(uint64_t rip, uint64_t flags);
 /* Prepare, run, and take down what came of it. */
 void run_at(uint64_t rip, uint64_t flags, struct run_result *ret);
 
+/*
+ * Forget registers 0 to 15 beyond 256 bits, where there are such: each instruction that writes to
+ * their first 256 bits with VEX, and VZEROUPPER, clears them.
+ */
+void run_forget_beyond_avx(struct run_state *state);
+
 /* Decode the instructions that the five bytes at @at belong to. @return how many */
 unsigned int run_decode_region(uint64_t at, struct x86_insn insns[5]);
 

@@ -33,6 +33,9 @@ CODE(leaves, "push %rbp; mov %rsp, %rbp; sub $0x40, %rsp; leave; ret");
 CODE(loops, "push %rbx; 1: pause; dec %edi; jnz 1b; pop %rbx; ret");
 CODE(calls, "push %rbx; call 1f; pop %rbx; ret; 1: push %rbx; pop %rbx; ret");
 CODE(syscalls, "mov $228, %eax; syscall; ret");
+/* How Linux tells the processor's number where there is no RDPID. */
+CODE(segment_limit, "mov $0x7b, %eax; lsl %eax, %eax; mov %eax, (%rdi); ret");
+CODE(segment_limit_to_stack_pointer, "mov $0x7b, %eax; lsl %eax, %esp; ret");
 
 Test(trace_vdso, what_compilers_make_of_functions_is_followed)
 {
@@ -43,6 +46,7 @@ Test(trace_vdso, what_compilers_make_of_functions_is_followed)
 	EXPECT_STACK(loops, LEAST + 8);
 	EXPECT_STACK(calls, LEAST + 24);
 	EXPECT_STACK(syscalls, LEAST);
+	EXPECT_STACK(segment_limit, LEAST);
 }
 
 CODE(vector, "movd %xmm0, %eax; ret");
@@ -78,6 +82,7 @@ Test(trace_vdso, all_else_is_refused)
 	EXPECT_STACK(pivots, 0);
 	EXPECT_STACK(exchanges, 0);
 	EXPECT_STACK(pops_it, 0);
+	EXPECT_STACK(segment_limit_to_stack_pointer, 0);
 	EXPECT_STACK(frame_elsewhere, 0);
 	EXPECT_STACK(no_frame, 0);
 	EXPECT_STACK(large, 0);
