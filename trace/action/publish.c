@@ -30,7 +30,7 @@ struct packed_probe {
 	uint32_t arg_first, arg_count, is_return;
 	uint32_t definition;
 	int32_t reason;
-	uint32_t plan;
+	uint32_t plan, ways_out;
 	uint32_t counter, return_counter;
 };
 
@@ -110,6 +110,7 @@ static void put_view(struct writer *writer, uint32_t index, const struct trace_v
 		.definition = view->definition,
 		.reason = view->reason,
 		.plan = view->plan,
+		.ways_out = view->ways_out,
 		.counter = view->counter,
 		.return_counter = view->return_counter,
 	};
@@ -318,6 +319,7 @@ static bool read_view(struct block *block, const struct packed_probe *from, stru
 		.definition = from->definition,
 		.reason = from->reason,
 		.plan = from->plan,
+		.ways_out = from->ways_out,
 		.counter = from->counter,
 		.return_counter = from->return_counter,
 	};
