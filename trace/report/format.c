@@ -89,7 +89,7 @@ EP_TRAP_PATH static bool is_absent(const struct trace_event *event, uint32_t arg
 
 EP_TRAP_PATH static void put_end(struct trace_text *text, enum ep_end end)
 {
-	static const char names[][8] = {"return", "unwind", "jump"};
+	static const char names[][8] = {"return", "unwind", "jump", "exit"};
 
 	trace_text_string(text, names[end]);
 }

@@ -203,7 +203,7 @@ EP_TRAP_PATH static void copy_comm(const struct trace_ring *ring, char *ret)
 EP_TRAP_PATH static bool is_of_view(const struct trace_view *view, uint64_t first)
 {
 	return words_of(first) == HEADER_WORDS + view->arg_count &&
-	       end_of(first) <= (view->is_return ? EP_END_JUMP : 0);
+	       end_of(first) <= (view->is_return ? EP_END_EXIT : 0);
 }
 
 /* Durations are recorded as counts of the clock. */
