@@ -62,6 +62,13 @@ uint32_t ep_probe_return_counter(const struct ep_probe *probe);
 void ep_forgo_calls(void);
 
 /**
+ * The program ends in this thread: the calls that it is in end, the innermost first, by EP_END_EXIT. No
+ * count has these ends.
+ * Context:  a handler of a probe where the thread will not go on.
+ */
+void ep_end_calls(void);
+
+/**
  * Keep the engine's lock over many calls: each of them would block signals, and ask the loader what
  * there is. Nothing that the caller does in between counts.
  * Context:  any thread, not from handlers; in between no call may wait for another thread.

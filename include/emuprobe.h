@@ -160,6 +160,7 @@ enum ep_end {
 	EP_END_UNWIND, /* an exception, or the cancellation of its thread, went through it */
 	EP_END_JUMP, /* longjmp() and the like have left it, or its stack is gone: noticed later, when
 			  the thread next enters or leaves a function that is probed like this */
+	EP_END_EXIT, /* the program has ended in it: what the preloaded library is told, and nobody else */
 };
 
 #define EP_CALL_WORDS 10

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "include/counting.h"
+#include "preload/ends.h"
 #include "preload/executed.h"
 #include "preload/forks.h"
 #include "preload/say.h"
@@ -73,6 +75,7 @@ static void on_exit_reached(struct ep_probe *probe, struct ep_regs *regs, void *
 	(void)probe;
 	(void)regs;
 	(void)cookie;
+	ep_end_calls();
 	trace_private_finish();
 }
 
@@ -82,23 +85,6 @@ static void on_execve(struct ep_probe *probe, struct ep_regs *regs, void *cookie
 	(void)regs;
 	(void)cookie;
 	trace_private_write_before_exec();
-}
-
-static int take_first(const struct ep_match *match, void *data)
-{
-	*(const void **)data = match->addr;
-	return 1;
-}
-
-static bool watch(const char *symbol, ep_handler handler)
-{
-	const struct ep_place place = {.object = "libc.so.6", .symbol = symbol};
-	const struct ep_options options = {.size = sizeof(options), .handler = handler};
-	struct ep_probe *probe;
-	const void *addr;
-
-	return ep_resolve(&place, take_first, &addr) == 1 &&
-	       ep_probe_create(addr, &options, &probe) == 0;
 }
 
 __attribute__((destructor)) static void destructor(void)
@@ -249,9 +235,9 @@ void start_private(const struct settings *settings, char **envp, struct trace_ar
 	}
 	if (settings->inherited && !alone.probes->count)
 		return;
-	finish_in_destructor = !watch("_exit", on_exit_reached);
-	watch("exit", on_exit_begun);
-	watch("execve", on_execve);
+	finish_in_destructor = !start_watch("_exit", on_exit_reached);
+	start_watch("exit", on_exit_begun);
+	start_watch("execve", on_execve);
 	start_check_placed(alone.probes);
 	error = trace_private_check_output();
 	if (error)

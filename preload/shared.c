@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "include/counting.h"
+#include "preload/ends.h"
 #include "preload/executed.h"
 #include "preload/forks.h"
 #include "preload/say.h"
@@ -198,6 +199,8 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	start_follow_forks(&start->session, probes);
 	trace_counts_use(&start->session, start->process);
 	start_make_room();
+	if (start->session.shared->mode == TRACE_MODE_EVENTS)
+		start_watch_calls(&start->definitions);
 	say_objects(start);
 	follow_objects(start, probes);
 	if (start->session.shared->follow)

@@ -28,7 +28,7 @@ void sys_copy_forget_proc(bool forget)
 
 static long open_memory(void)
 {
-	static const char path[] = "/proc/self/mem";
+	static const char path[] = "/proc/thread-self/mem";
 
 	return sys4(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
 }

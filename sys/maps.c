@@ -83,8 +83,8 @@ int sys_maps_each(void (*visit)(const struct sys_mapping *mapping, void *data), 
 {
 	char buf[2048];
 	struct line line = {0};
-	long size, fd = sys6(SYS_openat, AT_FDCWD, (long)"/proc/self/maps", O_RDONLY | O_CLOEXEC, 0,
-			     0, 0);
+	long size, fd = sys6(SYS_openat, AT_FDCWD, (long)"/proc/thread-self/maps",
+			     O_RDONLY | O_CLOEXEC, 0, 0, 0);
 
 	if (fd < 0)
 		return -EP_UNSUPPORTED;

@@ -84,7 +84,7 @@ static void try_memory(void)
 static void try_text(void)
 {
 	static const uint8_t byte = 0x5a; /* what is written over itself */
-	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/self/mem", O_RDWR | O_CLOEXEC, 0);
+	long fd = sys4(SYS_openat, AT_FDCWD, "/proc/thread-self/mem", O_RDWR | O_CLOEXEC, 0);
 
 	if (fd >= 0)
 		sys4(SYS_pwrite64, fd, &byte, 1, &byte);

@@ -22,12 +22,15 @@
 
 #include "probe/guest/masks.h"
 #include "probe/guest/signals.h"
+#include "probe/guest/task.h"
 #include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
 
 #define THREADS_MAX 65536u
-#define ROUNDS_MAX  2000 /* of 500 us */
+#define PAUSE	    500000l	/* nanoseconds */
+#define CHANCE_MAX  1000000000l /* nanoseconds for them to come, when they have a processor */
+#define ROUNDS_MAX  20000	/* pauses in all, when they get none */
 
 struct linux_dirent64 {
 	uint64_t inode;
@@ -37,11 +40,12 @@ struct linux_dirent64 {
 	char name[];
 };
 
-enum state { NOT_ASKED, ASKED, PARKED };
+enum state { NOT_ASKED, ASKED, PARKED, LEFT };
 
 struct parked {
 	int32_t tid;
 	_Atomic uint8_t state;
+	struct task task; /* when it was last looked at */
 };
 
 static struct parked *threads;
@@ -63,6 +67,22 @@ EP_TRAP_PATH static struct parked *find(int32_t tid)
 	return NULL;
 }
 
+/*
+ * The kernel has blocked for the handler what the thread had blocked before; that ends when the handler
+ * returns, but this thread may get no processor for long. The attempt may not be the one in which it was
+ * found: the table is another one then.
+ */
+EP_TRAP_PATH static void leave(void)
+{
+	const uint64_t owned = SIGNALS_OWNED;
+	struct parked *self = find((int32_t)sys0(SYS_gettid));
+	uint8_t parked = PARKED;
+
+	sys4(SYS_rt_sigprocmask, SIG_UNBLOCK, &owned, NULL, SYS_SIGSET_SIZE);
+	if (self)
+		atomic_compare_exchange_strong(&self->state, &parked, LEFT);
+}
+
 EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 {
 	uint64_t *mask = signals_mask(ucontext), before = *mask;
@@ -81,6 +101,8 @@ EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 		sys4(SYS_futex, &released, 0 /* FUTEX_WAIT */, over, NULL);
 	if (atomic_load(&undone) == mine)
 		*mask = before;
+	else
+		leave();
 }
 
 /* ---- in the caller ------------------------------------------------------------------------- */
@@ -108,6 +130,7 @@ bool park_each_task(long fd, void (*visit)(int32_t tid))
 
 static int32_t self_tid;
 static uint32_t not_parked;
+static uint64_t chance; /* of that one of them which had most, since the last round */
 
 static void ask(struct parked *thread)
 {
@@ -121,36 +144,72 @@ static void ask(struct parked *thread)
 		atomic_store(&thread->state, NOT_ASKED); /* no room in its queue: later */
 }
 
+static void note_chance(uint64_t nanoseconds)
+{
+	if (chance < nanoseconds)
+		chance = nanoseconds;
+}
+
+/* It was there in an earlier round, and has not come. Could it have? */
+static void wonder_about(struct parked *thread)
+{
+	struct task before = thread->task;
+
+	if (!task_read(thread->tid, &thread->task)) {
+		note_chance(PAUSE);
+	} else if (task_has_ended(&thread->task)) {
+		not_parked--;
+	} else if (before.state) {
+		note_chance(task_chance(&before, &thread->task, PAUSE));
+	}
+}
+
+static struct parked *add(int32_t tid)
+{
+	struct parked *thread = &threads[thread_count];
+
+	if (thread_count == THREADS_MAX)
+		return NULL;
+	thread->tid = tid;
+	thread->task.state = 0;
+	atomic_store(&thread->state, NOT_ASKED);
+	atomic_fetch_add(&thread_count, 1);
+	return thread;
+}
+
 static void visit_task(int32_t tid)
 {
 	struct parked *thread = find(tid);
 
-	if (tid == self_tid)
+	if (tid == self_tid || (thread && atomic_load(&thread->state) == PARKED))
 		return;
-	if (!thread && thread_count < THREADS_MAX) {
-		thread = &threads[thread_count];
-		atomic_store(&thread->state, NOT_ASKED);
-		thread->tid = tid;
-		atomic_fetch_add(&thread_count, 1);
-	}
-	if (thread && atomic_load(&thread->state) == NOT_ASKED)
+	not_parked++;
+	if (thread)
+		wonder_about(thread);
+	else
+		thread = add(tid);
+	if (!thread)
+		note_chance(PAUSE);
+	else if (atomic_load(&thread->state) == NOT_ASKED)
 		ask(thread);
-	not_parked += !thread || atomic_load(&thread->state) != PARKED;
 }
 
 /* Until a whole round finds nobody new and nobody running. */
 static int gather(long fd)
 {
-	const struct timespec pause = {0, 500000};
+	const struct timespec pause = {0, PAUSE};
+	uint64_t chances = 0;
 
-	for (int round = 0; round < ROUNDS_MAX; round++) {
+	for (int round = 0; round < ROUNDS_MAX && chances < CHANCE_MAX; round++) {
 		uint32_t known = thread_count;
 
 		not_parked = 0;
+		chance = 0;
 		if (!park_each_task(fd, visit_task))
 			return -EP_UNSUPPORTED;
 		if (!not_parked && known == thread_count)
 			return 0;
+		chances += known == thread_count ? chance : PAUSE;
 		sys2(SYS_nanosleep, &pause, NULL);
 	}
 	return -EP_SIGNALS_BLOCKED;
@@ -216,6 +275,13 @@ static int hold_all(long fd, void (*action)(void))
 	thread_count = 0;
 	atomic_fetch_add(&attempt, 1);
 	return hold(fd, action);
+}
+
+bool park_is_leaving(int32_t tid)
+{
+	const struct parked *thread = find(tid);
+
+	return thread && atomic_load(&thread->state) == PARKED;
 }
 
 /* Not knowing whether there are others, guards must not be written. */

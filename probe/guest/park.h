@@ -20,6 +20,14 @@
 int park_others(void (*action)(void));
 
 /**
+ * Has @tid stood still in park_others(), and not gone on yet? Then SIGTRAP is still blocked in it, until it
+ * gets a processor; it meets no trap before.
+ *
+ * Context:  engine lock held.
+ */
+bool park_is_leaving(int32_t tid);
+
+/**
  * Call @visit for each thread of the process.
  *
  * @fd       /proc/self/task, open.

@@ -67,11 +67,15 @@ bool code_jumps_through_pointer(const struct x86_insn *insn)
 	return x86_insn_flow(insn) == X86_FLOW_JMP_IND && x86_insn_is_rip_relative(insn);
 }
 
+uint64_t code_pointer(const struct x86_insn *jump)
+{
+	return x86_insn_end(jump) + (uint64_t)jump->disp;
+}
+
 bool code_read_pointer(const struct x86_insn *jump, uint64_t *ret)
 {
-	uint64_t at = x86_insn_end(jump) + (uint64_t)jump->disp;
 	struct x86_insn insn;
 
-	return sys_copy_all(at, ret, sizeof(*ret)) && objects_find(*ret) &&
+	return sys_copy_all(code_pointer(jump), ret, sizeof(*ret)) && objects_find(*ret) &&
 	       code_first(*ret, &insn) && !is_push(&insn);
 }

@@ -33,6 +33,9 @@ bool code_first(uint64_t address, struct x86_insn *ret);
 /** jmp through a pointer at a fixed address, as an entry of a PLT does. */
 bool code_jumps_through_pointer(const struct x86_insn *insn);
 
+/** Where that pointer is. */
+uint64_t code_pointer(const struct x86_insn *jump);
+
 /** What that pointer holds now. False: what it holds before a PLT is bound, or no code. */
 bool code_read_pointer(const struct x86_insn *jump, uint64_t *ret);
 

@@ -23,6 +23,7 @@
 #include "probe/image/frame.h"
 #include "probe/image/functions.h"
 #include "probe/image/place.h"
+#include "probe/image/slots.h"
 #include "sys/copy.h"
 
 #define EXTENT_MAX  0x100000u /* bytes of code */
@@ -295,10 +296,24 @@ static bool is_notrack(const struct x86_insn *insn)
 	return (insn->prefixes & X86_PREFIX_SEG) && memchr(insn->bytes, 0x3e, insn->length - 2u);
 }
 
+/* What @insn goes on in, by a pointer at a fixed place. */
+static void add_pointed(struct work *work, const struct x86_insn *insn)
+{
+	struct slots_targets later;
+	uint64_t pointer;
+
+	if (code_read_pointer(insn, &pointer))
+		add_target(work->tails, pointer);
+	else if (slots_find(code_pointer(insn), &later))
+		for (uint32_t i = 0; i < later.count; i++)
+			add_target(work->tails, later.at[i]);
+	else
+		set_reading(work->ret, EXITS_READING_TAIL, insn->address);
+}
+
 static void add_indirect(struct work *work, const struct frame *frame, const struct x86_insn *insn)
 {
 	struct frame_value to = frame_jump(frame, insn);
-	uint64_t pointer;
 
 	if (frame_is_there(frame) || is_table_inside(work, to))
 		return;
@@ -312,10 +327,8 @@ static void add_indirect(struct work *work, const struct frame *frame, const str
 		return;
 	if (!code_jumps_through_pointer(insn))
 		work->ret->tail_is_unknown = true;
-	else if (code_read_pointer(insn, &pointer))
-		add_target(work->tails, pointer);
 	else
-		set_reading(work->ret, EXITS_READING_TAIL, insn->address); /* not bound yet */
+		add_pointed(work, insn);
 }
 
 static void add_direct(struct work *work, const struct frame *frame, const struct x86_insn *insn)
@@ -471,14 +484,10 @@ static int look_at_tail(struct work *work, uint64_t tail)
 	struct exits other = {0};
 	struct work inner = {.ret = &other, .tails = work->tails, .function = tail};
 	struct x86_insn insn;
-	uint64_t target;
 	int error;
 
 	if (code_first(tail, &insn) && code_jumps_through_pointer(&insn)) {
-		if (code_read_pointer(&insn, &target))
-			add_target(work->tails, target);
-		else
-			set_reading(work->ret, EXITS_READING_TAIL, tail);
+		add_pointed(work, &insn);
 		return 0;
 	}
 	error = look_at_function(&inner);

@@ -68,8 +68,9 @@ struct exits {
 	uint64_t reading_at, refusal_at; /* the instruction that shows it, 0: none does */
 	/*
 	 * It may go on in a function that nobody knows, which finds the same return address: through
-	 * a pointer in a register, or in memory that is found by one. (Through one at a fixed place,
-	 * as that of a PLT which is not bound yet, it is taken to go on in one that uses it.)
+	 * a pointer in a register, or in memory that is found by one. (Where one at a fixed place leads
+	 * is known, also of a PLT which is not bound yet; if it is not, the function is taken to go on in
+	 * one that uses it.)
 	 */
 	bool tail_is_unknown;
 	size_t count, extent_count;

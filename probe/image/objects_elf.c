@@ -13,6 +13,7 @@
 #define VERSYM_HIDDEN	0x8000u
 #define DYNAMIC_MAX	65536u /* bytes: of its entries there are some dozens of kinds */
 #define SONAME_MAX	4096u
+#define SYMBOL_NAME_MAX 4096u
 #define HASH_CHUNK	4096u
 #define GNU_HASH_HEADER 16u
 
@@ -345,4 +346,62 @@ int objects_read_resolvers(struct objects_object *object)
 		error = read_relocations(object, dynamic.relocations[i].address,
 					 dynamic.relocations[i].size);
 	return error;
+}
+
+/* ---- what is bound later --------------------------------------------------------------------- */
+
+/* The index of the symbol; 0: there is no such relocation. */
+static int find_slot(const struct objects_object *object, const struct dynamic *dynamic,
+		     uint64_t slot, uint64_t *ret)
+{
+	struct objects_piece piece;
+	struct cursor cursor;
+	int error = objects_piece_of_memory(object, dynamic->relocations[1].address,
+					    dynamic->relocations[1].size, &piece);
+
+	*ret = 0;
+	cursor = objects_piece_cursor(&piece);
+	while (!error && !*ret && cursor_left(&cursor)) {
+		ElfW(Rela) one;
+
+		cursor_copy(&cursor, &one, sizeof(one));
+		if (ELF64_R_TYPE(one.r_info) == R_X86_64_JUMP_SLOT &&
+		    object->base + one.r_offset == slot)
+			*ret = ELF64_R_SYM(one.r_info);
+	}
+	objects_piece_free(&piece);
+	return error;
+}
+
+static int read_symbol(const struct objects_object *object, const struct dynamic *dynamic,
+		       uint64_t index, ElfW(Sym) * ret)
+{
+	struct objects_piece piece;
+	struct cursor cursor;
+	int error = objects_piece_of_memory(object, dynamic->symbols + index * sizeof(*ret),
+					    sizeof(*ret), &piece);
+
+	cursor = objects_piece_cursor(&piece);
+	cursor_copy(&cursor, ret, sizeof(*ret)); /* zeroes have no name */
+	objects_piece_free(&piece);
+	return error;
+}
+
+int objects_read_slot(const struct objects_object *object, uint64_t slot, struct objects_piece *ret)
+{
+	struct dynamic dynamic;
+	uint64_t index = 0;
+	ElfW(Sym) symbol;
+	int error = read_dynamic(object, &dynamic);
+
+	*ret = (struct objects_piece){0};
+	if (!error && dynamic.symbols)
+		error = find_slot(object, &dynamic, slot, &index);
+	if (error || !index)
+		return error;
+	error = read_symbol(object, &dynamic, index, &symbol);
+	if (error || !symbol.st_name || symbol.st_name >= dynamic.strings_size)
+		return error;
+	return objects_piece_of_memory(object, dynamic.strings + symbol.st_name, SYMBOL_NAME_MAX,
+				       ret);
 }

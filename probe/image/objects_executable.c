@@ -32,7 +32,7 @@ static bool take_path(const char *line, uint64_t address, char *ret)
 /* The path that the kernel has for the mapping of @address; "": none. */
 static void mapped_path(uint64_t address, char *ret)
 {
-	int fd = sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	int fd = sys_open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
 	char buffer[4096], line[LINE_SIZE];
 	size_t used = 0;
 	bool found = false;
@@ -67,7 +67,7 @@ static void strip_deleted(char *path)
 char *objects_executable_path(const void *phdrs, bool *ret_is_self)
 {
 	char mapped[PATH_MAX], self[PATH_MAX];
-	long size = sys_readlink("/proc/self/exe", self, sizeof(self) - 1);
+	long size = sys_readlink("/proc/thread-self/exe", self, sizeof(self) - 1);
 
 	self[size > 0 ? size : 0] = '\0';
 	mapped_path((uint64_t)phdrs, mapped);

@@ -21,7 +21,7 @@
 /* A file that is not there is no error; one that cannot be read just now is. *ret: -1, or the file. */
 static int open_file(const struct objects_object *object, int *ret)
 {
-	const char *path = object->is_self ? "/proc/self/exe" : object->path;
+	const char *path = object->is_self ? "/proc/thread-self/exe" : object->path;
 	struct stat status;
 	int error;
 

@@ -32,6 +32,16 @@ const char *objects_piece_string(const struct objects_piece *piece, uint64_t at)
 struct cursor objects_piece_cursor(const struct objects_piece *piece);
 
 /**
+ * The name of the function that the loader will put into the pointer at @slot, as a piece with a zero at
+ * its end; it may be longer than the piece. An empty one: no relocation says so.
+ *
+ * @return   0 or -EP_NO_MEMORY; the piece is empty then.
+ * Context:  as objects_piece_of_memory().
+ */
+int objects_read_slot(const struct objects_object *object, uint64_t slot,
+		      struct objects_piece *ret);
+
+/**
  * Add the functions of a symbol table. @versions: of each symbol, as DT_VERSYM has them; or empty.
  * @strings: to live as long as @object.
  *

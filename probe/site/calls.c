@@ -39,6 +39,8 @@ EP_TRAP_PATH static void count_end(struct ep_probe *probe, enum ep_end end)
 
 	if (end == EP_END_RETURN && counters_add(probe->return_counter))
 		return;
+	if (end == EP_END_EXIT) /* to those who count, it is still running */
+		return;
 	__atomic_fetch_add(end == EP_END_RETURN	  ? &counts->returns
 			   : end == EP_END_UNWIND ? &counts->unwound
 						  : &counts->abandoned,
@@ -551,6 +553,21 @@ EP_TRAP_PATH static void unwound(const void *context)
 		return;
 	end_as_running(records, stack, record->expected, EP_END_UNWIND, NULL, NULL, thread,
 		       record->site, here);
+}
+
+/* ---- the end of the program ---------------------------------------------------------------- */
+
+EP_TRAP_PATH void calls_exit(struct probe_thread *thread)
+{
+	struct records *records = records_if_any();
+
+	for (uint32_t i = records ? records->top : 0; i-- > 0;) {
+		struct record *record = &records->list[i];
+
+		if (record->state == RECORD_RUNNING)
+			end_call(records, record, is_dead(record) ? EP_END_JUMP : EP_END_EXIT, NULL,
+				 thread);
+	}
 }
 
 /* Never less than before: calls are on their way. */

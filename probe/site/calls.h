@@ -74,6 +74,9 @@ EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
 /* What stubs call when a function returns: the thread is at the return address. TRAP_PATH. */
 EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, void *vectors);
 
+/** The program ends here: so do all calls of the calling thread, @thread. TRAP_PATH. */
+EP_TRAP_PATH void calls_exit(struct probe_thread *thread);
+
 /** The probes of @site are about to be those of @list. Context: engine lock held. */
 void calls_choose_leave(struct probe_site *site, const struct probe_list *list);
 

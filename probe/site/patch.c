@@ -123,7 +123,7 @@ static bool write_by_mprotect(const struct patch_byte *byte)
 
 EP_TRAP_PATH long patch_open(void)
 {
-	static const char path[] = "/proc/self/mem";
+	static const char path[] = "/proc/thread-self/mem";
 
 	return sys4(SYS_openat, AT_FDCWD, path, O_RDWR | O_CLOEXEC, 0);
 }

@@ -62,3 +62,13 @@ __asm__(".type indirect_liar, @gnu_indirect_function\n\t"
 	".globl indirect_inside\n\t"
 	".type indirect_inside, @gnu_indirect_function\n\t"
 	".set indirect_inside, indirect_calls + 1");
+
+/* As in libc, but for what it reads: its return address. */
+__asm__(".globl lcong48_r\n\t"
+	".type lcong48_r, @function\n"
+	"lcong48_r:\n\t"
+	".cfi_startproc\n\t"
+	"mov (%rsp), %rax\n\t"
+	"ret\n\t"
+	".cfi_endproc\n\t"
+	".size lcong48_r, . - lcong48_r");

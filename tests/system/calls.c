@@ -183,15 +183,62 @@ Test(calls, of_many_threads_are_all_there)
 	command_result_deinit(&result);
 }
 
-/* They have been hit, and have no end. */
-Test(calls, that_never_end_are_counted_and_have_no_event)
+#define LEFT                                                                                       \
+	"leaves: (calls:leaves) n=0 <- exit\n"                                                     \
+	"leaves: (calls:leaves) n=1 <- exit\n"                                                     \
+	"leaves: (calls:leaves) n=2 <- exit\n"
+
+/* With a launcher and without; their counts are of hits without an end. */
+Test(calls, that_the_program_ends_in_say_so)
+{
+	static const char *const ways[] = {
+		EMUPROBE " -q --plan=auto -o events -e '%s' -- ",
+		EMUPROBE " -q --plan=trap -o events -e '%s' -- ",
+		"EMUPROBE_QUIET=1 EMUPROBE_OUTPUT=$t/events LD_PRELOAD=" PRELOAD " EMUPROBE='%s' ",
+	};
+
+	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
+		char line[512];
+		struct command_result result;
+
+		snprintf(line, sizeof(line),
+			 "t=$(mktemp -d) && cd $t && %s" CALLS " leaves && " EVENTS
+			 " events; rm -r $t",
+			 ways[i]);
+		result = command_shell(line, DEFINITIONS);
+		cr_expect_str_eq(result.output, LEFT, "%s", command_describe(&result));
+		command_result_deinit(&result);
+	}
+}
+
+Test(calls, that_the_program_ends_in_are_counted_as_running)
 {
 	struct command_result result =
 		command_shell(EMUPROBE " -v -e '%s' -- " CALLS " leaves", DEFINITIONS);
 
 	expect_status(result, 0);
-	expect_lacks(result, error, ": (calls:leaves)");
+	cr_expect_eq(command_count(result.error, " <- exit\n"), 3);
 	cr_expect(strstr(result.error, "           3  "), "%s", command_describe(&result));
+	command_result_deinit(&result);
+	result = command_shell(EMUPROBE " --format=json -e '%s' -- " CALLS " leaves", DEFINITIONS);
+	cr_expect_eq(command_count(result.error, "\"end\":\"exit\",\"args\":{\"n\":"), 3, "%s",
+		     command_describe(&result));
+	expect_contains(result, error,
+			"\"hits\":3,\"missed\":0,\"trapped\":0,\"ways_out\":0,\"returns\":0,"
+			"\"unwound\":0,\"abandoned\":0}");
+	command_result_deinit(&result);
+}
+
+/* The child of a vfork() ends, and not those of the thread in whose memory it is. */
+Test(calls, that_a_child_in_the_same_memory_ends_in_go_on)
+{
+	struct command_result result = command_shell(
+		EMUPROBE " -q -e '%s; r:v vforks r=$retval:s32' -- " CALLS " vforks", DEFINITIONS);
+
+	expect_status(result, 0);
+	cr_expect_eq(command_count(result.error, "(calls:vforks) r=7\n"), 1, "%s",
+		     command_describe(&result));
+	cr_expect_eq(command_count(result.error, "exit"), 0, "%s", command_describe(&result));
 	command_result_deinit(&result);
 }
 

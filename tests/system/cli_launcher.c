@@ -116,6 +116,40 @@ Test(cli_launcher, explain)
 	command_result_deinit(&result);
 }
 
+#define CALLS "r:m libc.so.6:malloc; r:s libc.so.6:dlsym"
+
+static void expect_followed(const char *text)
+{
+	const char *in_stubs = strstr(text, "libc.so.6:malloc "),
+		   *at_ways = strstr(text, "libc.so.6:dlsym ");
+	int lengths[2];
+
+	cr_assert(in_stubs && at_ways, "%s", text);
+	lengths[0] = (int)strcspn(in_stubs, "\n");
+	lengths[1] = (int)strcspn(at_ways, "\n");
+	cr_expect(memmem(in_stubs, (size_t)lengths[0], "calls end in stubs", 18), "%.*s",
+		  lengths[0], in_stubs);
+	cr_expect(memmem(at_ways, (size_t)lengths[1], "calls end at ", 13), "%.*s", lengths[1],
+		  at_ways);
+}
+
+/* dlsym() finds by its return address who asks. */
+Test(cli_launcher, how_calls_are_followed_is_explained)
+{
+	struct command_result result = RUN(EMUPROBE, "-n", "-e", CALLS, "--", WORK);
+
+	expect_followed(result.output);
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "--explain", "-c", "-e", CALLS, "--", WORK);
+	expect_followed(result.error);
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "-n", "--format=json", "-e", CALLS, "--", WORK);
+	expect_contains(result, output, "\"ways_out\":0,");
+	cr_expect_eq(command_count(result.output, "\"ways_out\":"), 2, "%s", result.output);
+	cr_expect_eq(command_count(result.output, "\"ways_out\":0,"), 1, "%s", result.output);
+	command_result_deinit(&result);
+}
+
 Test(cli_launcher, exit_status_of_the_program)
 {
 	struct command_result result = RUN(EMUPROBE, "-e", "p:t target", "--", WORK, "exit", "42");

@@ -266,6 +266,7 @@ static int note_info(struct trace_probe *probe, const struct ep_info *info,
 	probe->is_published = false;
 	probe->view.plan = info->plan;
 	probe->view.reason = info->reason;
+	probe->view.ways_out = (uint32_t)info->ways_out;
 	if (strcmp(probe->view.insn, info->insn) == 0)
 		return 0;
 	probe->view.counter = probe->handle ? ep_probe_counter(probe->handle) : TRACE_NO_COUNTER;

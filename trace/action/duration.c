@@ -126,7 +126,7 @@ EP_TRAP_PATH void trace_duration_ended(struct ep_probe *probe, struct ep_regs *r
 	(void)cookie;
 	if (!call->words[EPOCH] || call->words[EPOCH] != trace_record_epoch())
 		return;
-	if (call->words[START] && call->end != EP_END_JUMP)
+	if (call->words[START] && call->end < EP_END_JUMP)
 		add(call);
 	entry = (struct trace_duration_entry *)call->words[ENTRY];
 	if (entry->depth) /* where nobody has scribbled */

@@ -26,7 +26,7 @@ struct packed_probe {
 	uint32_t event, place, insn, note; /* offsets among the strings */
 	uint32_t definition; /* which both sides have read: its group, its arguments */
 	int32_t reason;
-	uint32_t plan;
+	uint32_t plan, ways_out;
 	uint32_t counter, return_counter;
 };
 
@@ -90,6 +90,7 @@ static void put_view(struct writer *writer, uint32_t index, const struct trace_v
 		.definition = view->definition,
 		.reason = view->reason,
 		.plan = view->plan,
+		.ways_out = view->ways_out,
 		.counter = view->counter,
 		.return_counter = view->return_counter,
 	};
@@ -256,6 +257,7 @@ static bool read_view(struct block *block, const struct packed_probe *from,
 	ret->definition = from->definition;
 	ret->reason = from->reason;
 	ret->plan = from->plan;
+	ret->ways_out = from->ways_out;
 	ret->counter = from->counter;
 	ret->return_counter = from->return_counter;
 	return ret->event && ret->place && ret->insn && note;

@@ -30,7 +30,7 @@ EP_TRAP_PATH static void put_time(struct trace_text *text, uint64_t nanoseconds,
 
 EP_TRAP_PATH static void put_end(struct trace_text *text, enum ep_end end)
 {
-	static const char names[][8] = {"return", "unwind", "jump"};
+	static const char names[][8] = {"return", "unwind", "jump", "exit"};
 
 	trace_text_string(text, names[end]);
 }

@@ -219,7 +219,7 @@ EP_TRAP_PATH static bool is_of_view(const struct trace_view *view, const uint64_
 	uint64_t words = trace_record_words(record[0]);
 	uint64_t at = HEADER_WORDS + trace_program_fault_words(program) + program->recorded;
 
-	if (at > words || trace_record_end(record[0]) > (view->is_return ? EP_END_JUMP : 0))
+	if (at > words || trace_record_end(record[0]) > (view->is_return ? EP_END_EXIT : 0))
 		return false;
 	for (uint32_t i = 0; i < program->bulk_count; i++) {
 		uint64_t size = size_of_bulk(&program->bulks[i], record + at, words - at);

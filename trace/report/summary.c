@@ -405,6 +405,11 @@ static int put_string(struct trace_line *line, const char *key, const char *valu
 	return error;
 }
 
+static bool is_followed(const struct trace_view *view)
+{
+	return view->is_return && view->plan != EP_PLAN_REFUSED;
+}
+
 static int put_object(const struct trace_summary_process *process, uint32_t index,
 		      const struct trace_totals *totals, const struct trace_sink *sink)
 {
@@ -432,6 +437,8 @@ static int put_object(const struct trace_summary_process *process, uint32_t inde
 	trace_line_number(line, ",\"hits\":", counts->hits);
 	trace_line_number(line, ",\"missed\":", counts->missed);
 	trace_line_number(line, ",\"trapped\":", counts->trapped);
+	if (is_followed(view))
+		trace_line_number(line, ",\"ways_out\":", view->ways_out);
 	if (view->is_return)
 		error = trace_latency_json(&latency, &process->unit, line, sink);
 	if (error)
@@ -457,17 +464,35 @@ int trace_summary_json(const struct trace_summary_process *processes, size_t cou
 
 /* ---- explanations -------------------------------------------------------------------------- */
 
+static void put_followed(struct trace_line *line, const struct trace_view *view)
+{
+	if (!view->ways_out) {
+		trace_text_string(&line->text, "calls end in stubs");
+		return;
+	}
+	trace_line_number(line, "calls end at ", view->ways_out);
+	trace_text_string(&line->text, view->ways_out == 1 ? " way out" : " ways out");
+}
+
 static int put_explanation(const struct trace_view *view, const struct trace_sink *sink)
 {
 	struct trace_line *line = trace_line_init();
+	const char *between = "";
 
 	trace_line_left(line, ep_plan_name(view->plan), 7);
 	trace_line_left(line, view->place, 32);
-	trace_line_left(line, view->insn, view->reason || view->note ? 32 : 0);
-	if (view->reason)
+	trace_line_left(line, view->insn, view->reason || view->note || is_followed(view) ? 32 : 0);
+	if (view->reason) {
 		trace_text_string(&line->text, ep_strerror(view->reason));
+		between = "; ";
+	}
+	if (is_followed(view)) {
+		trace_text_string(&line->text, between);
+		put_followed(line, view);
+		between = "; ";
+	}
 	if (view->note) {
-		trace_text_string(&line->text, view->reason ? "; " : "");
+		trace_text_string(&line->text, between);
 		trace_text_plain_within(&line->text, view->note, NOTE_SIZE);
 	}
 	return trace_line_end(line, sink);

@@ -111,7 +111,7 @@ void trace_objects_loaded(const struct trace_session *session, struct trace_proc
 			  uint64_t start, uint64_t end)
 {
 	const struct writer writer = {session, process, start, end};
-	int fd = sys_open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+	int fd = sys_open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
 	char text[8192];
 	size_t used = 0;
 	long got;

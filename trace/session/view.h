@@ -22,6 +22,7 @@ struct trace_view {
 	uint32_t definition;		     /* which one of the list */
 	int reason;			     /* an EP_ code: why no better plan; 0: none */
 	enum ep_plan plan;
+	uint32_t ways_out;	 /* of calls that probes on so many instructions end; 0: stubs do */
 	uint32_t counter;	 /* in the blocks of threads; TRACE_NO_COUNTER: it has none */
 	uint32_t return_counter; /* likewise, of calls that have returned */
 };

@@ -28,6 +28,7 @@ uint64_t naps(unsigned microseconds);
 int splits(int n);
 void forks(void);
 void leaves(int n);
+int vforks();
 }
 
 /* So that the compiler leaves no call out, and makes no jump of one. */
@@ -300,6 +301,17 @@ void leaves(int n)
 	stay();
 }
 
+int vforks()
+{
+	int status = 0;
+	pid_t child = vfork();
+
+	if (child == 0)
+		_exit(7);
+	waitpid(child, &status, 0);
+	return WEXITSTATUS(status);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -317,5 +329,7 @@ int main(int argc, char **argv)
 		}
 	if (argc == 2 && strcmp(argv[1], "leaves") == 0)
 		leaves(2);
+	if (argc == 2 && strcmp(argv[1], "vforks") == 0)
+		return vforks() == 7 ? 0 : 2;
 	return 1;
 }

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <wchar.h>
 
 #include "probe/engine/lock.h"
 #include "probe/image/functions.h"
@@ -361,18 +362,44 @@ static bool is_bound_at_start(void)
 	return getenv("LD_BIND_NOW") != NULL;
 }
 
-/* lcong48() of libc, which nobody else calls. */
+/* Of libc, which nobody else calls; wcsncmp() is indirect. */
 FUNCTION(exits_tail_lazy, "jmp lcong48@PLT");
+FUNCTION(exits_tail_lazy_reader, "jmp dlmopen@PLT");
+FUNCTION(exits_tail_lazy_indirect, "jmp wcsncmp@PLT");
 
-Test(exits, an_unbound_plt_may_lead_to_a_reader)
+Test(exits, an_unbound_plt_leads_to_the_function_that_it_names)
 {
 	unsigned short parameters[7] = {0};
 
-	cr_expect_eq(find(exits_tail_lazy).reading,
-		     is_bound_at_start() ? EXITS_READING_NONE : EXITS_READING_TAIL);
-	lcong48(parameters);
 	cr_expect_not(find(exits_tail_lazy).tail_is_unknown);
 	expect_reading(exits_tail_lazy, NONE);
+	expect_reading(exits_tail_lazy_reader, TAIL);
+	lcong48(parameters);
+	expect_reading(exits_tail_lazy, NONE);
+}
+
+/* Which implementation that will be, its resolver says, when it is called. */
+Test(exits, an_unbound_plt_of_an_indirect_function_may_lead_to_a_reader)
+{
+	cr_expect_eq(find(exits_tail_lazy_indirect).reading,
+		     is_bound_at_start() ? EXITS_READING_NONE : EXITS_READING_TAIL);
+	cr_expect_eq(wcsncmp(L"a", L"a", 1), 0);
+	expect_reading(exits_tail_lazy_indirect, NONE);
+}
+
+/* The loader may take either: that of libc, or that of the object, which reads. */
+FUNCTION(exits_tail_lazy_both, "jmp lcong48_r@PLT");
+
+Test(exits, an_unbound_plt_may_lead_to_each_function_of_that_name)
+{
+	struct drand48_data data;
+
+	expect_reading(exits_tail_lazy_both, NONE);
+	cr_assert_not_null(dlopen(EP_INDIRECT, RTLD_NOW));
+	cr_expect_eq(find(exits_tail_lazy_both).reading,
+		     is_bound_at_start() ? EXITS_READING_NONE : EXITS_READING_TAIL);
+	lcong48_r((unsigned short[7]){0}, &data);
+	expect_reading(exits_tail_lazy_both, NONE);
 }
 
 /* ---- refusals ------------------------------------------------------------------------------ */

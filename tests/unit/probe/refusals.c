@@ -21,6 +21,7 @@
 #include "include/emuprobe.h"
 #include "tests/support/patience.h"
 #include "tests/unit/probe/functions.h"
+#include "tests/unit/probe/starve.h"
 
 TestSuite(refusals, .timeout = 400);
 
@@ -372,4 +373,67 @@ static void start_beside_a_deaf_thread(void)
 Test(refusals, a_thread_that_takes_no_signal)
 {
 	EXPECT_SUCCESS(start_beside_a_deaf_thread);
+}
+
+/* ---- threads that come late ----------------------------------------------------------------- */
+
+/* A worker that leaves signals to others, as many are. */
+static void *sleep_with_signals_blocked(void *data)
+{
+	sigset_t all;
+
+	(void)data;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, NULL);
+	if (write(ready[1], "", 1) != 1)
+		_exit(1);
+	starve_me();
+	for (;;)
+		pause();
+}
+
+static void start_beside_a_starved_thread(void)
+{
+	struct ep_probe *probe;
+	pthread_t thread;
+	char byte;
+
+	CHECK(pipe(ready) == 0);
+	starve_begin();
+	CHECK(pthread_create(&thread, NULL, sleep_with_signals_blocked, NULL) == 0);
+	CHECK(read(ready[0], &byte, 1) == 1);
+	CHECK(create((const void *)starts_with_push, EP_PLAN_AUTO, &probe) == 0);
+	CHECK(starts_with_push(1, 2) == 3);
+	starve_end();
+}
+
+/* It depends on the scheduler whether the thread gets the processor in time by chance. */
+Test(refusals, not_because_of_a_thread_that_gets_no_processor)
+{
+	for (int i = 0; i < 5; i++)
+		EXPECT_SUCCESS(start_beside_a_starved_thread);
+}
+
+static void *start_alone(void *data)
+{
+	struct ep_probe *probe;
+
+	CHECK(pthread_join(*(pthread_t *)data, NULL) == 0);
+	CHECK(create((const void *)starts_with_push, EP_PLAN_AUTO, &probe) == 0);
+	CHECK(starts_with_push(1, 2) == 3);
+	_exit(0);
+}
+
+static void start_when_the_first_thread_has_ended(void)
+{
+	static pthread_t first, second;
+
+	first = pthread_self();
+	CHECK(pthread_create(&second, NULL, start_alone, &first) == 0);
+	pthread_exit(NULL);
+}
+
+Test(refusals, not_because_of_a_thread_that_has_ended)
+{
+	EXPECT_SUCCESS(start_when_the_first_thread_has_ended);
 }

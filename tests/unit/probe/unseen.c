@@ -16,6 +16,7 @@
 #include "include/emuprobe.h"
 #include "tests/support/patience.h"
 #include "tests/unit/probe/functions.h"
+#include "tests/unit/probe/starve.h"
 
 TestSuite(unseen, .timeout = 400);
 
@@ -108,6 +109,45 @@ static void block(void)
 Test(unseen, a_thread_that_blocks_sigtrap_is_found)
 {
 	cr_expect_eq(status_of(block), 0);
+}
+
+/* For moments that last, on the processor that it has, as long as others like. */
+static void *block_at_times(void *data)
+{
+	CHECK(write(ready[1], "", 1) == 1);
+	starve_me();
+	for (;;) {
+		CHECK(call(SIG_BLOCK, &trap, NULL, sizeof(trap), SYS_rt_sigprocmask) == 0);
+		for (volatile int i = 0; i < 100000; i++)
+			continue;
+		CHECK(call(SIG_UNBLOCK, &trap, NULL, sizeof(trap), SYS_rt_sigprocmask) == 0);
+	}
+	return data;
+}
+
+static void block_without_a_processor(void)
+{
+	struct ep_probe *probe;
+	pthread_t thread;
+	char byte;
+
+	call = generate();
+	CHECK(create(starts_with_push, &probe) == 0);
+	CHECK(pipe(ready) == 0);
+	starve_begin();
+	CHECK(pthread_create(&thread, NULL, block_at_times, NULL) == 0);
+	CHECK(read(ready[0], &byte, 1) == 1);
+	for (int i = 0; i < 5; i++) {
+		usleep(30000); /* what was found does not hold for so long */
+		CHECK(create(starts_with_lea, &probe) == 0);
+		CHECK(ep_probe_remove(probe) == 0);
+	}
+	starve_end();
+}
+
+Test(unseen, a_thread_that_blocks_sigtrap_and_gets_no_processor_is_waited_for)
+{
+	cr_expect_eq(status_of(block_without_a_processor), 0);
 }
 
 static void take(void)

@@ -176,6 +176,55 @@ Test(trace_summary, explanations)
 	cr_expect(strstr(out, "  inside a restartable sequence"), "%s", out);
 }
 
+Test(trace_summary, explanations_of_calls_say_how_they_are_followed)
+{
+	static const struct trace_view calls[] = {
+		{.event = "s",
+		 .place = "o:s",
+		 .plan = EP_PLAN_JUMP,
+		 .insn = "push",
+		 .is_return = true},
+		{.event = "w",
+		 .place = "o:w",
+		 .plan = EP_PLAN_JUMP,
+		 .insn = "push",
+		 .is_return = true,
+		 .ways_out = 3,
+		 .note = "noted"},
+		{.event = "x",
+		 .place = "o:x",
+		 .plan = EP_PLAN_BOOST,
+		 .insn = "push",
+		 .reason = EP_RSEQ,
+		 .is_return = true,
+		 .ways_out = 1},
+		{.event = "r",
+		 .place = "o:r",
+		 .plan = EP_PLAN_REFUSED,
+		 .insn = "push",
+		 .reason = EP_NOT_FOLLOWED,
+		 .is_return = true},
+		{.event = "p", .place = "o:p", .plan = EP_PLAN_JUMP, .insn = "push"},
+	};
+	static const struct ep_counts none[5];
+	const struct trace_summary_process process = {
+		.pid = 99, .views = calls, .counts = none, .count = 5};
+
+	trace_summary_explain(&process, &sink);
+	cr_expect(strstr(out, " calls end in stubs\n"), "%s", out);
+	cr_expect(strstr(out, " calls end at 3 ways out; noted\n"), "%s", out);
+	cr_expect(strstr(out, "abort; calls end at 1 way out\n"), "%s", out);
+	cr_expect(strstr(out, ep_strerror(EP_NOT_FOLLOWED)), "%s", out);
+	cr_expect(strstr(out, "  o:p                               push  \n"), "%s", out);
+	out[0] = '\0';
+	trace_summary_json(&process, 1, &arena, &sink);
+	cr_expect(strstr(out, "\"event\":\"s\",") && strstr(out, "\"ways_out\":0,\"returns\":0"),
+		  "%s", out);
+	cr_expect(strstr(out, "\"trapped\":0,\"ways_out\":3,\"returns\":0"), "%s", out);
+	cr_expect(strstr(out, "EP_NOT_FOLLOWED\",\"hits\":0,\"missed\":0,\"trapped\":0,\"returns"),
+		  "%s", out);
+}
+
 /* ---- names --------------------------------------------------------------------------------- */
 
 static const char *name_of(const char *definition, const char *symbol, uint64_t offset, size_t nth)
