@@ -248,6 +248,24 @@ static int check_durations(const struct options *options,
 	return EXIT_OURS;
 }
 
+/* How long calls took is measured before anybody knows whether the condition holds. */
+static int check_conditions(const struct options *options)
+{
+	for (size_t i = 0; options->mode == TRACE_MODE_COUNT && i < options->parsed.count; i++) {
+		const struct trace_definition *definition = &options->parsed.list[i];
+		const struct ep_error_at error = {
+			.error = EP_SYNTAX,
+			.column = definition->column,
+			.message = "with -c, calls (r) are counted without a condition"};
+
+		if (!definition->is_return || !definition->program.has_filter)
+			continue;
+		complain_about(&options->definitions, &error);
+		return EXIT_OURS;
+	}
+	return 0;
+}
+
 static int parse_definitions(struct options *options, struct trace_arena *arena)
 {
 	struct trace_definitions *definitions = &options->parsed;
@@ -263,6 +281,8 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 		failed = EXIT_OURS;
 	} else {
 		failed = check_durations(options, definitions);
+		if (!failed)
+			failed = check_conditions(options);
 	}
 	return failed ? EXIT_OURS : 0;
 }

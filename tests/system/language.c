@@ -71,6 +71,47 @@ Test(language, conditions)
 	expect_count("p work if $ts > 1s", "100\n");
 }
 
+/* Times of conditions are nanoseconds, whatever the clock counts. */
+Test(language, conditions_on_time)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-q", "-e",
+		    "r:n libc.so.6:clock_nanosleep t=$latency if t > 1.99s && t < 3.5s", "--",
+		    "sleep", "2");
+
+	expect_status(result, 0);
+	expect_contains(result, error, "n: (libc.so.6:clock_nanosleep) t=");
+	command_result_deinit(&result);
+}
+
+/* Where it is only counted the condition counts, too; threads and plans do not matter. */
+Test(language, conditions_of_what_is_counted)
+{
+	static const char *const plans[] = {"auto", "trap"};
+
+	for (int i = 0; i < 2; i++) {
+		struct command_result result =
+			command_shell("'%s' -c --plan=%s -e 'p:some work if $arg2:s32 < -89' -e "
+				      "'p:all work' -- %s "
+				      "100 4 2>&1 >/dev/null",
+				      EMUPROBE, plans[i], VALUED);
+
+		cr_expect(strstr(result.output, "  40  ") && strstr(result.output, " 400  "), "%s",
+			  command_describe(&result));
+		command_result_deinit(&result);
+	}
+}
+
+Test(language, conditions_of_calls_that_are_counted_are_refused)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-c", "-e", "p main; r:w work if $arg2:s32 < 5", "--", VALUED, "1");
+
+	expect_status(result, 125);
+	expect_contains(result, error, "  r:w work if $arg2:s32 < 5\n  ^");
+	command_result_deinit(&result);
+}
+
 Test(language, names_that_are_not_there)
 {
 	struct command_result result =

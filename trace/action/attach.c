@@ -10,6 +10,7 @@
 
 #include "include/counting.h"
 #include "sys/process.h"
+#include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
 #include "trace/base/arena.h"
@@ -371,13 +372,24 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 	};
 
 	if (!probe->view.is_return) {
-		ret.handler = arming->handler;
+		ret.handler = !arming->handler && probe->view.program->has_filter ? trace_count_hit
+										  : arming->handler;
 		return ret;
 	}
 	ret.flags |= EP_CALLS;
 	ret.entered = arming->entered;
 	ret.ended = arming->ended;
 	return ret;
+}
+
+/* It takes its time, and few ask for it. */
+static void prepare_clock(const struct trace_probes *probes)
+{
+	for (size_t i = 0; i < probes->count; i++)
+		if (probes->list[i].view.program->asks_latency) {
+			trace_record_prepare_latency();
+			return;
+		}
 }
 
 int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arming,
@@ -399,6 +411,7 @@ int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arm
 		requests[count].options = &options[count];
 		count++;
 	}
+	prepare_clock(probes);
 	if (requests && options) {
 		ep_nobody_runs(arming->unseen);
 		ep_probe_create_batch(requests, count);

@@ -80,6 +80,11 @@ void trace_record_rely_on_barrier(void)
 		local.safe = false;
 }
 
+void trace_record_prepare_latency(void)
+{
+	trace_run_init(local.clock);
+}
+
 /* ---- who writes the events, where there is no launcher ------------------------------------- */
 
 static const struct trace_writer *writer;
@@ -164,6 +169,21 @@ EP_TRAP_PATH uint32_t trace_record_epoch(void)
 	if (!atomic_load_explicit(local.alive, memory_order_relaxed))
 		trace_record_follow_fork();
 	return local.epoch;
+}
+
+/* A process without counts of its own, for which there was no memory, counts in its parent's. */
+EP_TRAP_PATH void trace_record_uncount(const struct trace_probe *probe)
+{
+	const struct trace_process *process;
+	struct ep_counts *counts;
+
+	trace_record_epoch();
+	process = trace_session_process(&local.session, local.process);
+	counts = process->counts ? trace_session_at(&local.session, process->counts,
+						    process->room * sizeof(*counts))
+				 : NULL;
+	if (counts && probe->index < process->room)
+		__atomic_fetch_sub(&counts[probe->index].hits, 1, __ATOMIC_RELAXED);
 }
 
 /* ---- rings --------------------------------------------------------------------------------- */
@@ -447,7 +467,7 @@ handle_with(const struct trace_probe *probe, const struct ep_regs *regs, const s
 	struct trace_run run = {.regs = regs, .call = call, .values = values};
 
 	look_for_ring();
-	run.comm = mine.ring ? (const char *)mine.ring->comm : "";
+	run.comm = mine.ring ? (const char *)mine.ring->comm : NULL;
 	if (trace_run(probe->view.program, &run) && !record(probe, &run))
 		record_again(probe, &run);
 }

@@ -30,6 +30,9 @@ enum trace_full {
  */
 int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full);
 
+/** Some program asks for latencies at a hit. Context: before that, not in a trap; see trace_run_init(). */
+void trace_record_prepare_latency(void);
+
 /* Who writes the events of a session that has no launcher. All TRAP_PATH. */
 struct trace_writer {
 	/* Write what the rings hold. @reap: and free those of threads that are gone. */
@@ -63,6 +66,9 @@ EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *r
 				       struct ep_call *call, void *cookie);
 EP_TRAP_PATH void trace_record_ended(struct ep_probe *probe, struct ep_regs *regs,
 				     struct ep_call *call, void *cookie);
+
+/** One hit less of @probe, in the counts of this process. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_record_uncount(const struct trace_probe *probe);
 
 /** In the parent: what the child needs to know of the clock. Context: TRAP_PATH. */
 EP_TRAP_PATH void trace_record_before_fork(void);

@@ -21,7 +21,7 @@ void trace_run_init(enum trace_clock clock);
 
 /**
  * @return   false: the filter wants no event.
- * Context:  TRAP_PATH. No system call.
+ * Context:  TRAP_PATH. No system call, but for $tid, $pid and, at a thread's first time, $comm.
  */
 EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_run *run);
 

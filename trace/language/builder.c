@@ -142,6 +142,8 @@ static void note_facts(const struct trace_builder *builder, struct trace_program
 
 		program->may_fault |= chain->may_fault && !chain->is_hidden && !chain->is_bulk;
 	}
+	for (uint32_t i = 0; i < builder->count; i++)
+		program->asks_latency |= builder->steps[i].code == TRACE_STEP_LATENCY;
 	program->kept_count = (uint8_t)builder->kept_count;
 	memcpy(program->kept, builder->kept, sizeof(program->kept));
 	program->links = builder->links;
@@ -161,6 +163,7 @@ int trace_builder_finish(struct trace_builder *builder, const struct trace_step 
 		return -EP_NO_MEMORY;
 	number_values(builder, program);
 	note_facts(builder, program);
+	program->has_filter = filter_count != 0;
 	error = note_bulks(builder, program);
 	if (error)
 		return error;

@@ -129,10 +129,11 @@ struct trace_program {
 	struct trace_step *steps; /* the last one is ACCEPT */
 	uint32_t step_count;
 	uint8_t value_count;
-	uint8_t recorded;  /* numbers: the first values; then come the bulks */
+	uint8_t recorded; /* numbers: the first values; then come the bulks */
+	bool has_filter;
+	bool asks_latency; /* at the hit: trace_run_init() comes first */
 	bool may_fault;	   /* the record says which of its values are faulty */
 	bool is_timed;	   /* the entry's time is wanted */
-	bool needs_return; /* some value is of the return, and faulty at another end */
 	uint8_t kept_count, bulk_count;
 	uint32_t bulk_words; /* of the record, at most */
 	struct trace_keep kept[TRACE_KEPT_MAX];
