@@ -231,14 +231,14 @@
 	jmp	leave
 	end	SHARED(avx)
 
-	function SHARED(avx512)
+	.macro	keep_wide kmov:req
 	save_registers
 	make_room
 	stmxcsr	MXCSR(%rsp)
 	store	vmovups, zmm, LOWER
 	store	vmovups, zmm, UPPER
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
-	kmovq	%k\n, MASKS+8*\n(%rsp)
+	\kmov	%k\n, MASKS+8*\n(%rsp)
 	.endr
 	vporq	%zmm1, %zmm0, %zmm16
 	vporq	%zmm9, %zmm8, %zmm17
@@ -250,22 +250,33 @@
 	vpternlogq $0xfe, %zmm15, %zmm14, %zmm17
 	vporq	%zmm17, %zmm16, %zmm16
 	vptestmq %zmm16, %zmm16, %k1
-	kmovd	%k1, %r12d			# a bit for each of eight quadwords
+	kmovw	%k1, %r12d			# a bit for each of eight quadwords
 	vzeroupper
 	call_handler
 	ldmxcsr	MXCSR(%rsp)
 	testb	$0xfc, %r12b			# all but the two of xmm
-	jnz	1f
+	jnz	.Lwide\@
 	vzeroupper
 	load	movups, xmm, LOWER
-2:	load	vmovups, zmm, UPPER
+.Lupper\@:
+	load	vmovups, zmm, UPPER
 	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7
-	kmovq	MASKS+8*\n(%rsp), %k\n
+	\kmov	MASKS+8*\n(%rsp), %k\n
 	.endr
 	jmp	leave
-1:	load	vmovups, zmm, LOWER
-	jmp	2b
+.Lwide\@:
+	load	vmovups, zmm, LOWER
+	jmp	.Lupper\@
+	.endm
+
+	function SHARED(avx512)
+	keep_wide kmovq
 	end	SHARED(avx512)
+
+	# Without byte and word masks a mask register has 16 bits, and there is no kmovq.
+	function SHARED(avx512f)
+	keep_wide kmovw
+	end	SHARED(avx512f)
 
 /* Back to the detour, or to where the handler wants to go. rbp is B. */
 	.type	leave, @function

@@ -22,8 +22,10 @@
 
 static const uint8_t *vector_detour(void)
 {
-	if (x86_cpu_has(X86_CPU_AVX512))
+	if (x86_cpu_has(X86_CPU_AVX512BW))
 		return xol_detour_avx512;
+	if (x86_cpu_has(X86_CPU_AVX512))
+		return xol_detour_avx512f;
 	return x86_cpu_has(X86_CPU_AVX) ? xol_detour_avx : xol_detour_sse;
 }
 

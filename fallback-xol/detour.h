@@ -80,7 +80,7 @@ EP_TRAP_PATH bool xol_detour_has_no_mark(struct ep_regs *regs, int32_t mark_offs
 
 /* Parts of detour.S. */
 extern const uint8_t xol_detour_general[], xol_detour_sse[];
-extern const uint8_t xol_detour_avx[], xol_detour_avx512[];
+extern const uint8_t xol_detour_avx[], xol_detour_avx512f[], xol_detour_avx512[];
 #endif
 
 #endif

@@ -97,8 +97,10 @@ static const uint8_t *shared_code(enum xol_save save)
 {
 	if (save == XOL_SAVE_GENERAL)
 		return xol_stub_general;
-	if (x86_cpu_has(X86_CPU_AVX512))
+	if (x86_cpu_has(X86_CPU_AVX512BW))
 		return xol_stub_avx512;
+	if (x86_cpu_has(X86_CPU_AVX512))
+		return xol_stub_avx512f;
 	return x86_cpu_has(X86_CPU_AVX) ? xol_stub_avx : xol_stub_sse;
 }
 

@@ -49,7 +49,8 @@
 #include "sys/memory.h"
 
 /* Parts of stub.S. */
-extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[], xol_stub_avx512[];
+extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[];
+extern const uint8_t xol_stub_avx512f[], xol_stub_avx512[];
 
 /* The data of a stub. Constant once it is there, but for .shared and .body, each value of which will do. */
 struct xol_stub {

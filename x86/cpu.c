@@ -55,9 +55,8 @@ static uint32_t ask_vectors(uint32_t features)
 	if ((features & bit_AVX) && (kept & KEPT_FOR_AVX) == KEPT_FOR_AVX)
 		ret |= BIT(AVX);
 	if ((kept & KEPT_FOR_WIDER) == KEPT_FOR_WIDER &&
-	    __get_cpuid_count(LEAF_EXTENDED, 0, &a, &b, &c, &d) && (b & bit_AVX512F) &&
-	    (b & bit_AVX512BW))
-		ret |= BIT(AVX512);
+	    __get_cpuid_count(LEAF_EXTENDED, 0, &a, &b, &c, &d) && (b & bit_AVX512F))
+		ret |= BIT(AVX512) | (b & bit_AVX512BW ? BIT(AVX512BW) : 0);
 	return ret;
 }
 
@@ -85,6 +84,8 @@ static uint32_t without_orphans(uint32_t features)
 		features &= ~BIT(AVX);
 	if (!(features & BIT(AVX)))
 		features &= ~BIT(AVX512);
+	if (!(features & BIT(AVX512)))
+		features &= ~BIT(AVX512BW);
 	return features;
 }
 

@@ -19,7 +19,8 @@
 	X(LAHF, "lahf")                                                                            \
 	X(XSAVE, "xsave") /* XGETBV says what the kernel keeps */                                  \
 	X(AVX, "avx")                                                                              \
-	X(AVX512, "avx512") /* with byte and word masks: 64 bits of each mask register */
+	X(AVX512, "avx512")                                                                        \
+	X(AVX512BW, "avx512bw") /* 64 bits of each mask register, not 16 */
 
 enum x86_cpu_feature {
 #define X86_CPU_NAME(feature, name) X86_CPU_##feature,

@@ -40,10 +40,12 @@ static const struct {
 	{"xol_detour_general", "the entry in C that its data names: hit_handlers() and the like"},
 	{"xol_detour_sse", "likewise"},
 	{"xol_detour_avx", "likewise"},
+	{"xol_detour_avx512f", "likewise"},
 	{"xol_detour_avx512", "likewise"},
 	{"xol_stub_general", "likewise, of calls_leave()"},
 	{"xol_stub_sse", "likewise"},
 	{"xol_stub_avx", "likewise"},
+	{"xol_stub_avx512f", "likewise"},
 	{"xol_stub_avx512", "likewise"},
 	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
 	{"guard_pass_jump", "likewise"},
@@ -69,7 +71,7 @@ static const struct {
 /* Detours that keep the vector registers for a handler which may use them; who only looks at them. */
 static bool may_use_vectors(const char *function)
 {
-	return matches(function, "^(xol_(detour|stub)_(sse|avx|avx512)|ep_live_vector)$");
+	return matches(function, "^(xol_(detour|stub)_(sse|avx|avx512f?)|ep_live_vector)$");
 }
 
 /* Compilers put behind a name what they did to the function: ".isra.0", ".lto_priv.2". */

@@ -56,15 +56,20 @@ static void note_load(struct kept *kept, long number, long offset, const char *t
 	kept->loads++;
 }
 
-/* kmovq, which the decoder has no text for: VEX, 0f 91 to memory, 0f 90 from there. */
-static void note_mask(const struct x86_insn *insn, struct kept *kept)
+/*
+ * kmovw and kmovq, which the decoder has no text for: VEX, 0f 91 to memory, 0f 90 from there. VEX.W,
+ * which the shorter prefix does not have, makes it kmovq.
+ */
+static void note_mask(const struct x86_insn *insn, const char *kind, struct kept *kept)
 {
-	if (insn->encoding != X86_VEX || insn->map != X86_MAP_0F || insn->modrm >= 0xc0)
+	if (insn->encoding != X86_VEX || insn->map != X86_MAP_0F || insn->modrm >= 0xc0 ||
+	    (insn->opcode & 0xfe) != 0x90)
 		return;
+	cr_expect_eq(insn->bytes[0], strcmp(kind, "kmovq") == 0 ? 0xc4 : 0xc5, "not %s", kind);
 	if (insn->opcode == 0x91)
-		note_store(kept, insn->modrm >> 3 & 7, insn->disp, "kmovq to memory");
-	else if (insn->opcode == 0x90)
-		note_load(kept, insn->modrm >> 3 & 7, insn->disp, "kmovq from memory");
+		note_store(kept, insn->modrm >> 3 & 7, insn->disp, kind);
+	else
+		note_load(kept, insn->modrm >> 3 & 7, insn->disp, kind);
 }
 
 static void note(const struct x86_insn *insn, const char *text, const char *kind, struct kept *kept)
@@ -72,7 +77,7 @@ static void note(const struct x86_insn *insn, const char *text, const char *kind
 	const char *first = strchr(text, ' '), *second = first ? strstr(first, ", ") : NULL;
 
 	if (*kind == 'k')
-		note_mask(insn, kept);
+		note_mask(insn, kind, kept);
 	if (*kind == 'k' || !second)
 		return;
 	first++, second += 2;
@@ -103,7 +108,8 @@ static void check(const uint8_t *code, const char *kind, unsigned int count, uns
 		x86_insn_text(&insn, text, sizeof(text));
 		note(&insn, text, kind, &kept);
 		code += insn.length;
-		if (code == xol_detour_avx || code == xol_detour_avx512)
+		if (code == xol_detour_avx || code == xol_detour_avx512 ||
+		    code == xol_detour_avx512f)
 			break;
 	}
 	cr_expect_eq(kept.stores, count, "%u %s stored", kept.stores, kind);
@@ -116,5 +122,7 @@ Test(detour, keeps_each_register_that_it_is_for)
 	check(xol_detour_sse, "xmm", 16, 16);
 	check(xol_detour_avx, "ymm", 16, 32);
 	check(xol_detour_avx512, "zmm", 32, 64);
-	check(xol_detour_avx512, "k", 8, 8);
+	check(xol_detour_avx512, "kmovq", 8, 8);
+	check(xol_detour_avx512f, "zmm", 32, 64);
+	check(xol_detour_avx512f, "kmovw", 8, 2);
 }

@@ -26,7 +26,7 @@ static struct xol_jump jump;
 static unsigned int hits, right_hits, traps;
 static uint64_t caller_of_hit;
 static const char *text;
-static bool is_for_avx; /* the detour; it may run on a processor that has more */
+static void (*forget)(struct run_state *state); /* what the detour is not for; NULL: nothing */
 
 /* ---- patching, as one thread alone may do it ------------------------------------------------- */
 
@@ -55,9 +55,9 @@ static void handle_traps(void)
 
 static void compare(unsigned int offset)
 {
-	if (is_for_avx) {
-		run_forget_beyond_avx(&before.state);
-		run_forget_beyond_avx(&after.state);
+	if (forget) {
+		forget(&before.state);
+		forget(&after.state);
 	}
 	cr_expect_arr_eq(&after.state.regs, &before.state.regs, sizeof(struct ep_regs),
 			 "registers: %s, from %u", text, offset);
@@ -212,8 +212,8 @@ Test(jump_region, of_which_the_rest_stays_is_short)
 
 /*
  * The code for older processors works on newer ones, too, as long as the handler uses no more than
- * it keeps: hit() does what x86_cpu_has() allows. But the one for AVX clears what only AVX-512 has of
- * registers 0 to 15. @end is what follows it in detour.S.
+ * it keeps: hit() does what x86_cpu_has() allows. But what it is not for, of registers that it loads,
+ * is cleared. @end is what follows it in detour.S.
  */
 static void check_detour(const char *mask, const uint8_t *start, const uint8_t *end)
 {
@@ -236,7 +236,7 @@ Test(jump_region, agrees_with_cpu_by_the_detour_for_avx, .init = handle_traps)
 {
 	if (!x86_cpu_has(X86_CPU_AVX))
 		cr_skip_test("no AVX here: its detour cannot be run");
-	is_for_avx = true;
+	forget = run_forget_beyond_avx;
 	check_detour("avx512", xol_detour_avx, xol_detour_avx512);
 }
 
@@ -244,7 +244,17 @@ Test(jump_region, agrees_with_cpu_by_the_detour_for_avx512, .init = handle_traps
 {
 	if (!x86_cpu_has(X86_CPU_AVX512))
 		cr_skip_test("no AVX-512 here: its detour cannot be run");
-	check_detour("", xol_detour_avx512, xol_detour_avx512 + 4096);
+	if (!x86_cpu_has(X86_CPU_AVX512BW))
+		cr_skip_test("no 64-bit masks here");
+	check_detour("", xol_detour_avx512, xol_detour_avx512f);
+}
+
+Test(jump_region, agrees_with_cpu_by_the_detour_for_avx512f, .init = handle_traps)
+{
+	if (!x86_cpu_has(X86_CPU_AVX512))
+		cr_skip_test("no AVX-512 here: its detour cannot be run");
+	forget = run_forget_beyond_avx512f;
+	check_detour("avx512bw", xol_detour_avx512f, xol_detour_avx512f + 4096);
 }
 
 /* Nothing free where int3 would put a head: other bytes must do. */

@@ -38,6 +38,9 @@ void run_at(uint64_t rip, uint64_t flags, struct run_result *ret);
  */
 void run_forget_beyond_avx(struct run_state *state);
 
+/* Forget what only AVX512BW has of mask registers: an instruction of AVX512F that writes clears it. */
+void run_forget_beyond_avx512f(struct run_state *state);
+
 /* Decode the instructions that the five bytes at @at belong to. @return how many */
 unsigned int run_decode_region(uint64_t at, struct x86_insn insns[5]);
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "tests/unit/probe/followed.h"
+#include "x86/cpu.h"
 
 TestSuite(calls_wide, .timeout = 120);
 
@@ -100,6 +101,8 @@ static void spoil(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *
 			   "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "memory");
 }
 
+static uint64_t used_of_masks; /* bits */
+
 static void fill(struct wide *ret, unsigned int round)
 {
 	uint8_t *bytes = (uint8_t *)ret;
@@ -108,6 +111,8 @@ static void fill(struct wide *ret, unsigned int round)
 
 	for (unsigned int i = 0; i < sizeof(*ret); i++)
 		bytes[i] = (uint8_t)(i * 37 + i / 251 + round);
+	for (unsigned int i = 0; i < MASKS; i++)
+		ret->k[i] &= used_of_masks;
 	if (round % 3 == 0)
 		return;
 	for (unsigned int i = 0; i < LOWER; i++)
@@ -132,10 +137,9 @@ static void *keep(void *data)
 	return NULL;
 }
 
-Test(calls_wide, keep_registers_and_masks)
+static void expect_kept(uint64_t of_masks)
 {
-	if (!__builtin_cpu_supports("avx512bw"))
-		cr_skip_test("no AVX-512 here");
+	used_of_masks = of_masks;
 	FOLLOWED_EACH_PLAN(plan)
 	{
 		unsigned long handled = 0;
@@ -155,4 +159,19 @@ Test(calls_wide, keep_registers_and_masks)
 			     handled);
 		cr_expect_eq(ep_probe_remove(probe), 0);
 	}
+}
+
+Test(calls_wide, keep_registers_and_masks)
+{
+	if (!__builtin_cpu_supports("avx512bw"))
+		cr_skip_test("no AVX-512 with byte and word masks here");
+	expect_kept(UINT64_MAX);
+}
+
+Test(calls_wide, keep_registers_and_masks_of_16_bits)
+{
+	if (!__builtin_cpu_supports("avx512bw"))
+		cr_skip_test("no AVX-512 with byte and word masks here");
+	cr_assert_null(x86_cpu_mask("avx512bw"));
+	expect_kept(UINT16_MAX);
 }

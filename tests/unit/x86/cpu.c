@@ -49,10 +49,10 @@ Test(cpu, has_what_the_kernel_says)
 		enum x86_cpu_feature feature;
 		const char *flag;
 	} same[] = {
-		{X86_CPU_RDTSCP, "rdtscp"},   {X86_CPU_RDPID, "rdpid"},
-		{X86_CPU_LAHF, "lahf_lm"},    {X86_CPU_AVX, "avx"},
-		{X86_CPU_XSAVE, "xsave"},     {X86_CPU_AVX512, "avx512bw"},
-		{X86_CPU_TSC, "nonstop_tsc"},
+		{X86_CPU_RDTSCP, "rdtscp"},	{X86_CPU_RDPID, "rdpid"},
+		{X86_CPU_LAHF, "lahf_lm"},	{X86_CPU_AVX, "avx"},
+		{X86_CPU_XSAVE, "xsave"},	{X86_CPU_AVX512, "avx512f"},
+		{X86_CPU_AVX512BW, "avx512bw"}, {X86_CPU_TSC, "nonstop_tsc"},
 	};
 
 	x86_cpu_mask("");
@@ -94,8 +94,12 @@ Test(cpu, a_mask_takes_what_needs_what_it_names)
 	cr_expect_not(x86_cpu_has(X86_CPU_AVX512));
 	x86_cpu_mask("avx");
 	cr_expect_not(x86_cpu_has(X86_CPU_AVX512));
+	x86_cpu_mask("avx512bw");
+	cr_expect_not(x86_cpu_has(X86_CPU_AVX512BW));
+	cr_expect_eq(x86_cpu_has(X86_CPU_AVX512), is_in_cpuinfo("avx512f"));
 	x86_cpu_mask("avx512");
 	cr_expect_not(x86_cpu_has(X86_CPU_AVX512));
+	cr_expect_not(x86_cpu_has(X86_CPU_AVX512BW));
 	cr_expect_eq(x86_cpu_has(X86_CPU_AVX), is_in_cpuinfo("avx"));
 }
 
