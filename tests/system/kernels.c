@@ -125,13 +125,9 @@ Test(kernels, of_2020)
 
 Test(kernels, on_processors_that_lack_something)
 {
-	static const char *const masks[] = {"rdtscp",
-					    "rdpid",
-					    "tsc",
-					    "fsgsbase",
-					    "rseq",
-					    "avx512",
-					    "rdtscp,rdpid,tsc,fsgsbase,rseq,avx512"};
+	static const char *const masks[] = {
+		"rdtscp", "rdpid",  "tsc",	"fsgsbase",
+		"rseq",	  "avx512", "avx512bw", "rdtscp,rdpid,tsc,fsgsbase,rseq,avx512"};
 
 	for (size_t i = 0; i < sizeof(masks) / sizeof(masks[0]); i++) {
 		struct command_result result =
