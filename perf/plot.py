@@ -300,6 +300,15 @@ def arm_memory(results):
                        if s[0] != "traps, one by one"], log_y=True)
 
 
+def call_sites(results):
+    series = [(name, colour, [(int(r["row"]), r["median"]) for r in results.column(column)])
+              for column, name, colour in (("call from another place", "followed", BLUE),
+                                           ("bare call", "not probed", GREY))]
+    return line_chart("Does a followed call cost more when it may come from more places?",
+                      results.note(), "places that call the function",
+                      "nanoseconds for a call, each from another place", series)
+
+
 def threads(results):
     bars = []
     rows = list(dict.fromkeys(r["row"] for r in results.cases))
@@ -355,6 +364,7 @@ def every_case(title, axis_title, unit, log):
 PLOTS = {
     "hit_cost": {"hit_cost": hit_cost, "hit_cost_instructions": hit_cost_instructions},
     "arm": {"arm": arm, "arm_lookup": arm_lookup, "arm_memory": arm_memory},
+    "call_sites": {"call_sites": call_sites},
     "threads": {"threads": threads},
     "programs": {"programs": programs},
     "emulate": {"emulate": every_case(

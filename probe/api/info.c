@@ -52,14 +52,16 @@ static void read_probe(struct ep_probe *probe, struct ep_info *ret)
 	plan_of(probe->site, &choice);
 	ret->plan = choice.plan;
 	ret->reason = choice.reason;
-	ret->hits = __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + enable_counted(probe);
-	ret->missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
-	ret->trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
+	ret->ways_out = probe->site->way_count;
+	/* Ends first: while calls come and go, no more may be seen to end than to begin. */
 	ret->returns = __atomic_load_n(&counts->returns, __ATOMIC_RELAXED) +
 		       counters_sum(probe->return_counter);
 	ret->unwound = __atomic_load_n(&counts->unwound, __ATOMIC_RELAXED);
-	ret->ways_out = probe->site->way_count;
 	ret->abandoned = __atomic_load_n(&counts->abandoned, __ATOMIC_RELAXED);
+	atomic_thread_fence(memory_order_acquire);
+	ret->hits = __atomic_load_n(&counts->hits, __ATOMIC_RELAXED) + enable_counted(probe);
+	ret->missed = __atomic_load_n(&counts->missed, __ATOMIC_RELAXED);
+	ret->trapped = __atomic_load_n(&counts->trapped, __ATOMIC_RELAXED);
 	engine_hold_objects(describe, &description);
 }
 

@@ -23,6 +23,8 @@
 #define PAGE	   4096ul
 #define RING_PAGES 1024ul
 #define REGS_DI	   5 /* asm/perf_regs.h: PERF_REG_X86_DI */
+#define REGS_AX	   0
+#define RETURNS	   1 /* config:0 of this PMU, "retprobe" */
 
 /* ---- offsets ------------------------------------------------------------------------------- */
 
@@ -126,6 +128,13 @@ int uprobes_count(pid_t pid, const char *path, uint64_t offset)
 	return open_event(&attr, pid, path, offset);
 }
 
+int uprobes_count_returns(pid_t pid, const char *path, uint64_t offset)
+{
+	struct perf_event_attr attr = {.config = RETURNS};
+
+	return open_event(&attr, pid, path, offset);
+}
+
 uint64_t uprobes_read(int fd)
 {
 	uint64_t ret = UINT64_MAX;
@@ -150,17 +159,14 @@ const char *uprobes_missing(void)
 	return NULL;
 }
 
-/* ---- arguments ----------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------- */
 
-int uprobes_record(pid_t pid, const char *path, uint64_t offset, struct uprobes_log *ret)
+static int record(struct perf_event_attr *attr, pid_t pid, const char *path, uint64_t offset,
+		  struct uprobes_log *ret)
 {
-	struct perf_event_attr attr = {
-		.sample_type = PERF_SAMPLE_REGS_USER,
-		.sample_period = 1,
-		.sample_regs_user = 1ull << REGS_DI,
-	};
-
-	ret->fd = open_event(&attr, pid, path, offset);
+	attr->sample_type = PERF_SAMPLE_REGS_USER;
+	attr->sample_period = 1;
+	ret->fd = open_event(attr, pid, path, offset);
 	if (ret->fd < 0)
 		return -1;
 	ret->page =
@@ -168,12 +174,26 @@ int uprobes_record(pid_t pid, const char *path, uint64_t offset, struct uprobes_
 	return ret->page == MAP_FAILED ? -1 : 0;
 }
 
+int uprobes_record(pid_t pid, const char *path, uint64_t offset, struct uprobes_log *ret)
+{
+	struct perf_event_attr attr = {.sample_regs_user = 1ull << REGS_DI};
+
+	return record(&attr, pid, path, offset, ret);
+}
+
+int uprobes_record_returns(pid_t pid, const char *path, uint64_t offset, struct uprobes_log *ret)
+{
+	struct perf_event_attr attr = {.config = RETURNS, .sample_regs_user = 1ull << REGS_AX};
+
+	return record(&attr, pid, path, offset, ret);
+}
+
 struct sample {
 	struct perf_event_header header;
-	uint64_t abi, rdi;
+	uint64_t abi, value;
 };
 
-long uprobes_arguments(const struct uprobes_log *log, uint64_t *ret, size_t size)
+long uprobes_values(const struct uprobes_log *log, uint64_t *ret, size_t size)
 {
 	const char *data = (const char *)log->page + log->page->data_offset;
 	uint64_t head = __atomic_load_n(&log->page->data_head, __ATOMIC_ACQUIRE);
@@ -188,7 +208,7 @@ long uprobes_arguments(const struct uprobes_log *log, uint64_t *ret, size_t size
 		if (sample.header.type == PERF_RECORD_LOST)
 			return -1;
 		if (sample.header.type == PERF_RECORD_SAMPLE && count < size)
-			ret[count++] = sample.rdi;
+			ret[count++] = sample.value;
 		at += sample.header.size;
 	}
 	return head > log->page->data_size ? -1 : (long)count;

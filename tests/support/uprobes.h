@@ -30,6 +30,9 @@ const char *uprobes_path(const char *library);
  */
 int uprobes_count(pid_t pid, const char *path, uint64_t offset);
 
+/** The same of the returns of the function that begins there, which the kernel calls uretprobes. */
+int uprobes_count_returns(pid_t pid, const char *path, uint64_t offset);
+
 /**
  * Count hits of @path:@offset in all processes, by tracefs; it is removed when the calling process
  * ends, however it does.
@@ -48,16 +51,19 @@ void uprobes_stop_everywhere(void);
 /** What has been counted. */
 uint64_t uprobes_read(int fd);
 
-/* Records the argument registers of each hit, in one thread. */
+/* Records one register at each hit, in one thread. */
 struct uprobes_log {
 	int fd;
 	struct perf_event_mmap_page *page;
 };
 
-/** 0, or -1 and errno. */
+/** The first argument. 0, or -1 and errno. */
 int uprobes_record(pid_t pid, const char *path, uint64_t offset, struct uprobes_log *ret);
 
-/** The first argument at each hit, in order; how many of them. -1: some were lost. */
-long uprobes_arguments(const struct uprobes_log *log, uint64_t *ret, size_t size);
+/** What the function that begins there returns. */
+int uprobes_record_returns(pid_t pid, const char *path, uint64_t offset, struct uprobes_log *ret);
+
+/** The register at each hit, in order; how many of them. -1: some were lost. */
+long uprobes_values(const struct uprobes_log *log, uint64_t *ret, size_t size);
 
 #endif

@@ -242,6 +242,34 @@ Test(calls, that_a_child_in_the_same_memory_ends_in_go_on)
 	command_result_deinit(&result);
 }
 
+/* Its frames are named by the FDE of the stubs, which it calls handlers of signals. */
+Test(calls, that_are_nested_are_seen_by_gdb)
+{
+	if (system("command -v gdb pgrep mkfifo >/dev/null")) {
+		fprintf(stderr, "calls: skipped: no gdb, pgrep or mkfifo\n");
+		cr_skip_test("no gdb, pgrep or mkfifo");
+	}
+	for (size_t i = 0; i < sizeof(plans) / sizeof(plans[0]); i++) {
+		struct command_result result = command_shell(
+			"t=$(mktemp -d) && cd $t && mkfifo said && "
+			"{ " EMUPROBE " -q --plan=%s -e 'r waits' -e 'r main?' -- " CALLS
+			" waits >said 2>/dev/null & read line <said; p=$(pgrep -P $!); "
+			"gdb -nx -batch -p $p -ex bt </dev/null 2>/dev/null; "
+			"kill $p; wait $!; cd /; rm -r $t; }",
+			plans[i]);
+
+		cr_expect_eq(command_count(result.output, " in waits ("), 51, "%s: %s", plans[i],
+			     command_describe(&result));
+		cr_expect_eq(command_count(result.output, " in main ("), 1, "%s: %s", plans[i],
+			     command_describe(&result));
+		cr_expect_geq(command_count(result.output, "<signal handler called>"), 51, "%s: %s",
+			      plans[i], command_describe(&result));
+		cr_expect_eq(command_count(result.output, "??"), 0, "%s: %s", plans[i],
+			     command_describe(&result));
+		command_result_deinit(&result);
+	}
+}
+
 Test(calls, in_json_have_their_end)
 {
 	struct command_result result = run("--format=json", "ends");

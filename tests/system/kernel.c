@@ -368,7 +368,7 @@ static long record_by_kernel(const struct function *function, uint64_t *ret)
 		cr_skip_test("events cannot be recorded: %s", strerror(errno));
 	}
 	finish(pid);
-	return uprobes_arguments(&log, ret, ARGUMENTS_MAX);
+	return uprobes_values(&log, ret, ARGUMENTS_MAX);
 }
 
 /* The size that each malloc() was asked for, from the first call to the last. */
@@ -395,4 +395,132 @@ Test(kernel, arguments_of_events, .init = need_uprobes)
 		     count, at ? at : "", (unsigned long)wanted[same]);
 	cr_expect_eq(command_count(result.error, " size="), (size_t)count);
 	command_result_deinit(&result);
+}
+
+/* ---- returns ------------------------------------------------------------------------------- */
+
+static const char *const steps[] = {
+	"/usr/bin/sqlite3", ":memory:",
+	"create table t(a integer primary key, b text);"
+	"with recursive n(x) as (select 1 union all select x + 1 from n where x < 1000) "
+	"insert into t select x, 'row ' || x from n;"
+	"select * from t where b like '%7%' order by b",
+	NULL};
+
+static const struct function returning[] = {
+	{NULL, "libsqlite3.so.0", "sqlite3_step", 0},
+	{NULL, "libsqlite3.so.0", "sqlite3_stricmp", 0},
+	{NULL, "libsqlite3.so.0", "sqlite3_column_int", 0},
+	{NULL, "libc.so.6", "malloc", 0},
+	{NULL, "libc.so.6", "free", 0},
+	{NULL, "libc.so.6", "fputs", 0},
+};
+
+enum { RETURNING = sizeof(returning) / sizeof(returning[0]) };
+
+static void define_returns(const char *arguments, size_t count, char *ret, size_t size)
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++)
+		used += (size_t)snprintf(ret + used, size - used, "r:e%zu %s:0x%lx %s;", i,
+					 returning[i].library,
+					 (unsigned long)offset_of(&returning[i]), arguments);
+}
+
+static uint64_t returns_in(const char *text, size_t index)
+{
+	char event[32];
+
+	snprintf(event, sizeof(event), "\"event\":\"e%zu\"", index);
+	text = strstr(text, event);
+	text = text ? strstr(text, "\"returns\":") : NULL;
+	return text ? strtoul(text + 10, NULL, 10) : UINT64_MAX;
+}
+
+static void count_returns_by_kernel(uint64_t *ret)
+{
+	pid_t pid = start_stopped(steps);
+	int fds[RETURNING];
+
+	for (size_t i = 0; i < RETURNING; i++) {
+		fds[i] = uprobes_count_returns(pid, path_of(&returning[i]),
+					       offset_of(&returning[i]));
+		cr_assert_geq(fds[i], 0, "%s: %s", returning[i].symbol, strerror(errno));
+	}
+	finish(pid);
+	for (size_t i = 0; i < RETURNING; i++) {
+		ret[i] = uprobes_read(fds[i]);
+		close(fds[i]);
+	}
+}
+
+Test(kernel, counts_of_returns, .init = need_uprobes)
+{
+	static const char *const plans[] = {"auto", "trap"};
+	uint64_t wanted[RETURNING];
+	char definitions[2048];
+
+	need_program(steps[0]);
+	count_returns_by_kernel(wanted);
+	cr_assert_gt(wanted[0], 100);
+	define_returns("", RETURNING, definitions, sizeof(definitions));
+	for (size_t p = 0; p < 2; p++) {
+		struct command_result result =
+			RUN(EMUPROBE, "-c", "--format=json", "--plan", plans[p], "-e", definitions,
+			    "--", steps[0], steps[1], steps[2]);
+
+		expect_status(result, 0);
+		for (size_t i = 0; i < RETURNING; i++)
+			cr_expect_eq(returns_in(result.error, i), wanted[i],
+				     "%s, %s: %lu returns, the kernel %lu", plans[p],
+				     returning[i].symbol,
+				     (unsigned long)returns_in(result.error, i),
+				     (unsigned long)wanted[i]);
+		command_result_deinit(&result);
+	}
+}
+
+static long record_returns_by_kernel(const struct function *function, uint64_t *ret)
+{
+	pid_t pid = start_stopped(steps);
+	struct uprobes_log log;
+
+	if (uprobes_record_returns(pid, path_of(function), offset_of(function), &log)) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+		cr_skip_test("events cannot be recorded: %s", strerror(errno));
+	}
+	finish(pid);
+	return uprobes_values(&log, ret, ARGUMENTS_MAX);
+}
+
+/* Those of an int: what stands above it in the register is nobody's. */
+Test(kernel, values_of_returns, .init = need_uprobes)
+{
+	static uint64_t wanted[ARGUMENTS_MAX];
+	char definitions[1024];
+
+	need_program(steps[0]);
+	define_returns("v=$retval:u32", 2, definitions, sizeof(definitions));
+	for (size_t i = 0; i < 2; i++) {
+		long count = record_returns_by_kernel(&returning[i], wanted), same = 0;
+		struct command_result result =
+			RUN(EMUPROBE, "-q", "-e", definitions, "--", steps[0], steps[1], steps[2]);
+		const char *at = result.error;
+		char event[32];
+
+		snprintf(event, sizeof(event), ": e%zu: ", i);
+		cr_assert_gt(count, 10, "%s: %ld", returning[i].symbol, count);
+		for (; (at = strstr(at, event)); at++) {
+			cr_assert_lt(same, count);
+			cr_assert_eq(strtoul(strstr(at, " v=") + 3, NULL, 10),
+				     (uint32_t)wanted[same], "%s, return %ld: %.80s, the kernel %u",
+				     returning[i].symbol, same, at, (uint32_t)wanted[same]);
+			same++;
+		}
+		cr_expect_eq(same, count, "%s: %ld, the kernel %ld", returning[i].symbol, same,
+			     count);
+		command_result_deinit(&result);
+	}
 }

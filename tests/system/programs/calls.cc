@@ -29,6 +29,7 @@ int splits(int n);
 void forks(void);
 void leaves(int n);
 int vforks();
+long waits(long depth);
 }
 
 /* So that the compiler leaves no call out, and makes no jump of one. */
@@ -312,6 +313,19 @@ int vforks()
 	return WEXITSTATUS(status);
 }
 
+/* For a debugger to come. */
+long waits(long depth)
+{
+	if (depth == 0) {
+		printf("ready\n");
+		fflush(stdout);
+		pause();
+	}
+	depth = depth > 0 ? waits(depth - 1) : 0;
+	stay();
+	return depth;
+}
+
 int main(int argc, char **argv)
 {
 	static const struct {
@@ -329,6 +343,8 @@ int main(int argc, char **argv)
 		}
 	if (argc == 2 && strcmp(argv[1], "leaves") == 0)
 		leaves(2);
+	if (argc == 2 && strcmp(argv[1], "waits") == 0)
+		return (int)waits(50);
 	if (argc == 2 && strcmp(argv[1], "vforks") == 0)
 		return vforks() == 7 ? 0 : 2;
 	return 1;
