@@ -20,6 +20,7 @@
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
 #include "trace/action/publish.h"
+#include "trace/language/parse.h"
 #include "trace/report/private.h"
 #include "trace/session/counts.h"
 
@@ -34,9 +35,8 @@ static const struct trace_shape shape = {.process_max = 64,
 					 .ring_size = 8192,
 					 .heap_size = 16ul << 20,
 					 .heap_max = 1};
-static const struct trace_arg args[] = {
-	{.name = "a", .offset = 64, .size = 8, .type = TRACE_TYPE_u64},
-	{.name = "b", .offset = 72, .size = 8, .type = TRACE_TYPE_x64}};
+static const char defined[] = "p main; p main a=%di:u64; p main a=%di:u64 b=%si:x64 c=\\\"text\"";
+static struct trace_definitions definitions;
 
 /* Of the program. */
 static struct trace_arena memory;
@@ -107,6 +107,14 @@ void trace_arena_deinit(struct trace_arena *arena)
 	}
 }
 
+uint64_t ep_hit_vector(const struct ep_regs *regs, unsigned int number, unsigned int byte)
+{
+	(void)regs;
+	(void)number;
+	(void)byte;
+	return 0;
+}
+
 void complain(const char *format, ...)
 {
 	(void)format;
@@ -118,16 +126,17 @@ static void add_probe(void)
 {
 	struct trace_probe *probe = &list[probes.count];
 
+	uint32_t definition = (uint32_t)probes.count % 3;
+
 	*probe = (struct trace_probe){
 		.index = (uint32_t)probes.count,
-		.view = {.group = "race",
-			 .event = "e",
-			 .place = "program:place",
-			 .insn = "nop",
-			 .args = args,
-			 .arg_count = (uint32_t)probes.count % 3,
-			 .counter = counters_alloc()},
+		.view = trace_view_of(&definitions.list[definition]),
 	};
+	probe->view.event = "e";
+	probe->view.place = "program:place";
+	probe->view.insn = "nop";
+	probe->view.definition = definition;
+	probe->view.counter = counters_alloc();
 	probes.count++;
 }
 
@@ -250,6 +259,7 @@ static void with_launcher(enum trace_full full, bool barrier)
 
 	snprintf(output, sizeof(output), "/proc/self/fd/%d", file);
 	options.output = output;
+	options.parsed = definitions;
 	check(trace_session_create(&shape, "", 0, &fd, &whole) == 0, "no session");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	check(trace_session_open(path, &session) == 0, "the session cannot be opened");
@@ -341,6 +351,7 @@ int main(void)
 	};
 	int failed = 0;
 
+	check(trace_definitions_parse(defined, &memory, &definitions, NULL) == 0, "not parsed");
 	fputs(NOTE_OF_TOOL, stdout);
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		int status = -1;

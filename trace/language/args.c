@@ -18,12 +18,25 @@ struct parse {
 
 /* ---- names --------------------------------------------------------------------------------- */
 
-static int check_unique(const struct parse *parse, const char *name, const char *at)
+/*
+ * perf(1) names an argument twice where a variable of an inlined function is another one's: what is the
+ * same in all is left out the second time.
+ */
+static int check_unique(const struct parse *parse, const char *name, const char *at,
+			struct trace_span fetch, bool *ret_is_same)
 {
-	for (uint32_t i = 0; i < parse->builder.definition->arg_count; i++)
-		if (strcmp(parse->args[i].name, name) == 0)
+	*ret_is_same = false;
+	for (uint32_t i = 0; i < parse->builder.definition->arg_count; i++) {
+		struct trace_span other = parse->named[i].fetch;
+
+		if (strcmp(parse->args[i].name, name) != 0)
+			continue;
+		*ret_is_same =
+			other.size == fetch.size && memcmp(other.at, fetch.at, fetch.size) == 0;
+		if (!*ret_is_same)
 			return trace_syntax(parse->builder.scanner, at,
 					    "another argument is called %s", name);
+	}
 	return 0;
 }
 
@@ -76,6 +89,7 @@ static int parse_arg(struct parse *parse, struct trace_span word)
 	uint32_t index = parse->builder.definition->arg_count;
 	const char *equals = find_equals(word), *start = word.at;
 	struct trace_arg *arg = &parse->args[index];
+	bool is_same = false;
 	int error;
 
 	*arg = (struct trace_arg){0};
@@ -86,13 +100,16 @@ static int parse_arg(struct parse *parse, struct trace_span word)
 		error = set_default_name(parse, index, arg);
 	}
 	if (!error)
-		error = check_unique(parse, arg->name, start);
+		error = check_unique(parse, arg->name, start, word, &is_same);
+	if (is_same)
+		return 0;
 	if (!error)
 		error = trace_fetch_parse(&parse->builder, word, false, arg);
 	if (!error)
 		error = check_length(parse, word, arg);
 	parse->named[index] =
 		(struct trace_named){word, arg->value, arg->origin == TRACE_OF_PROGRAM};
+	parse->builder.definition->arg_count += !error;
 	return error;
 }
 
@@ -123,7 +140,6 @@ static int parse_all(struct parse *parse, struct trace_filter *filter)
 		error = parse_arg(parse, word);
 		if (error)
 			return error;
-		builder->definition->arg_count++;
 	}
 	return 0;
 }

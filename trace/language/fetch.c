@@ -623,7 +623,7 @@ int trace_fetch_parse(struct trace_builder *builder, struct trace_span span, boo
 	const char *colon = trace_span_find_last_bare(span, ':');
 	struct trace_span what = colon ? trace_span_before(span, colon) : span;
 	struct operand operand = {.type = x64};
-	struct trace_type type;
+	struct trace_type type = x64;
 	struct fetch fetch = {
 		.builder = builder,
 		.scanner = builder->scanner,

@@ -182,6 +182,15 @@ Test(trace_definition, same_event_in_another_group)
 	cr_expect_eq(parse("p:a/x main;p:b/x main;p main;p main").count, 4);
 }
 
+Test(trace_definition, the_same_argument_twice_is_one)
+{
+	struct trace_definition one = parse_one("p main a=%di:u8 b=%si a=%di:u8 c=%dx");
+
+	cr_assert_eq(one.arg_count, 3);
+	cr_expect_str_eq(one.args[2].name, "c");
+	cr_expect_eq(one.program.recorded, 3);
+}
+
 Test(trace_definition, calls_of_a_function)
 {
 	struct trace_definition one = parse_one("r:g/e libc:read");
