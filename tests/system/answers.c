@@ -140,6 +140,19 @@ Test(answers, are_all_that_there_is_where_no_summary_is_wanted)
 	command_result_deinit(&result);
 }
 
+/* What the filter does not want is not counted either. */
+Test(answers, with_c_are_of_what_the_filter_wants)
+{
+	struct command_result result =
+		command_shell(EMUPROBE " -c -e 'p:w " WORK
+				       ":target n=%%di:u64 if n > 5' --top w:n -- " WORK " call 8");
+
+	expect_status(result, 0);
+	expect_contains(result, error, "           3  jump     w      work:target\n");
+	expect_contains(result, error, "w:n  3 hits, keys: 3\n");
+	command_result_deinit(&result);
+}
+
 /* One without a name has that of its symbol. */
 Test(answers, are_of_the_symbol_where_there_is_no_name)
 {

@@ -10,6 +10,7 @@
 
 #include "sys/process.h"
 #include "trace/action/copy.h"
+#include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/limits.h"
 #include "trace/action/run.h"
@@ -261,8 +262,11 @@ answer_all(const struct trace_probe *probe, const struct ep_regs *regs, const st
 	uint64_t values[TRACE_VALUES_MAX];
 	struct trace_run run = {.regs = regs, .call = call, .comm = "", .values = values};
 
-	if (!trace_run(probe->view.program, &run))
+	if (!trace_run(probe->view.program, &run)) {
+		if (!local.records) /* else that has been done */
+			trace_record_uncount(probe);
 		return;
+	}
 	for (uint32_t i = 0; i < answers->count; i++)
 		answer_one(&answers->list[i], probe, &run);
 }
@@ -273,6 +277,8 @@ EP_TRAP_PATH void trace_answer_hit(struct ep_probe *probe, struct ep_regs *regs,
 		return;
 	if (local.records)
 		trace_record(probe, regs, cookie);
+	else if (!is_asked(cookie))
+		trace_count_hit(probe, regs, cookie);
 	if (is_asked(cookie))
 		answer_all(cookie, regs, NULL);
 }
