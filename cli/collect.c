@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/answers.h"
 #include "trace/action/publish.h"
 #include "trace/execute/executable.h"
 
@@ -376,6 +377,7 @@ static void complain_of_losses(struct collector *collector)
 	uint64_t dropped = trace_reader_dropped(&collector->reader) - ringless;
 	uint64_t processes = atomic_load(&collector->session.shared->lost_processes);
 	uint64_t probes = atomic_load(&collector->session.shared->lost_probes);
+	uint64_t answers = atomic_load(&collector->session.shared->lost_answers);
 
 	if (dropped)
 		complain("%lu events were dropped: they came faster than they could be written",
@@ -385,6 +387,9 @@ static void complain_of_losses(struct collector *collector)
 			 "threads can have one at a time",
 			 (unsigned long)ringless,
 			 (unsigned long)collector->session.layout.ring_max);
+	if (answers)
+		complain("%lu hits are missing in what --hist and --top show: there was no memory",
+			 (unsigned long)answers);
 	if (probes)
 		complain(
 			"%lu places in objects that were loaded later are not probed: there was no "
@@ -467,6 +472,13 @@ static void write_to_standard_error(struct collector *collector)
 	collector->broken = false;
 }
 
+static void put_answers(struct collector *collector)
+{
+	const struct trace_sink sink = {write_buffered, collector};
+
+	answers_put(collector->options, &collector->session, &sink);
+}
+
 /* As many as were asked for; the objects of JSON have all of it. */
 static void put_bars(struct collector *collector)
 {
@@ -485,6 +497,7 @@ static void summarize_as_json(struct collector *collector)
 	const struct trace_sink sink = {write_buffered, collector};
 
 	trace_summary_json(collector->processes, collector->known, collector->arena, &sink);
+	put_answers(collector);
 	put_unprobed_as_json(collector);
 	put_losses_as_json(collector);
 }
@@ -502,16 +515,40 @@ static void summarize_as_text(struct collector *collector)
 	trace_summary_table(collector->processes, collector->known, collector->options->verbose,
 			    collector->arena, &sink);
 	put_bars(collector);
+	put_answers(collector);
 }
 
 /* Asked for by name, they are no part of it. */
-static void put_bars_alone(struct collector *collector)
+static void put_asked(struct collector *collector)
 {
-	if (collector->options->format == TRACE_FORMAT_JSON || !collector->options->histogram_count)
+	const struct options *options = collector->options;
+
+	if (options->format == TRACE_FORMAT_JSON) {
+		put_answers(collector);
+		return;
+	}
+	if (!options->histogram_count && !options->questions.count)
 		return;
 	write_to_standard_error(collector);
 	put_bars(collector);
+	put_answers(collector);
 	write_out(collector, collector->text.buffer, collector->text.used);
+}
+
+void collect_answer(struct collector *collector)
+{
+	const struct collector before = *collector;
+
+	collector->text.used = 0;
+	if (collector->options->format == TRACE_FORMAT_TEXT)
+		write_to_standard_error(collector);
+	put_answers(collector);
+	write_out(collector, collector->text.buffer, collector->text.used);
+	if (collector->options->format == TRACE_FORMAT_JSON)
+		return;
+	collector->output = before.output;
+	collector->output_name = before.output_name;
+	collector->broken = before.broken;
 }
 
 /* Who wants no summary wants to know all the same that something is missing. */
@@ -531,7 +568,7 @@ void collect_finish(struct collector *collector)
 	collect_pass(collector, true);
 	collector->text.used = 0;
 	if (collector->options->quiet && collector->options->mode != TRACE_MODE_CHECK) {
-		put_bars_alone(collector);
+		put_asked(collector);
 		put_losses(collector);
 		return;
 	}

@@ -48,6 +48,9 @@ void collect_wait(struct collector *collector, unsigned int milliseconds);
 /** Context: signal handlers. */
 void collect_wake(struct collector *collector);
 
+/** What was asked of events, as far as it is known by now. */
+void collect_answer(struct collector *collector);
+
 /** The summary, or what --check found. */
 void collect_finish(struct collector *collector);
 

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "cli/outlive.h"
@@ -25,7 +26,9 @@
 static struct collector *waiting;
 static volatile sig_atomic_t child;   /* 0: it has ended */
 static volatile sig_atomic_t stopped; /* while we wait for others */
+static volatile sig_atomic_t asked;   /* what is known by now is to be shown */
 static bool children_were_ignored;
+static double started;
 
 /* ---- signals ------------------------------------------------------------------------------- */
 
@@ -33,7 +36,9 @@ static void on_signal(int sig)
 {
 	int error = errno;
 
-	if (sig != SIGCHLD && !child)
+	if (sig == SIGUSR1)
+		asked = 1;
+	else if (sig != SIGCHLD && !child)
 		stopped = 1;
 	else if (sig == SIGTERM || sig == SIGHUP)
 		kill(child, sig);
@@ -57,6 +62,17 @@ static void catch_signals(void)
 		sigaction(caught[i], &action, NULL);
 	}
 	signal(SIGPIPE, SIG_IGN);
+}
+
+/* Before there is a program that could send it. Where nothing was asked, it ends us as ever. */
+static void catch_question(const struct collector *collector)
+{
+	const struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	struct sigaction old;
+
+	if (collector->options->questions.count && sigaction(SIGUSR1, NULL, &old) == 0 &&
+	    old.sa_handler != SIG_IGN)
+		sigaction(SIGUSR1, &action, NULL);
 }
 
 /* ---- the child ----------------------------------------------------------------------------- */
@@ -143,6 +159,28 @@ static int start_program(const struct launch *launch, struct collector *collecto
 
 /* ---- the wait ------------------------------------------------------------------------------ */
 
+static double now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void look(struct collector *collector)
+{
+	unsigned int wait = collect_pass(collector, false) ? BUSY_WAIT : IDLE_WAIT;
+
+	if (collector->options->seconds > 0 && now() - started > collector->options->seconds)
+		atomic_store(&collector->session.shared->over, 1);
+
+	if (asked) {
+		asked = 0;
+		collect_answer(collector);
+	}
+	collect_wait(collector, wait);
+}
+
 int launch_run(const struct launch *launch, struct collector *collector, int *ret)
 {
 	sigset_t signals, old;
@@ -153,14 +191,18 @@ int launch_run(const struct launch *launch, struct collector *collector, int *re
 	sigemptyset(&signals);
 	for (size_t i = 0; i < sizeof(caught) / sizeof(caught[0]); i++)
 		sigaddset(&signals, caught[i]);
+	if (collector->options->questions.count)
+		sigaddset(&signals, SIGUSR1);
 	waiting = collector;
+	catch_question(collector);
 	error = start_program(launch, collector);
 	if (error)
 		return error;
+	started = now();
 	catch_signals();
 	sigprocmask(SIG_UNBLOCK, &signals, &old);
 	while ((pid = waitpid(child, ret, WNOHANG)) == 0)
-		collect_wait(collector, collect_pass(collector, false) ? BUSY_WAIT : IDLE_WAIT);
+		look(collector);
 	child = 0;
 	if (pid < 0) {
 		complain("waitpid: %s", strerror(errno));
@@ -178,7 +220,7 @@ void launch_wait_for_others(const struct launch *launch, struct collector *colle
 			outlive_look(launch->session_fd, &others);
 		if (!others.count)
 			return;
-		collect_wait(collector, collect_pass(collector, false) ? BUSY_WAIT : IDLE_WAIT);
+		look(collector);
 	}
 }
 

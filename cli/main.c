@@ -17,17 +17,23 @@
 #include "cli/options.h"
 #include "cli/outlive.h"
 #include "cli/program.h"
+#include "trace/action/limits.h"
 #include "trace/clock/processor.h"
 
-static int create(const struct trace_source *definitions, int *ret_fd, struct trace_session *ret)
+/* Definitions, behind their end what is asked of them, and what is counted for that. */
+struct texts {
+	const char *at;
+	size_t size;
+};
+
+static int create(const struct texts *texts, int *ret_fd, struct trace_session *ret)
 {
 	const struct trace_shape *const shapes[] = {&trace_shape_launcher, &trace_shape_small,
 						    &trace_shape_tiny};
 	int error = 0;
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		error = trace_session_create(shapes[i], definitions->text, definitions->size,
-					     ret_fd, ret);
+		error = trace_session_create(shapes[i], texts->at, texts->size, ret_fd, ret);
 		if (!error)
 			return 0;
 	}
@@ -35,8 +41,7 @@ static int create(const struct trace_source *definitions, int *ret_fd, struct tr
 }
 
 /* A limit on file sizes is meant for files: as far as allowed it does not hold meanwhile. */
-static int create_unlimited(const struct trace_source *definitions, int *ret_fd,
-			    struct trace_session *ret)
+static int create_unlimited(const struct texts *texts, int *ret_fd, struct trace_session *ret)
 {
 	struct rlimit limit, raised;
 	int error;
@@ -46,7 +51,7 @@ static int create_unlimited(const struct trace_source *definitions, int *ret_fd,
 	raised.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_FSIZE, &raised);
 	signal(SIGXFSZ, SIG_IGN);
-	error = create(definitions, ret_fd, ret);
+	error = create(texts, ret_fd, ret);
 	signal(SIGXFSZ, SIG_DFL);
 	setrlimit(RLIMIT_FSIZE, &limit);
 	return error;
@@ -68,10 +73,29 @@ static int check_surroundings(void)
 	return EXIT_OURS;
 }
 
-static int make_session(const struct options *options, int *ret_fd, struct trace_session *ret)
+static int put_together(const struct options *options, struct trace_arena *arena, struct texts *ret)
 {
-	int error = create_unlimited(&options->definitions, ret_fd, ret);
+	size_t first = options->definitions.size + 1, second = strlen(options->asked);
+	size_t end = (first + second + 1 + 7) / 8 * 8;
+	size_t counts = options->limited * sizeof(struct trace_limit_counts);
+	char *text = trace_arena_alloc(arena, end + counts);
 
+	if (!text)
+		return -EP_NO_MEMORY;
+	memcpy(text, options->definitions.text, first - 1);
+	memcpy(text + first, options->asked, second);
+	*ret = (struct texts){text, second ? end + counts : first - 1};
+	return 0;
+}
+
+static int make_session(const struct options *options, struct trace_arena *arena, int *ret_fd,
+			struct trace_session *ret)
+{
+	struct texts texts;
+	int error = put_together(options, arena, &texts);
+
+	if (!error)
+		error = create_unlimited(&texts, ret_fd, ret);
 	if (error) {
 		complain("no memory to share with the program: %s", ep_strerror(error));
 		return EXIT_OURS;
@@ -176,7 +200,7 @@ int main(int argc, char **argv)
 	if (!error)
 		error = check_surroundings();
 	if (!error)
-		error = make_session(&options, &launch.session_fd, &session);
+		error = make_session(&options, &arena, &launch.session_fd, &session);
 	if (!error)
 		error = collect_init(&collector, &options, &session, launch.session_fd, &arena);
 	return error ? error : run(&options, &launch, &collector);

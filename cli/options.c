@@ -4,6 +4,8 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
+#include "trace/language/answers.h"
+#include "trace/language/limits.h"
 #include "trace/language/parse.h"
 #include "trace/language/scanner.h"
 
@@ -13,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECONDS_MAX 1e9
+
 static const char usage[] =
 	"usage: emuprobe [options] [--] PROGRAM [ARG...]\n"
 	"\n"
@@ -20,11 +24,29 @@ static const char usage[] =
 	"[ARG...]\n"
 	"                         (OBJECT and SYMBOL may be in double quotes); r in place of p: "
 	"calls\n"
-	"                         of a function, with $retval, $latency, $caller; ARG: %di, $arg1,\n"
+	"                         of a function, with $retval, $latency, $caller; ARG: %di, "
+	"$arg1,\n"
 	"                         +0($arg1):string, @VARIABLE; \"if CONDITION\" at the end\n"
 	"  -f, --file=FILE        read definitions from a file\n"
 	"  -c, --count            only count hits, and measure how long calls (r:) take\n"
+	"      --hist=EVENT:FIELD[,LOW,HIGH,STEP]\n"
+	"                         show the distribution of a field, as bars: of powers of two, or "
+	"of "
+	"steps\n"
 	"      --hist=EVENT       show how long the calls of EVENT took, as bars (with -c)\n"
+	"      --top=EVENT:KEY[,KEY...][:VALUE]\n"
+	"                         show which values of fields come most often, and the sum and "
+	"mean "
+	"of\n"
+	"                         another field for each\n"
+	"      --first=[EVENT:]N  record the first N events only, of EVENT or of each; then no "
+	"more is "
+	"counted\n"
+	"      --every=[EVENT:]N  record one event in N only\n"
+	"      --after=[EVENT:]EVENT  record nothing before this event has come for the first "
+	"time\n"
+	"      --tid=[EVENT:]TID  record events of this thread only\n"
+	"      --for=SECONDS      record and count nothing any more after that time\n"
 	"      --sample=N         time one call in N only (with -c)\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
 	"      --format=FORMAT    text or json\n"
@@ -47,6 +69,12 @@ enum {
 	OPTION_FORMAT = 256,
 	OPTION_PLAN,
 	OPTION_HIST,
+	OPTION_TOP,
+	OPTION_FIRST,
+	OPTION_EVERY,
+	OPTION_AFTER,
+	OPTION_TID,
+	OPTION_FOR,
 	OPTION_SAMPLE,
 	OPTION_EXPLAIN,
 	OPTION_DROP,
@@ -65,6 +93,12 @@ static const struct option long_options[] = {
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"plan", required_argument, NULL, OPTION_PLAN},
 	{"hist", required_argument, NULL, OPTION_HIST},
+	{"top", required_argument, NULL, OPTION_TOP},
+	{"first", required_argument, NULL, OPTION_FIRST},
+	{"every", required_argument, NULL, OPTION_EVERY},
+	{"after", required_argument, NULL, OPTION_AFTER},
+	{"tid", required_argument, NULL, OPTION_TID},
+	{"for", required_argument, NULL, OPTION_FOR},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
@@ -148,22 +182,68 @@ static int set_sample(struct options *options, const char *value)
 	return 0;
 }
 
-/* EVENT:$latency, or EVENT alone, which is the same: there is nothing else to be shown so far. */
+/* Checked alone, so that the message is about this one; then it is one more line. */
+static int add_question(struct options *options, const char *kind, const char *value)
+{
+	struct trace_questions question;
+	struct trace_arena arena = {0};
+	struct ep_error_at error = {0};
+	char *line = NULL, *all = NULL;
+	int failed = strchr(value, '\n') || asprintf(&line, "%s %s", kind, value) < 0 ||
+				     asprintf(&all, "%s%s\n", options->asked, line) < 0
+			     ? -EP_NO_MEMORY
+			     : trace_questions_parse(line, &arena, &question, &error);
+
+	trace_arena_deinit(&arena);
+	free(line);
+	if (!failed) {
+		options->asked = all;
+		return 0;
+	}
+	free(all);
+	complain("--%s=%s: %s", kind, value,
+		 failed == -EP_SYNTAX ? error.message : ep_strerror(failed));
+	return EXIT_OURS;
+}
+
+/* What it means is known when there are definitions. */
+static int add_limit(struct options *options, const char *kind, const char *value)
+{
+	char *all = NULL;
+
+	if (strchr(value, '\n') || asprintf(&all, "%s%s %s\n", options->asked, kind, value) < 0)
+		return complain("--%s: %s", kind, ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
+	options->asked = all;
+	return 0;
+}
+
+static int set_seconds(struct options *options, const char *value)
+{
+	char *end;
+
+	options->seconds = strtod(value, &end);
+	if (*value < '0' || *value > '9' || *end || !(options->seconds > 0) ||
+	    options->seconds > SECONDS_MAX) {
+		complain("--for=%s: a number of seconds above 0", value);
+		return EXIT_OURS;
+	}
+	return add_limit(options, "for", "1");
+}
+
+/* EVENT:$latency, or EVENT alone: how long calls take, which is measured anyway. Else it is a question. */
 static int add_histogram(struct options *options, const char *value)
 {
 	static const char what[] = ":$latency";
 	size_t length = strlen(value), rest = sizeof(what) - 1;
-	char *name = strdup(value);
+	char *name;
 
+	if (length >= rest && strcmp(value + length - rest, what) == 0)
+		length -= rest;
+	if (!trace_is_name(value, length) || (value[length] && value[length] != ':'))
+		return add_question(options, "hist", value);
+	name = strndup(value, length);
 	if (!name)
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
-	if (length >= rest && strcmp(name + length - rest, what) == 0)
-		name[length - rest] = '\0';
-	if (!trace_is_name(name, strlen(name))) {
-		complain("--hist=%s: EVENT:$latency, in quotes, or EVENT", value);
-		free(name);
-		return EXIT_OURS;
-	}
 	options->histograms[options->histogram_count++] = name;
 	return 0;
 }
@@ -196,6 +276,18 @@ static int set(struct options *options, int option, const char *value)
 		return set_plan(options, value);
 	case OPTION_HIST:
 		return add_histogram(options, value);
+	case OPTION_TOP:
+		return add_question(options, "top", value);
+	case OPTION_FIRST:
+		return add_limit(options, "first", value);
+	case OPTION_EVERY:
+		return add_limit(options, "every", value);
+	case OPTION_AFTER:
+		return add_limit(options, "after", value);
+	case OPTION_TID:
+		return add_limit(options, "tid", value);
+	case OPTION_FOR:
+		return set_seconds(options, value);
 	case OPTION_SAMPLE:
 		return set_sample(options, value);
 	case OPTION_EXPLAIN:
@@ -267,6 +359,49 @@ static int check_conditions(const struct options *options)
 	return 0;
 }
 
+/* All of them at once, and what they mean. */
+static int check_questions(struct options *options, const struct trace_definitions *definitions,
+			   struct trace_arena *arena)
+{
+	struct trace_answers *answers;
+	struct ep_error_at error = {0};
+	int failed = trace_questions_parse(options->asked, arena, &options->questions, &error);
+	const struct trace_question *wrong;
+
+	if (failed == -EP_SYNTAX) /* there are too many */
+		complain("--hist, --top: %s", error.message);
+	if (!failed) {
+		failed = trace_questions_resolve(&options->questions, definitions, arena, &answers,
+						 &error);
+		wrong = &options->questions.list[error.column];
+		if (failed == -EP_SYNTAX)
+			complain("--%s=%s: %s", wrong->kind == TRACE_QUESTION_TOP ? "top" : "hist",
+				 wrong->text, error.message);
+	}
+	if (failed && failed != -EP_SYNTAX)
+		complain("%s", ep_strerror(failed));
+	return failed;
+}
+
+static int check_limits(struct options *options, const struct trace_definitions *definitions,
+			struct trace_arena *arena)
+{
+	struct trace_limits *limits;
+	struct ep_error_at error = {0};
+	int failed = trace_limits_parse(options->asked, definitions, arena, &limits, &error);
+	const char *line = options->asked + error.column;
+	int kind = (int)strcspn(line, " ");
+
+	if (failed == -EP_SYNTAX)
+		complain("--%.*s=%.*s: %s", kind, line, (int)strcspn(line, "\n") - kind - 1,
+			 line + kind + 1, error.message);
+	else if (failed)
+		complain("%s", ep_strerror(failed));
+	if (!failed && limits)
+		options->limited = definitions->count;
+	return failed;
+}
+
 static int parse_definitions(struct options *options, struct trace_arena *arena)
 {
 	struct trace_definitions *definitions = &options->parsed;
@@ -281,9 +416,9 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 		complain("no probes: use -e or -f");
 		failed = EXIT_OURS;
 	} else {
-		failed = check_durations(options, definitions);
-		if (!failed)
-			failed = check_conditions(options);
+		failed = check_durations(options, definitions) || check_conditions(options) ||
+			 check_questions(options, definitions, arena) ||
+			 check_limits(options, definitions, arena);
 	}
 	return failed ? EXIT_OURS : 0;
 }
@@ -296,6 +431,7 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		.mode = TRACE_MODE_EVENTS,
 		.follow = true,
 		.sample = 1,
+		.asked = "",
 		.histograms = trace_arena_alloc(arena, (size_t)argc * sizeof(char *)),
 	};
 	if (!ret->histograms || trace_source_init(&ret->definitions, arena))

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "trace/language/answers.h"
 #include "trace/language/source.h"
 #include "trace/report/format.h"
 
@@ -22,6 +23,10 @@ struct options {
 	uint32_t sample;	 /* of calls, one in so many is timed */
 	const char **histograms; /* names of events of calls */
 	size_t histogram_count;
+	const char *asked; /* what is asked of events, and which are wanted: a line for each */
+	size_t limited;	   /* definitions, if there are limits; else 0 */
+	double seconds;	   /* after which nothing is wanted any more; 0: there is no end */
+	struct trace_questions questions; /* the same */
 	bool explain;
 	bool quiet;
 	bool verbose;

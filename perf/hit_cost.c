@@ -201,6 +201,17 @@ static const struct {
 	{"calls, record", CALL_RECORD, 1},
 };
 
+/* What a hit adds to them, without the hit. */
+static const struct {
+	const char *column;
+	void (*function)(void);
+} answers[] = {
+	{"histogram", recording_histogram},
+	{"linear histogram", recording_linear},
+	{"top, a number", recording_top},
+	{"top, a text", recording_top_of_texts},
+};
+
 static const struct perf_aim aims[] = {
 	{"jump, count", false, 0.5, 1},
 	{"jump, general handler", false, 3, NAN},
@@ -208,6 +219,10 @@ static const struct perf_aim aims[] = {
 	{"jump, record", false, 15, NAN},
 	{"clock of an event", false, NAN, NAN},
 	{"clock, twice", false, NAN, NAN},
+	{"histogram", false, 4, NAN},
+	{"linear histogram", false, 4, NAN},
+	{"top, a number", false, 20, NAN},
+	{"top, a text", false, 20, NAN},
 	{"calls, count", false, 2, NAN},
 	{"calls, handlers", false, 7, NAN},
 	{"calls, duration", false, NAN, NAN},
@@ -346,7 +361,8 @@ static void add_others(struct perf_table *table)
 						      .column = "call",
 						      .loop = call,
 						      .data = subject_create(shape_leaf),
-						      .against = -1});
+						      .against = -1}),
+	    value;
 
 	perf_add(table,
 		 (struct perf_case){
@@ -365,6 +381,17 @@ static void add_others(struct perf_table *table)
 					   .loop = call,
 					   .data = subject_create(recording_clock_twice),
 					   .against = bare});
+	value = perf_add(table, (struct perf_case){.row = "nothing",
+						   .column = "value of an answer",
+						   .loop = call,
+						   .data = subject_create(recording_no_answer),
+						   .against = -1});
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
+		perf_add(table, (struct perf_case){.row = "nothing",
+						   .column = answers[i].column,
+						   .loop = call,
+						   .data = subject_create(answers[i].function),
+						   .against = value});
 	perf_add(table, (struct perf_case){.row = "nothing",
 					   .column = "system call",
 					   .loop = system_calls,
@@ -394,6 +421,9 @@ int main(int argc, char **argv)
 	}
 	printf("events take their time by %s (EMUPROBE_MASK_CPU=tsc,rseq: by others)\n",
 	       recording_clock_name());
+	/* The first one takes memory, and would make the harness believe that all of them do. */
+	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++)
+		call(subject_create(answers[i].function), 1000);
 	add_others(&table);
 #define ADD_SHAPE(name) add_shape(&table, #name, shape_##name);
 	SHAPES(ADD_SHAPE)

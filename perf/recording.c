@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "perf/harness.h"
+#include "trace/action/answer.h"
 #include "trace/action/duration.h"
 #include "trace/action/record.h"
 #include "trace/language/parse.h"
@@ -137,6 +138,8 @@ int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring
 		error = trace_record_init(&session, 0, TRACE_FULL_DROP);
 	if (!error)
 		trace_record_rely_on_barrier();
+	if (!error)
+		trace_answer_init(&session, NULL);
 	return error;
 }
 
@@ -238,4 +241,62 @@ void recording_clock_twice(void)
 {
 	recording_clock();
 	recording_clock();
+}
+
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static const struct trace_answer answers[] = {
+	{.kind = TRACE_QUESTION_POWERS, .index = 0, .field_count = 1, .buckets = TRACE_POWERS},
+	{.kind = TRACE_QUESTION_LINEAR,
+	 .index = 1,
+	 .field_count = 1,
+	 .buckets = 102,
+	 .span = 1000,
+	 .step = 10,
+	 .inverse = UINT64_MAX / 10},
+	{.kind = TRACE_QUESTION_TOP, .index = 2, .field_count = 1, .value = 1},
+	{.kind = TRACE_QUESTION_TOP, .index = 3, .field_count = 1, .value = 1, .texts = 1},
+};
+
+static void answer(uint32_t index, uint32_t count)
+{
+	static char text[] = "/etc/host...";
+	static uint64_t number;
+	struct trace_field_value values[2] = {{.number = number % 64}, {.number = number % 1024}};
+
+	number += 11;
+	if (answers[index].texts) {
+		text[10] = (char)('0' + number % 64);
+		values[0] = (struct trace_field_value){.bytes = text, .size = sizeof(text) - 1};
+	} else if (answers[index].value != 1) {
+		values[0].number = number % 1024;
+	}
+	__asm__ volatile("" : : "r"(values) : "memory");
+	if (count)
+		trace_answers_add(&answers[index], count, values);
+}
+
+void recording_no_answer(void)
+{
+	answer(0, 0);
+}
+
+void recording_histogram(void)
+{
+	answer(0, 1);
+}
+
+void recording_linear(void)
+{
+	answer(1, 1);
+}
+
+void recording_top(void)
+{
+	answer(2, 1);
+}
+
+void recording_top_of_texts(void)
+{
+	answer(3, 1);
 }

@@ -43,6 +43,17 @@ void recording_drain(void);
 /** Events that found no room, so far: there should be none. */
 uint64_t recording_dropped(void);
 
+/**
+ * What a hit adds to an answer: to a histogram of powers of two, to a linear one, to one of 64 keys that are
+ * numbers, or texts of 12 bytes, with a sum. Of a value that is another one each time. Behind
+ * recording_init().
+ */
+void recording_no_answer(void); /* the value alone */
+void recording_histogram(void);
+void recording_linear(void);
+void recording_top(void);
+void recording_top_of_texts(void);
+
 /** Which clock that is, and where the processor's number comes from. */
 const char *recording_clock_name(void);
 

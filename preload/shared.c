@@ -18,8 +18,10 @@
 #include "preload/forks.h"
 #include "preload/say.h"
 #include "sys/process.h"
+#include "trace/action/answer.h"
 #include "trace/action/duration.h"
 #include "trace/action/follow.h"
+#include "trace/action/limits.h"
 #include "trace/action/publish.h"
 #include "trace/action/record.h"
 #include "trace/language/parse.h"
@@ -32,6 +34,9 @@ struct start {
 	struct trace_session session;
 	struct trace_arena *arena;
 	struct trace_definitions definitions;
+	struct trace_answers *answers; /* of each definition; NULL: nothing is asked */
+	struct trace_limits *limits;   /* likewise; NULL: there are none */
+	struct trace_limit_counts *limit_counts;
 	struct trace_process *process;
 	struct ep_counts *counts;
 	bool first;
@@ -64,6 +69,47 @@ static bool check(const struct start *start, int error, const struct ep_error_at
 	return false;
 }
 
+/* Behind the definitions. */
+static int parse_questions(struct start *start, const char *text, struct ep_error_at *at)
+{
+	struct trace_questions questions;
+	int error = trace_questions_parse(text, start->arena, &questions, at);
+
+	if (error || !questions.count)
+		return error;
+	return trace_questions_resolve(&questions, &start->definitions, start->arena,
+				       &start->answers, at);
+}
+
+/* What is counted for them stands behind the texts, where all processes see it. */
+static int parse_limits(struct start *start, const char *text, size_t end, struct ep_error_at *at)
+{
+	const struct trace_layout *layout = &start->session.layout;
+	uint64_t counts = layout->definitions + (end + 7) / 8 * 8;
+	int error = trace_limits_parse(text, &start->definitions, start->arena, &start->limits, at);
+
+	if (error || !start->limits)
+		return error;
+	if (counts + start->definitions.count * sizeof(*start->limit_counts) >
+	    layout->definitions + layout->definitions_size)
+		return -EP_INVALID;
+	start->limit_counts = (void *)((char *)start->session.shared + counts);
+	return 0;
+}
+
+static int parse_all(struct start *start, const char *text, struct ep_error_at *at)
+{
+	int error = trace_definitions_parse(text, start->arena, &start->definitions, at);
+	size_t size = strlen(text) + 1;
+
+	if (error || size >= start->session.layout.definitions_size)
+		return error;
+	error = parse_questions(start, text + size, at);
+	if (!error)
+		error = parse_limits(start, text + size, size + strlen(text + size) + 1, at);
+	return error;
+}
+
 static bool parse(struct start *start)
 {
 	const struct trace_layout *layout = &start->session.layout;
@@ -71,10 +117,7 @@ static bool parse(struct start *start)
 	struct ep_error_at at = {0};
 
 	text = trace_arena_copy(start->arena, text, layout->definitions_size);
-	return check(start,
-		     text ? trace_definitions_parse(text, start->arena, &start->definitions, &at)
-			  : -EP_NO_MEMORY,
-		     &at);
+	return check(start, text ? parse_all(start, text, &at) : -EP_NO_MEMORY, &at);
 }
 
 static bool add_process(struct start *start)
@@ -90,9 +133,11 @@ static bool add_process(struct start *start)
 	return true;
 }
 
-static struct trace_arming arming_of(const struct trace_shared *shared)
+static struct trace_arming arming_of(const struct start *start)
 {
-	struct trace_arming ret = {.plan = shared->plan};
+	const struct trace_shared *shared = start->session.shared;
+	struct trace_arming ret = {
+		.plan = shared->plan, .answers = start->answers, .limits = start->limits};
 
 	if (shared->mode == TRACE_MODE_COUNT)
 		trace_attach_measure(&ret);
@@ -104,7 +149,7 @@ static struct trace_arming arming_of(const struct trace_shared *shared)
 static int arm(struct start *start, struct trace_probes *probes)
 {
 	const struct trace_shared *shared = start->session.shared;
-	struct trace_arming arming = arming_of(shared);
+	struct trace_arming arming = arming_of(start);
 	uint64_t size = probes->room * sizeof(struct ep_counts);
 	uint64_t at = trace_session_alloc(&start->session, size);
 	uint32_t index = (uint32_t)(start->process - trace_session_process(&start->session, 0));
@@ -120,6 +165,8 @@ static int arm(struct start *start, struct trace_probes *probes)
 	arming.unseen = !environ; /* libc sets that up before anything of the program runs */
 	if (!error) {
 		trace_duration_init(&start->session);
+		trace_answer_init(&start->session, start->answers);
+		trace_limits_init(&start->session, start->limits, start->limit_counts);
 		error = trace_attach_arm(probes, &arming, start->counts, start->arena);
 	}
 	if (!error)
@@ -150,12 +197,11 @@ static void say_objects(const struct start *start)
 /* The definitions stay in the arena; the list of them is copied there. */
 static void follow_objects(const struct start *start, struct trace_probes *probes)
 {
-	const struct trace_shared *shared = start->session.shared;
 	struct trace_definitions *kept = trace_arena_alloc(start->arena, sizeof(*kept));
 	const struct trace_follow follow = {
 		.definitions = kept,
 		.probes = probes,
-		.arming = arming_of(shared),
+		.arming = arming_of(start),
 		.counts = start->counts,
 		.arena = start->arena,
 		.changed = start_publish_changes,

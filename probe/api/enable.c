@@ -34,8 +34,8 @@ void enable_init(struct ep_probe *probe, bool enabled)
 	} while (!probe_state_replace(&probe->state, old, new));
 }
 
-static bool replace(struct ep_probe *probe, struct probe_state_value old, uint64_t flags,
-		    uint64_t base)
+EP_TRAP_PATH static bool replace(struct ep_probe *probe, struct probe_state_value old,
+				 uint64_t flags, uint64_t base)
 {
 	struct probe_state_value new = {probe_state_next(old.word, flags), base};
 
@@ -43,7 +43,7 @@ static bool replace(struct ep_probe *probe, struct probe_state_value old, uint64
 }
 
 /* The second step. If it fails another one has done it. */
-static void finish(struct ep_probe *probe, struct probe_state_value begun)
+EP_TRAP_PATH static void finish(struct ep_probe *probe, struct probe_state_value begun)
 {
 	uint64_t flags = begun.word & (PROBE_ENABLED | PROBE_LIVE);
 
@@ -51,7 +51,8 @@ static void finish(struct ep_probe *probe, struct probe_state_value begun)
 }
 
 /* False: it has changed, look again. */
-static bool try_to_set(struct ep_probe *probe, struct probe_state_value old, uint64_t enabled)
+EP_TRAP_PATH static bool try_to_set(struct ep_probe *probe, struct probe_state_value old,
+				    uint64_t enabled)
 {
 	uint64_t flags = PROBE_LIVE | enabled;
 
@@ -64,7 +65,7 @@ static bool try_to_set(struct ep_probe *probe, struct probe_state_value old, uin
 	return true;
 }
 
-static void set(const struct ep_probe *handle, uint64_t enabled)
+EP_TRAP_PATH static void set(const struct ep_probe *handle, uint64_t enabled)
 {
 	struct ep_probe *probe = handles_find(handle);
 
@@ -81,12 +82,12 @@ static void set(const struct ep_probe *handle, uint64_t enabled)
 	}
 }
 
-void ep_probe_enable(struct ep_probe *probe)
+EP_TRAP_PATH void ep_probe_enable(struct ep_probe *probe)
 {
 	set(probe, PROBE_ENABLED);
 }
 
-void ep_probe_disable(struct ep_probe *probe)
+EP_TRAP_PATH void ep_probe_disable(struct ep_probe *probe)
 {
 	set(probe, 0);
 }

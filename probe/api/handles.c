@@ -30,14 +30,14 @@ static struct ep_probe *free_probes;
 static uint32_t used; /* numbers that were ever used */
 
 /* @index counts from 0. Chunk i begins with index (2^i - 1) * 2^FIRST_BITS. */
-static unsigned int chunk_of(uint32_t index)
+EP_TRAP_PATH static unsigned int chunk_of(uint32_t index)
 {
 	uint32_t shifted = (index >> FIRST_BITS) + 1;
 
 	return 31u - (unsigned int)__builtin_clz(shifted);
 }
 
-static uint32_t first_of(unsigned int chunk)
+EP_TRAP_PATH static uint32_t first_of(unsigned int chunk)
 {
 	return ((1u << chunk) - 1) << FIRST_BITS;
 }
@@ -53,7 +53,7 @@ static bool make_chunk(unsigned int chunk)
 	return true;
 }
 
-static struct ep_probe *probe_at(uint32_t index)
+EP_TRAP_PATH static struct ep_probe *probe_at(uint32_t index)
 {
 	unsigned int chunk = chunk_of(index);
 	struct ep_probe *list = chunk < CHUNKS ? atomic_load(&chunks[chunk]) : NULL;
@@ -118,12 +118,12 @@ void handles_give_back(struct ep_probe *probe)
 	free_probes = probe;
 }
 
-bool handles_is_of(const struct ep_probe *handle, uint64_t word)
+EP_TRAP_PATH bool handles_is_of(const struct ep_probe *handle, uint64_t word)
 {
 	return (word ^ (uint64_t)handle) < PROBE_GENERATION && word & PROBE_LIVE;
 }
 
-struct ep_probe *handles_find(const struct ep_probe *handle)
+EP_TRAP_PATH struct ep_probe *handles_find(const struct ep_probe *handle)
 {
 	uint32_t number = (uint32_t)(uint64_t)handle;
 	struct ep_probe *probe = number ? probe_at(number - 1) : NULL;

@@ -17,11 +17,11 @@ void handles_give_back(struct ep_probe *probe);
 /**
  * The probe that @handle means; NULL: there is none; @handle may be anything. Without the lock it
  * may be removed at any time: .state then says so.
- * Context: any, signal handlers included.
+ * Context: TRAP_PATH.
  */
-struct ep_probe *handles_find(const struct ep_probe *handle);
+EP_TRAP_PATH struct ep_probe *handles_find(const struct ep_probe *handle);
 
-/** Does this @word of a state belong to the probe that @handle means? Context: any. */
-bool handles_is_of(const struct ep_probe *handle, uint64_t word);
+/** Does this @word of a state belong to the probe that @handle means? Context: TRAP_PATH. */
+EP_TRAP_PATH bool handles_is_of(const struct ep_probe *handle, uint64_t word);
 
 #endif

@@ -54,7 +54,7 @@ EP_TRAP_PATH static inline bool probe_state_has_handlers(const struct probe_stat
 }
 
 /* Each change changes the first word: if that has not changed, they belong together. */
-static inline struct probe_state_value probe_state_read(struct probe_state *state)
+EP_TRAP_PATH static inline struct probe_state_value probe_state_read(struct probe_state *state)
 {
 	struct probe_state_value ret;
 
@@ -66,7 +66,7 @@ static inline struct probe_state_value probe_state_read(struct probe_state *stat
 }
 
 /* With another number of the change; the flags are @flags. */
-static inline uint64_t probe_state_next(uint64_t word, uint64_t flags)
+EP_TRAP_PATH static inline uint64_t probe_state_next(uint64_t word, uint64_t flags)
 {
 	uint64_t number = (word + PROBE_CHANGE) & (PROBE_GENERATION - PROBE_CHANGE);
 
@@ -74,8 +74,9 @@ static inline uint64_t probe_state_next(uint64_t word, uint64_t flags)
 }
 
 /** @return Whether @state was @from, and is @to now. */
-static inline bool probe_state_replace(struct probe_state *state, struct probe_state_value from,
-				       struct probe_state_value to)
+EP_TRAP_PATH static inline bool probe_state_replace(struct probe_state *state,
+						    struct probe_state_value from,
+						    struct probe_state_value to)
 {
 	bool ret;
 

@@ -73,7 +73,8 @@ uint32_t counters_alloc(void)
 	return used_count < COUNTERS_GROUPS * EP_COUNTERS_PER_BLOCK ? used_count++ : COUNTERS_NONE;
 }
 
-static struct counters_block *next_of_group(struct counters_block *block, uint32_t group)
+EP_TRAP_PATH static struct counters_block *next_of_group(struct counters_block *block,
+							 uint32_t group)
 {
 	while (block && block->group != group)
 		block = block->next;
@@ -98,7 +99,7 @@ void counters_free(uint32_t counter)
 	free_head = counter;
 }
 
-uint64_t counters_sum(uint32_t counter)
+EP_TRAP_PATH uint64_t counters_sum(uint32_t counter)
 {
 	uint32_t group = counter / EP_COUNTERS_PER_BLOCK, i = counter % EP_COUNTERS_PER_BLOCK;
 	struct counters_block *block = next_of_group(atomic_load(&blocks), group);

@@ -58,8 +58,8 @@ static inline __attribute__((always_inline)) bool counters_add(uint32_t counter)
 	return true;
 }
 
-/** The sum over all threads, those that have ended too. Context: any thread. */
-uint64_t counters_sum(uint32_t counter);
+/** The sum over all threads, those that have ended too. Context: TRAP_PATH. */
+EP_TRAP_PATH uint64_t counters_sum(uint32_t counter);
 
 /*
  * For code that counts by itself:

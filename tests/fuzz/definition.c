@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "tests/fuzz/harness.h"
+#include "trace/language/answers.h"
 #include "trace/language/parse.h"
 #include "trace/language/source.h"
 
@@ -43,6 +44,29 @@ static void check_all(const struct trace_definitions *all, size_t size)
 	}
 }
 
+/* The same text, as what is asked of definitions; it is of this one where it says so. */
+static void ask(const char *text, struct trace_arena *arena)
+{
+	static struct trace_arg args[] = {{.name = "a", .type = {TRACE_UNSIGNED, 1, 0, 0, 0, 0}},
+					  {.name = "b", .type = {TRACE_SIGNED, 8, 0, 0, 0, 0}}};
+	static struct trace_definition one = {.event = "e", .args = args, .arg_count = 2};
+	const struct trace_definitions definitions = {&one, 1};
+	struct trace_questions questions;
+	struct trace_answers *answers;
+	struct ep_error_at error = {0};
+
+	if (trace_questions_parse(text, arena, &questions, &error)) {
+		if (!error.message[0])
+			abort();
+		return;
+	}
+	if (questions.count > TRACE_QUESTIONS_MAX)
+		abort();
+	if (trace_questions_resolve(&questions, &definitions, arena, &answers, &error) == 0 &&
+	    answers[0].count != questions.count)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct trace_arena arena = {0};
@@ -55,6 +79,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	/* Not a test of what open() does with any name. */
 	for (char *at = text; (at = strchr(at, '@')); at++)
 		*at = '%';
+	ask(text, &arena);
 	if (trace_source_init(&source, &arena) == 0) {
 		int failed = trace_source_add(&source, text, "fuzz", &error);
 

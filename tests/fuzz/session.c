@@ -12,6 +12,7 @@
 #include "tests/fuzz/harness.h"
 #include "trace/action/publish.h"
 #include "trace/language/parse.h"
+#include "trace/report/answers.h"
 #include "trace/report/reader.h"
 #include "trace/session/objects.h"
 
@@ -124,6 +125,57 @@ static void read_objects(const uint8_t *data, size_t size)
 	trace_arena_deinit(&arena);
 }
 
+/* ---- answers ------------------------------------------------------------------------------- */
+
+static int count_lines(void *data, const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		*(size_t *)data += text[i] == '\n';
+	return 0;
+}
+
+#define FIELD(form) .fields = {{"f", form}, {"g", TRACE_FORM_TEXT}}
+
+/* All bytes of it lie where the answers begin; a table may be at any multiple of its unit. */
+static void read_answers(const uint8_t *data, size_t size)
+{
+	static struct trace_question list[] = {
+		{.kind = TRACE_QUESTION_POWERS, FIELD(TRACE_FORM_SIGNED), .field_count = 1},
+		{.kind = TRACE_QUESTION_LINEAR,
+		 FIELD(TRACE_FORM_SIGNED),
+		 .field_count = 1,
+		 .step = 5,
+		 .steps = 9},
+		{.kind = TRACE_QUESTION_TOP, FIELD(TRACE_FORM_CHAR), .field_count = 2},
+		{.kind = TRACE_QUESTION_TOP,
+		 FIELD(TRACE_FORM_HEX),
+		 .field_count = 1,
+		 .value = {"v", TRACE_FORM_SIGNED}},
+	};
+	const struct trace_questions questions = {list, sizeof(list) / sizeof(list[0])};
+	struct trace_answer_sum sums[sizeof(list) / sizeof(list[0])] = {0};
+	struct trace_process *process = trace_session_process(&session, 0);
+	struct trace_arena arena = {.limit = 1 << 20}, other = {0};
+	void *to = size >= 8 && size <= SET_MAX ? trace_session_at(&session, set, size) : NULL;
+	size_t lines = 0;
+	const struct trace_sink sink = {count_lines, &lines};
+
+	if (!to)
+		return;
+	memcpy(to, data, size);
+	process->answers = set + 64ul * data[0];
+	trace_answer_read(&session, 0, &questions, &arena, sums);
+	for (uint32_t i = 0; i < questions.count; i++) {
+		list[i].text = list[i].event = "e";
+		trace_answer_text(&list[i], &sums[i], true, &other, &sink);
+		trace_answer_json(&list[i], &sums[i], &other, &sink);
+	}
+	check(lines >= 2 * questions.count);
+	process->answers = 0;
+	trace_arena_deinit(&other);
+	trace_arena_deinit(&arena);
+}
+
 /* ---- rings --------------------------------------------------------------------------------- */
 
 /* No control characters but at their ends. */
@@ -195,7 +247,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	prepare();
 	if (size == 0)
 		return 0;
-	if (data[0] % 8 == 4)
+	if (data[0] % 16 == 8)
+		read_answers(data + 1, size - 1);
+	else if (data[0] % 8 == 4)
 		read_objects(data + 1, size - 1);
 	else if (data[0] % 4 == 0)
 		read_views(data + 1, size - 1);

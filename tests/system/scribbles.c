@@ -68,6 +68,10 @@ Test(scribbles, over_events_as_json)
 	run("--format=json", IS_JSON, "");
 }
 
+#define ASKED                                                                                      \
+	" --hist hit:a --hist hit:a,0,100,1 --top hit:a --top end:c:t --hist end:t --top "         \
+	"end:c,c,c"
+
 Test(scribbles, over_counts)
 {
 	run("-c", "test -e", "");
@@ -76,4 +80,14 @@ Test(scribbles, over_counts)
 Test(scribbles, over_counts_as_json)
 {
 	run("-c --format=json", IS_JSON, "");
+}
+
+Test(scribbles, over_answers)
+{
+	run("-c" ASKED, "test -e", "hit:a ");
+}
+
+Test(scribbles, over_answers_as_json)
+{
+	run("-c --format=json" ASKED, IS_JSON, "");
 }

@@ -10,6 +10,7 @@
 
 #include "include/counting.h"
 #include "sys/process.h"
+#include "trace/action/answer.h"
 #include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
@@ -360,6 +361,22 @@ void trace_attach_measure(struct trace_arming *ret)
 	ret->ended = trace_duration_ended;
 }
 
+static bool is_asked(const struct trace_probe *probe, const struct trace_arming *arming)
+{
+	uint32_t definition = probe->view.definition;
+
+	return (arming->answers && arming->answers[definition].count) ||
+	       (arming->limits && arming->limits[definition].any);
+}
+
+static ep_handler handler_of(const struct trace_probe *probe, const struct trace_arming *arming)
+{
+	if (is_asked(probe, arming))
+		return trace_answer_hit;
+	return !arming->handler && probe->view.program->has_filter ? trace_count_hit
+								   : arming->handler;
+}
+
 static struct ep_options options_of(struct trace_probe *probe, const struct trace_arming *arming,
 				    struct ep_counts *counts)
 {
@@ -372,13 +389,12 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 	};
 
 	if (!probe->view.is_return) {
-		ret.handler = !arming->handler && probe->view.program->has_filter ? trace_count_hit
-										  : arming->handler;
+		ret.handler = handler_of(probe, arming);
 		return ret;
 	}
 	ret.flags |= EP_CALLS;
-	ret.entered = arming->entered;
-	ret.ended = arming->ended;
+	ret.entered = is_asked(probe, arming) ? trace_answer_entered : arming->entered;
+	ret.ended = is_asked(probe, arming) ? trace_answer_ended : arming->ended;
 	return ret;
 }
 

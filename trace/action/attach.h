@@ -4,6 +4,8 @@
 #define EMUPROBE_TRACE_ACTION_ATTACH_H
 
 #include "trace/action/record.h"
+#include "trace/language/answers.h"
+#include "trace/language/limits.h"
 #include "trace/language/names.h"
 
 struct trace_probes {
@@ -48,8 +50,10 @@ struct trace_arming {
 	enum ep_plan plan;
 	/* Compiled for general registers only; NULL: only count. */
 	ep_handler handler;
-	ep_call_handler entered, ended; /* of calls */
-	bool unseen;			/* nothing of the program runs yet, in any thread */
+	ep_call_handler entered, ended;	     /* of calls */
+	const struct trace_answers *answers; /* of each definition; NULL: nothing is asked */
+	const struct trace_limits *limits;   /* likewise; NULL: there are none */
+	bool unseen;			     /* nothing of the program runs yet, in any thread */
 	bool shared_counts; /* count in memory that outlives the probe, and not for each thread */
 };
 

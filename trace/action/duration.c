@@ -31,7 +31,7 @@ enum word {
 _Static_assert((int)WORDS <= EP_CALL_WORDS, "there is room for it");
 
 static struct {
-	struct trace_durations durations;
+	struct trace_memory durations;
 	enum trace_clock clock;
 	uint32_t skip;	/* calls between two that are timed */
 	uint32_t epoch; /* that durations are of */
@@ -49,7 +49,7 @@ void trace_duration_init(const struct trace_session *session)
 
 	local.clock = session->shared->clock;
 	local.skip = sample ? sample - 1 : 0;
-	trace_durations_init(&local.durations, session, trace_record_follow_fork());
+	trace_memory_init(&local.durations, session, trace_record_follow_fork());
 	local.epoch = trace_record_epoch();
 }
 

@@ -23,6 +23,7 @@
 #include "sys/process.h"
 #include "trace/report/reader.h"
 #include "trace/report/summary.h"
+#include "trace/session/answers.h"
 #include "trace/session/counts.h"
 #include "trace/session/head.h"
 
@@ -290,6 +291,7 @@ EP_TRAP_PATH static void follow_fork(void)
 		own.counts[i] = (struct ep_counts){0};
 	trace_counts_clear(&own.reader.session, trace_session_process(&own.reader.session, 0));
 	trace_durations_clear(trace_session_process(&own.reader.session, 0));
+	trace_answer_clear(trace_session_process(&own.reader.session, 0));
 	atomic_store(&own.busy, 0); /* the thread that held it is not here */
 }
 

@@ -10,142 +10,44 @@
  *
  * A table outlives its thread, and is taken over by the next one that needs one: with its histograms,
  * which go on. The reader follows the other list, in which each histogram is once and says whose it is.
- *
- * The program may scribble on any of that. A place is looked at before it is used: it must be in what is
- * mapped; then the program destroys figures, and no more.
  */
 #include "trace/session/durations.h"
 
-#include "sys/process.h"
 #include "trace/session/walk.h"
 
-#define UNIT	     64ul
-#define NOBODY	     UINT32_MAX /* no thread has this ID, and so none is dead */
-#define TRIES_MAX    8u	   /* other threads' tables that are looked at before a new one is made */
 #define FORGET_AFTER 2048u /* pieces that the reader has looked at */
 #define WHOLE	     1000u /* parts */
 
 #define OCTAVE_SIZE (TRACE_OCTAVE_BUCKETS * sizeof(uint64_t))
 
-_Static_assert(sizeof(struct trace_histogram) % UNIT == 0, "no memory is wasted");
-_Static_assert(offsetof(struct trace_histogram, octaves) == UNIT,
+_Static_assert(sizeof(struct trace_histogram) % TRACE_MEMORY_UNIT == 0, "no memory is wasted");
+_Static_assert(offsetof(struct trace_histogram, octaves) == TRACE_MEMORY_UNIT,
 	       "one cache line is for each call");
-
-/* ---- memory --------------------------------------------------------------------------------- */
-
-EP_TRAP_PATH void trace_durations_init(struct trace_durations *ret,
-				       const struct trace_session *session, uint32_t process)
-{
-	ret->session = *session;
-	ret->process = process;
-	ret->heap = (char *)session->shared + session->layout.heap +
-		    session->heap * session->layout.heap_size;
-	/* Who has all of it mapped says how much that is in the same way. */
-	ret->mapped = session->parts ? &session->parts->heap.mapped
-				     : (const _Atomic uint64_t *)&ret->session.layout.heap_size;
-}
-
-/* Where it lies in the process's heap, in units; 0: there is none left. */
-EP_TRAP_PATH static uint32_t make(const struct trace_durations *all, uint64_t size)
-{
-	uint64_t at = trace_session_alloc(&all->session, size);
-
-	return at ? (uint32_t)(at % all->session.layout.heap_size / UNIT) : 0;
-}
-
-/*
- * What is at @at; where that is nothing, or nonsense, something new. A signal handler may do the same at
- * the same time: who comes second takes what is there.
- */
-EP_TRAP_PATH static void *get(const struct trace_durations *all, uint32_t *at, uint32_t size)
-{
-	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED), made;
-	void *ret = trace_durations_at(all, old, size);
-
-	if (ret)
-		return ret;
-	made = make(all, size);
-	if (!made)
-		return NULL;
-	if (__atomic_compare_exchange_n(at, &old, made, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		old = made;
-	return trace_durations_at(all, old, size);
-}
 
 /* ---- tables --------------------------------------------------------------------------------- */
 
-EP_TRAP_PATH static struct trace_process *process_of(const struct trace_durations *all)
-{
-	return trace_session_process(&all->session, all->process);
-}
-
-EP_TRAP_PATH static void clear_depths(const struct trace_durations *all,
+/* Where it was another thread's. */
+EP_TRAP_PATH static void clear_depths(const struct trace_memory *all,
 				      const struct trace_duration_table *table)
 {
 	for (uint32_t i = 0; i < TRACE_DURATION_PROBES / TRACE_DURATION_PAGE; i++) {
-		struct trace_duration_entry *page = trace_durations_at(
-			all, table->pages[i], TRACE_DURATION_PAGE * sizeof(*page));
+		struct trace_duration_entry *page =
+			trace_memory_at(all, table->pages[i], TRACE_DURATION_PAGE * sizeof(*page));
 
 		for (uint32_t k = 0; page && k < TRACE_DURATION_PAGE; k++)
 			page[k].depth = 0;
 	}
 }
 
-EP_TRAP_PATH static struct trace_duration_table *table_at(const struct trace_durations *all,
-							  uint64_t at)
+EP_TRAP_PATH struct trace_duration_table *trace_durations_take(const struct trace_memory *all)
 {
-	return at ? trace_session_at(&all->session, at, sizeof(struct trace_duration_table)) : NULL;
-}
+	struct trace_process *process = trace_memory_process(all);
+	struct trace_duration_table *ret =
+		process ? trace_memory_take(all, &process->tables, sizeof(*ret)) : NULL;
 
-/* One of a thread that is no more, or had our ID. */
-EP_TRAP_PATH static struct trace_duration_table *
-take_over(const struct trace_durations *all, const struct trace_process *process, uint32_t tid)
-{
-	struct trace_duration_table *table = table_at(all, atomic_load(&process->tables));
-
-	for (uint32_t tries = 0; table && tries < TRIES_MAX; tries++) {
-		uint32_t owner = atomic_load_explicit(&table->owner, memory_order_relaxed);
-
-		if ((owner == tid || sys_is_dead(process->pid, owner)) &&
-		    atomic_compare_exchange_strong(&table->owner, &owner, tid)) {
-			clear_depths(all, table);
-			return table;
-		}
-		table = table_at(all, table->next);
-	}
-	return NULL;
-}
-
-EP_TRAP_PATH static struct trace_duration_table *
-make_table(const struct trace_durations *all, struct trace_process *process, uint32_t tid)
-{
-	uint64_t at = trace_session_alloc(&all->session, sizeof(struct trace_duration_table)), next;
-	struct trace_duration_table *table = table_at(all, at);
-
-	if (!table)
-		return NULL;
-	atomic_store_explicit(&table->owner, tid, memory_order_relaxed);
-	next = atomic_load(&process->tables);
-	do
-		table->next = next;
-	while (!atomic_compare_exchange_weak(&process->tables, &next, at));
-	return table;
-}
-
-EP_TRAP_PATH struct trace_duration_table *trace_durations_take(const struct trace_durations *all)
-{
-	struct trace_process *process = process_of(all);
-	uint32_t tid = (uint32_t)sys0(SYS_gettid);
-	struct trace_duration_table *ret;
-
-	if (!process)
-		return NULL;
-	/* A guest takes its parent's threads for dead; and the one whose place it has goes on in its
-	   table when it is dead itself. */
-	if (sys_getpid() != process->pid)
-		return make_table(all, process, NOBODY);
-	ret = take_over(all, process, tid);
-	return ret ? ret : make_table(all, process, tid);
+	if (ret)
+		clear_depths(all, ret);
+	return ret;
 }
 
 EP_TRAP_PATH void trace_durations_clear(struct trace_process *process)
@@ -156,7 +58,7 @@ EP_TRAP_PATH void trace_durations_clear(struct trace_process *process)
 
 /* ---- histograms ----------------------------------------------------------------------------- */
 
-EP_TRAP_PATH static void publish(const struct trace_durations *all, struct trace_process *process,
+EP_TRAP_PATH static void publish(const struct trace_memory *all, struct trace_process *process,
 				 struct trace_histogram *histogram)
 {
 	uint64_t at = (uint64_t)((char *)histogram - all->heap) +
@@ -168,35 +70,36 @@ EP_TRAP_PATH static void publish(const struct trace_durations *all, struct trace
 	while (!atomic_compare_exchange_weak(&process->durations, &next, at));
 }
 
-/* As get(). Who finds the place taken puts nothing on the list: none may be there twice. */
-EP_TRAP_PATH static struct trace_histogram *get_histogram(const struct trace_durations *all,
+/* As trace_memory_get(). Who finds the place taken puts nothing on the list: none may be there twice. */
+EP_TRAP_PATH static struct trace_histogram *get_histogram(const struct trace_memory *all,
 							  uint32_t probe, uint32_t *at)
 {
 	uint32_t old = __atomic_load_n(at, __ATOMIC_RELAXED), made;
-	struct trace_histogram *ret = trace_durations_at(all, old, sizeof(*ret));
-	struct trace_process *process = process_of(all);
+	struct trace_histogram *ret = trace_memory_at(all, old, sizeof(*ret));
+	struct trace_process *process = trace_memory_process(all);
 
 	if (ret || !process)
 		return ret;
-	made = make(all, sizeof(*ret));
-	ret = trace_durations_at(all, made, sizeof(*ret));
+	made = trace_memory_make(all, sizeof(*ret));
+	ret = trace_memory_at(all, made, sizeof(*ret));
 	if (!ret)
 		return NULL;
 	ret->probe = probe;
 	ret->process = all->process;
 	if (!__atomic_compare_exchange_n(at, &old, made, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-		return trace_durations_at(all, old, sizeof(*ret));
+		return trace_memory_at(all, old, sizeof(*ret));
 	publish(all, process, ret);
 	return ret;
 }
 
-EP_TRAP_PATH struct trace_histogram *trace_durations_make(const struct trace_durations *all,
+EP_TRAP_PATH struct trace_histogram *trace_durations_make(const struct trace_memory *all,
 							  struct trace_duration_table *table,
 							  uint32_t probe,
 							  struct trace_duration_entry **ret_entry)
 {
-	struct trace_duration_entry *page = get(all, &table->pages[probe / TRACE_DURATION_PAGE],
-						TRACE_DURATION_PAGE * sizeof(*page));
+	struct trace_duration_entry *page =
+		trace_memory_get(all, &table->pages[probe / TRACE_DURATION_PAGE],
+				 TRACE_DURATION_PAGE * sizeof(*page));
 
 	if (!page)
 		return NULL;
@@ -204,11 +107,11 @@ EP_TRAP_PATH struct trace_histogram *trace_durations_make(const struct trace_dur
 	return get_histogram(all, probe, &(*ret_entry)->histogram);
 }
 
-EP_TRAP_PATH void trace_durations_add_slow(const struct trace_durations *all,
+EP_TRAP_PATH void trace_durations_add_slow(const struct trace_memory *all,
 					   struct trace_histogram *histogram, uint64_t value)
 {
 	uint32_t octave = trace_octave_of(value);
-	uint64_t *buckets = get(all, &histogram->octaves[octave], OCTAVE_SIZE);
+	uint64_t *buckets = trace_memory_get(all, &histogram->octaves[octave], OCTAVE_SIZE);
 
 	if (buckets)
 		TRACE_ADD(buckets[trace_bucket_of(value, octave)], 1);
@@ -316,7 +219,9 @@ static bool add_octaves(const struct trace_session *session, uint64_t heap,
 	for (uint32_t i = 0; i < TRACE_OCTAVES; i++) {
 		uint32_t place = __atomic_load_n(&from->octaves[i], __ATOMIC_RELAXED);
 		const uint64_t *buckets =
-			place ? trace_session_at(session, heap + UNIT * place, OCTAVE_SIZE) : NULL;
+			place ? trace_session_at(session, heap + TRACE_MEMORY_UNIT * place,
+						 OCTAVE_SIZE)
+			      : NULL;
 
 		if (!buckets)
 			continue;

@@ -9,7 +9,7 @@
 
 #include "trace/base/arena.h"
 #include "trace/session/buckets.h"
-#include "trace/session/session.h"
+#include "trace/session/memory.h"
 
 #define TRACE_DURATION_PROBES                                                                      \
 	131072u /* of a process's table; calls of further ones are not timed */
@@ -42,23 +42,10 @@ struct trace_duration_entry {
 
 /* A thread's table of them; in pages, since most probes are not hit by most threads. */
 struct trace_duration_table {
-	uint64_t next; /* in the heaps: the process's one before it */
-	_Atomic uint32_t owner;
-	uint32_t unused[13];
+	struct trace_owned owned;
+	uint32_t unused[12];
 	uint32_t pages[TRACE_DURATION_PROBES / TRACE_DURATION_PAGE]; /* as above; 0: none yet */
 };
-
-/* Where all this is, as the process sees it. */
-struct trace_durations {
-	struct trace_session session;
-	uint32_t process;		/* index of its entry */
-	char *heap;			/* its own */
-	const _Atomic uint64_t *mapped; /* bytes of that */
-};
-
-/** Context: the process, or its forked child, before it is used by more than one thread. TRAP_PATH. */
-EP_TRAP_PATH void trace_durations_init(struct trace_durations *ret,
-				       const struct trace_session *session, uint32_t process);
 
 /**
  * A table for the calling thread: one of a thread that is no more, or a new one. No call is running in
@@ -67,37 +54,17 @@ EP_TRAP_PATH void trace_durations_init(struct trace_durations *ret,
  * @return   NULL: there is no memory.
  * Context:  TRAP_PATH; some system calls.
  */
-EP_TRAP_PATH struct trace_duration_table *trace_durations_take(const struct trace_durations *all);
+EP_TRAP_PATH struct trace_duration_table *trace_durations_take(const struct trace_memory *all);
 
 /* Find a place, or make it. The slow road of trace_durations_find(). */
-EP_TRAP_PATH struct trace_histogram *trace_durations_make(const struct trace_durations *all,
+EP_TRAP_PATH struct trace_histogram *trace_durations_make(const struct trace_memory *all,
 							  struct trace_duration_table *table,
 							  uint32_t probe,
 							  struct trace_duration_entry **ret_entry);
 
 /* Gives @histogram a bucket for @value. */
-EP_TRAP_PATH void trace_durations_add_slow(const struct trace_durations *all,
+EP_TRAP_PATH void trace_durations_add_slow(const struct trace_memory *all,
 					   struct trace_histogram *histogram, uint64_t value);
-
-/* Once, whatever interrupts. */
-#define TRACE_ADD(to, value)                                                                       \
-	__asm__ volatile("addq %1, %0" : "+m"(to) : "er"((uint64_t)(value)) : "cc")
-
-#define TRACE_ADD_32(to, value)                                                                    \
-	__asm__ volatile("addl %1, %0" : "+m"(to) : "er"((uint32_t)(value)) : "cc")
-
-/** @size bytes at a place of the heap; NULL unless they lie in what is mapped. */
-static inline __attribute__((always_inline)) void *
-trace_durations_at(const struct trace_durations *all, uint32_t place, uint64_t size)
-{
-	uint64_t at = 64ul * place;
-
-	if (__builtin_expect(
-		    !place || at + size > atomic_load_explicit(all->mapped, memory_order_relaxed),
-		    0))
-		return NULL;
-	return all->heap + at;
-}
 
 /**
  * The calling thread's histogram of @probe, an index in the process's table.
@@ -109,7 +76,7 @@ trace_durations_at(const struct trace_durations *all, uint32_t place, uint64_t s
  * Context:  TRAP_PATH. At the first use it is made.
  */
 static inline __attribute__((always_inline)) struct trace_histogram *
-trace_durations_find(const struct trace_durations *all, struct trace_duration_table *table,
+trace_durations_find(const struct trace_memory *all, struct trace_duration_table *table,
 		     uint32_t probe, struct trace_duration_entry **ret_entry)
 {
 	struct trace_duration_entry *page;
@@ -117,12 +84,12 @@ trace_durations_find(const struct trace_durations *all, struct trace_duration_ta
 
 	if (probe >= TRACE_DURATION_PROBES)
 		return NULL;
-	page = trace_durations_at(all, table->pages[probe / TRACE_DURATION_PAGE],
-				  TRACE_DURATION_PAGE * sizeof(*page));
+	page = trace_memory_at(all, table->pages[probe / TRACE_DURATION_PAGE],
+			       TRACE_DURATION_PAGE * sizeof(*page));
 	if (!page)
 		return trace_durations_make(all, table, probe, ret_entry);
 	*ret_entry = &page[probe % TRACE_DURATION_PAGE];
-	ret = trace_durations_at(all, (*ret_entry)->histogram, sizeof(*ret));
+	ret = trace_memory_at(all, (*ret_entry)->histogram, sizeof(*ret));
 	return ret ? ret : trace_durations_make(all, table, probe, ret_entry);
 }
 
@@ -146,7 +113,7 @@ static inline __attribute__((always_inline)) void trace_durations_raise(uint64_t
  * Context:  TRAP_PATH.
  */
 static inline __attribute__((always_inline)) void
-trace_durations_add(const struct trace_durations *all, struct trace_histogram *histogram,
+trace_durations_add(const struct trace_memory *all, struct trace_histogram *histogram,
 		    uint64_t value, uint64_t self, bool nested)
 {
 	uint32_t octave;
@@ -155,8 +122,8 @@ trace_durations_add(const struct trace_durations *all, struct trace_histogram *h
 	if (value > TRACE_DURATION_MAX)
 		value = TRACE_DURATION_MAX;
 	octave = trace_octave_of(value);
-	buckets = trace_durations_at(all, histogram->octaves[octave],
-				     TRACE_OCTAVE_BUCKETS * sizeof(*buckets));
+	buckets = trace_memory_at(all, histogram->octaves[octave],
+				  TRACE_OCTAVE_BUCKETS * sizeof(*buckets));
 	if (__builtin_expect(buckets != NULL, 1))
 		TRACE_ADD(buckets[trace_bucket_of(value, octave)], 1);
 	else

@@ -67,7 +67,7 @@ struct trace_process {
 	_Atomic uint64_t objects;   /* the last of a list in the heap, see objects.h */
 	_Atomic uint64_t durations; /* in the heap: of calls, see durations.c */
 	_Atomic uint64_t tables;    /* in the heap: threads' tables of these */
-	uint64_t unused[1];
+	_Atomic uint64_t answers;   /* in the heap: threads' tables of these, see answers.c */
 };
 
 /*
@@ -171,7 +171,8 @@ struct trace_shared {
 	uint32_t follow; /* probe what the program executes, too */
 	uint32_t drop;	 /* never wait for the reader */
 	uint32_t sample; /* of calls, one in so many is timed, for each thread and probe; 0: each */
-	uint32_t barrier; /* the reader has one for all threads that registered: snapshot.h */
+	_Atomic uint32_t over; /* nothing is wanted any more: the launcher says when */
+	uint32_t barrier;      /* the reader has one for all threads that registered: snapshot.h */
 	int32_t first_pid;
 	uint64_t pid_namespace;
 	struct trace_timens time_namespace; /* the reader's */
@@ -186,8 +187,9 @@ struct trace_shared {
 	_Atomic uint32_t ring_high;  /* rings that were ever used */
 	_Atomic uint32_t heap_count; /* heaps that are in use */
 	_Atomic uint64_t lost_processes;
-	_Atomic uint64_t lost_events; /* of threads that got no ring */
-	_Atomic uint64_t lost_probes; /* in objects that were loaded later: no room in the table */
+	_Atomic uint64_t lost_events;  /* of threads that got no ring */
+	_Atomic uint64_t lost_probes;  /* in objects that were loaded later: no room in the table */
+	_Atomic uint64_t lost_answers; /* hits that are in no answer: there was no memory */
 	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
 	_Atomic uint64_t unprobed_others; /* for which there was no entry */
 };

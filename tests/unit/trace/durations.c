@@ -20,7 +20,7 @@ TestSuite(trace_durations, .timeout = 400);
 static const struct trace_shape shape = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = HEAP_SIZE, .heap_max = 2};
 static struct trace_session session;
-static struct trace_durations all;
+static struct trace_memory all;
 static struct trace_arena arena;
 static struct trace_duration_sum *sums[PROBES], *all_sums[TRACE_DURATION_PROBES];
 
@@ -31,7 +31,7 @@ static void setup(void)
 	cr_assert_eq(trace_session_create(&shape, "", 0, &fd, &session), 0);
 	close(fd);
 	cr_assert_eq(trace_session_add_process(&session, getpid(), 1), 0);
-	trace_durations_init(&all, &session, 0);
+	trace_memory_init(&all, &session, 0);
 }
 
 static struct trace_process *entry(void)
@@ -351,7 +351,7 @@ Test(trace_durations, of_a_thread_that_is_gone_go_on, .init = setup)
 	for (uint64_t at = atomic_load(&entry()->tables); at; tables++)
 		at = ((struct trace_duration_table *)trace_session_at(
 			      &session, at, sizeof(struct trace_duration_table)))
-			     ->next;
+			     ->owned.next;
 	cr_expect_leq(tables, 3); /* a thread may be joined a moment before the kernel forgets it */
 }
 
@@ -583,7 +583,7 @@ Test(trace_durations, scribbled_tables_do_no_harm_to_the_thread, .init = setup)
 		}
 		found->histogram = 0;
 		atomic_store(&entry()->tables, wrong[i]);
-		atomic_store(&table->owner, 1);
+		atomic_store(&table->owned.owner, 1);
 		trace_durations_take(&all);
 	}
 }

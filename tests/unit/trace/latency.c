@@ -56,11 +56,11 @@ static struct trace_summary_process processes[2];
 
 static void add(uint64_t process, uint32_t probe, uint64_t nanoseconds, bool nested)
 {
-	struct trace_durations all;
+	struct trace_memory all;
 	struct trace_duration_entry *entry;
 	struct trace_histogram *histogram;
 
-	trace_durations_init(&all, &session, (uint32_t)process);
+	trace_memory_init(&all, &session, (uint32_t)process);
 	histogram = trace_durations_find(&all, trace_durations_take(&all), probe, &entry);
 	trace_durations_add(&all, histogram, nanoseconds * 4, nanoseconds * 2, nested);
 }
