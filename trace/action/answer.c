@@ -10,7 +10,6 @@
 
 #include "sys/process.h"
 #include "trace/action/copy.h"
-#include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/limits.h"
 #include "trace/action/run.h"
@@ -255,32 +254,30 @@ EP_TRAP_PATH static void answer_one(const struct trace_answer *answer,
 	trace_answers_add(&own, 1, values);
 }
 
+/* Only what the condition wants counts for limits, is recorded, and is in answers. */
 EP_TRAP_PATH __attribute__((noinline)) static void
-answer_all(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call)
+handle(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call)
 {
-	const struct trace_answers *answers = &local.list[probe->view.definition];
 	uint64_t values[TRACE_VALUES_MAX];
-	struct trace_run run = {.regs = regs, .call = call, .comm = "", .values = values};
+	struct trace_run run = {.regs = regs, .call = call, .values = values};
 
 	if (!trace_run(probe->view.program, &run)) {
-		if (!local.records) /* else that has been done */
+		if (!local.records)
 			trace_record_uncount(probe);
 		return;
 	}
-	for (uint32_t i = 0; i < answers->count; i++)
-		answer_one(&answers->list[i], probe, &run);
+	if (!trace_limits_pass(probe))
+		return;
+	if (local.records)
+		trace_record_values(probe, &run);
+	for (uint32_t i = 0; is_asked(probe) && i < local.list[probe->view.definition].count; i++)
+		answer_one(&local.list[probe->view.definition].list[i], probe, &run);
 }
 
 EP_TRAP_PATH void trace_answer_hit(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
-	if (!trace_limits_pass(cookie))
-		return;
-	if (local.records)
-		trace_record(probe, regs, cookie);
-	else if (!is_asked(cookie))
-		trace_count_hit(probe, regs, cookie);
-	if (is_asked(cookie))
-		answer_all(cookie, regs, NULL);
+	(void)probe;
+	handle(cookie, regs, NULL);
 }
 
 /* What the end needs of the entry is what a record of it needs. */
@@ -296,14 +293,10 @@ EP_TRAP_PATH void trace_answer_entered(struct ep_probe *probe, struct ep_regs *r
 EP_TRAP_PATH void trace_answer_ended(struct ep_probe *probe, struct ep_regs *regs,
 				     struct ep_call *call, void *cookie)
 {
-	bool is_wanted = trace_limits_pass(cookie);
-
-	if (!local.records && !is_asked(cookie))
-		trace_duration_ended(probe, regs, call, cookie);
-	if (!is_wanted)
+	if (local.records || is_asked(cookie)) {
+		handle(cookie, call->end == EP_END_RETURN ? regs : NULL, call);
 		return;
-	if (local.records)
-		trace_record_ended(probe, regs, call, cookie);
-	if (is_asked(cookie))
-		answer_all(cookie, call->end == EP_END_RETURN ? regs : NULL, call);
+	}
+	trace_duration_ended(probe, regs, call, cookie);
+	trace_limits_pass(cookie);
 }

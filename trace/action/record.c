@@ -498,6 +498,13 @@ EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, voi
 	handle(cookie, regs, NULL);
 }
 
+EP_TRAP_PATH void trace_record_values(const struct trace_probe *probe, const struct trace_run *run)
+{
+	look_for_ring();
+	if (!record(probe, run))
+		record_again(probe, run);
+}
+
 /* ---- a call -------------------------------------------------------------------------------- */
 
 EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *regs,

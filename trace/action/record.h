@@ -67,6 +67,11 @@ EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *r
 EP_TRAP_PATH void trace_record_ended(struct ep_probe *probe, struct ep_regs *regs,
 				     struct ep_call *call, void *cookie);
 
+struct trace_run;
+
+/** The same of a hit, or of a call's end, whose program has run. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_record_values(const struct trace_probe *probe, const struct trace_run *run);
+
 /** One hit less of @probe, in the counts of this process. Context: TRAP_PATH. */
 EP_TRAP_PATH void trace_record_uncount(const struct trace_probe *probe);
 
