@@ -4,7 +4,6 @@
  * address: each address is reported once, under its best name. An IFUNC symbol is the name of a
  * resolver; users mean the implementation that it chooses, so it is called, where the loader does.
  */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,6 +12,7 @@
 #include "probe/engine/lock.h"
 #include "probe/image/data.h"
 #include "probe/image/functions.h"
+#include "probe/image/glob.h"
 #include "probe/image/names.h"
 #include "probe/image/objects.h"
 #include "probe/image/resolvers.h"
@@ -55,8 +55,8 @@ static bool object_matches(const struct objects_object *object, const struct ep_
 	if (object->is_engine || object->is_vdso)
 		return false;
 	if (object_is_glob(place))
-		return fnmatch(wanted, object->name, 0) == 0 || fnmatch(wanted, base, 0) == 0 ||
-		       fnmatch(wanted, object->path, 0) == 0;
+		return glob_matches(wanted, object->name) || glob_matches(wanted, base) ||
+		       glob_matches(wanted, object->path);
 	if (strchr(wanted, '/')) {
 		struct stat named, loaded;
 
@@ -149,7 +149,7 @@ static int search_glob(struct search *search, struct objects_object *object)
 		const struct objects_function *function = &object->functions[i];
 		int error;
 
-		if (!function->name || fnmatch(search->place->symbol, function->name, 0) != 0)
+		if (!function->name || !glob_matches(search->place->symbol, function->name))
 			continue;
 		error = add_function(search, object, function);
 		if (error && error != -EP_BAD_OFFSET)
