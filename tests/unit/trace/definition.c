@@ -245,29 +245,85 @@ Test(trace_definition, values_of_a_call)
 	cr_expect_not(parse_one("p main $arg1").args[0].needs_return);
 }
 
+static void expect_place(const char *text, bool is_return, const char *object, const char *symbol)
+{
+	struct trace_definition one = parse_one(text);
+
+	cr_expect_eq(one.is_return, is_return, "%s", text);
+	cr_expect_str_eq(one.place.symbol, symbol, "%s", text);
+	cr_expect_null(one.event);
+	if (object)
+		cr_expect_str_eq(one.place.object, object, "%s", text);
+	else
+		cr_expect_null(one.place.object, "%s", text);
+}
+
+Test(trace_definition, a_place_alone_is_probed)
+{
+	struct trace_definitions all;
+
+	expect_place("malloc", false, NULL, "malloc");
+	expect_place("libc:malloc", false, "libc", "malloc");
+	expect_place("/usr/bin/foo:main", false, "/usr/bin/foo", "main");
+	expect_place("*", false, NULL, "*");
+	expect_place("libc.so.6:*", false, "libc.so.6", "*");
+	expect_place("uprobe:malloc", false, NULL, "malloc");
+	expect_place("uprobe:libc:malloc", false, "libc", "malloc");
+	expect_place("uprobe:/usr/bin/foo:main", false, "/usr/bin/foo", "main");
+	expect_place("uretprobe:libc:malloc", true, "libc", "malloc");
+	expect_place("libc:read%return?", true, "libc", "read");
+	expect_place("pread", false, NULL, "pread");
+	expect_place("read", false, NULL, "read");
+	expect_place("px", false, NULL, "px");
+	expect_place("\"p\"", false, NULL, "p");
+	expect_place("p p", false, NULL, "p");
+	expect_place("p uprobe", false, NULL, "uprobe");
+	all = parse("malloc size=%di:u64 ;uprobe:libc:free %di;p:x main");
+	cr_assert_eq(all.count, 3);
+	cr_expect_eq(all.list[0].arg_count, 1);
+	cr_expect_str_eq(all.list[0].text, "malloc size=%di:u64");
+	cr_expect_eq(all.list[1].arg_count, 1);
+	cr_expect_eq(all.list[1].place_column, 28);
+	cr_expect_eq(all.list[1].loc_column, 33);
+	cr_expect_str_eq(all.list[2].event, "x");
+}
+
 /* '^' stands before the byte that the error points at. */
 static const struct {
 	const char *definition, *message;
 } bad[] = {
 	/* kind */
 	{"^q main", "a definition starts with 'p'"},
-	{"^main", "a definition starts with 'p'"},
 	{"^:x main", "a definition starts with 'p'"},
 	{"^-:x", "nothing to remove"},
-	{"r^x main", "expected a number, ':' or a blank after 'r'"},
+	{"^rx main", "a definition starts with 'p' or 'r', as in \"p main\""},
+	{"^uprobe main", "a definition starts with 'p' or 'r', as in \"p main\""},
+	{"^main libc:malloc %di", "as in \"p libc:malloc\""},
+	{"^P:e main", "as in \"p main\""},
 	{"r^-1:x main", "expected a number, ':' or a blank after 'r'"},
 	{"r^0x main", "expected a number, ':' or a blank after 'r'"},
 	{"r^4097:x main", "more than 4096 calls at once"},
 	{"r^4294967297 main", "more than 4096 calls at once"},
 	{"r^18446744073709551616 main", "expected a number, ':' or a blank after 'r'"},
 	{"p^10:x main", "only 'r' can be followed by a number"},
-	{"p^x main", "expected ':' or a blank"},
+	{"^px main", "a definition starts with 'p' or 'r'"},
+	{"uprobe:^", "the place is missing"},
+	{"uprobe:^:main", "no object in front of ':'"},
+	{"uprobe:/bin/sh^", "no ':' and symbol or offset behind the path"},
+	{"uretprobe:main^+4", "a return probe is of a whole function"},
+	{"^kprobe:vfs_read", "the kernel is not probed"},
+	{"^kretprobe:vfs_read", "the kernel is not probed"},
+	{"^tracepoint:sched:sched_switch", "the kernel is not probed"},
+	{"/usr/bin/foo^", "no ':' and symbol or offset behind the path"},
 	/* names */
 	{"p^: main", "no name behind ':'"},
 	{"p:^/x main", "no group name in front of '/'"},
 	{"p:^1g/x main", "'1' cannot stand at the start of the group name"},
 	{"p:g^-h/x main", "'-' cannot stand in the group name"},
 	{"p:^1x main", "'1' cannot stand at the start of the event name"},
+	{"p:^libc:malloc", "for this place write \"p libc:malloc\""},
+	{"p:^libc.so.6:malloc %di", "for this place write \"p libc.so.6:malloc\""},
+	{"r:x^:libc:malloc", "a blank stands in front of the place: \"r:x libc:malloc\""},
 	{"p:x^.y main", "'.' cannot stand in the event name"},
 	{"p:g/x^/y main", "'/' cannot stand in the event name"},
 	{"p:g2345678901234567890123456789012345678901234567890123456789012345/x main",
@@ -277,7 +333,8 @@ static const struct {
 	{"p:x main;^p:x main", "another probe is called uprobes/x"},
 	/* place */
 	{"p^", "the place is missing"},
-	{"p:x ^", "the place is missing"},
+	{"p:x ^", "the place is missing: 'x' is the event's name; as a place it is \"p x\""},
+	{"r:x^", "the place is missing: 'x' is the event's name; as a place it is \"r x\""},
 	{"p:x ^;p main", "the place is missing"},
 	{"p ^:main", "no object in front of ':'"},
 	{"p libc:^", "no symbol or offset behind ':'"},
@@ -485,5 +542,5 @@ Test(trace_definition, error_may_be_ignored)
 {
 	struct trace_definitions all;
 
-	cr_expect_eq(trace_definitions_parse("q", &arena, &all, NULL), -EP_SYNTAX);
+	cr_expect_eq(trace_definitions_parse("q q", &arena, &all, NULL), -EP_SYNTAX);
 }

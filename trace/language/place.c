@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where a probe is to stand:
+ *
+ *	[OBJECT ":"] (NUMBER | SYMBOL ["+" NUMBER] | GLOB) ["%return"] ["?"]
+ *
+ * "p" with "%return" is "r". OBJECT and SYMBOL may be quoted: then they are names, whatever stands in
+ * them.
+ */
+#include "trace/language/place.h"
+
+#include <string.h>
+
+static int copy(struct trace_words *words, struct trace_span span, const char **ret)
+{
+	*ret = trace_arena_copy(words->arena, span.at, span.size);
+	return *ret ? 0 : -EP_NO_MEMORY;
+}
+
+static int reject_unsupported(struct trace_words *words, struct trace_span loc)
+{
+	const char *at = trace_span_find(loc, '(');
+
+	if (at)
+		return trace_syntax(words->scanner, at, "reference counters are not supported yet");
+	at = trace_span_find(loc, '@');
+	if (at)
+		return trace_syntax(words->scanner, at, "symbol versions are not supported yet");
+	return 0;
+}
+
+static int parse_offset(struct trace_words *words, struct trace_span span, const char *what,
+			uint64_t *ret)
+{
+	if (!trace_span_number(span, ret))
+		return trace_syntax(words->scanner, span.at, "the %s is not a number", what);
+	return 0;
+}
+
+/* The name in the quotes that *@span begins with; *@span: what is behind them. */
+static int parse_quoted(struct trace_words *words, struct trace_span *span, const char **ret)
+{
+	struct trace_span name = trace_span_quoted(*span);
+	char *copied;
+	size_t used = 0;
+
+	if (!name.size)
+		return trace_syntax(words->scanner, span->at, "no name between the quotes");
+	copied = trace_arena_copy(words->arena, name.at, name.size);
+	if (!copied)
+		return -EP_NO_MEMORY;
+	for (size_t i = 0; i < name.size; i++) {
+		if (name.at[i] == '\\' && name.at[++i] != '"' && name.at[i] != '\\')
+			return trace_syntax(
+				words->scanner, &name.at[i - 1],
+				"in quotes, '\\' stands in front of '\"' and '\\' only");
+		copied[used++] = name.at[i];
+	}
+	copied[used] = '\0';
+	*ret = copied;
+	*span = trace_span_behind(*span, name.at + name.size);
+	return 0;
+}
+
+static int reject_quote(struct trace_words *words, struct trace_span span)
+{
+	const char *quote = trace_span_find(span, '"');
+
+	return quote ? trace_syntax(words->scanner, quote,
+				    "a quote in the middle of a name: they go around all of it")
+		     : 0;
+}
+
+static int parse_object(struct trace_words *words, struct trace_span span, struct ep_place *place)
+{
+	int error;
+
+	if (span.at[0] != '"') {
+		error = reject_quote(words, span);
+		return error ? error : copy(words, span, &place->object);
+	}
+	error = parse_quoted(words, &span, &place->object);
+	if (!error && span.size)
+		error = trace_syntax(words->scanner, span.at,
+				     "only ':' can stand behind the closing quote");
+	place->is_literal |= EP_LITERAL_OBJECT;
+	return error;
+}
+
+/* QUOTED ["+" NUMBER] */
+static int parse_quoted_symbol(struct trace_words *words, struct trace_span loc,
+			       struct ep_place *place)
+{
+	int error = parse_quoted(words, &loc, &place->symbol);
+
+	place->is_literal |= EP_LITERAL_SYMBOL;
+	if (error || !loc.size)
+		return error;
+	error = reject_unsupported(words, loc);
+	if (error)
+		return error;
+	if (loc.at[0] != '+')
+		return trace_syntax(words->scanner, loc.at,
+				    "only '+' and an offset can stand behind the closing quote");
+	return parse_offset(words, trace_span_behind(loc, loc.at), "offset behind '+'",
+			    &place->offset);
+}
+
+/* NUMBER | SYMBOL ["+" NUMBER] | GLOB */
+static int parse_loc(struct trace_words *words, struct trace_span loc, struct ep_place *place)
+{
+	const char *plus = trace_span_find_last(loc, '+');
+	int error;
+
+	if (loc.at[0] == '"')
+		return parse_quoted_symbol(words, loc, place);
+	error = reject_quote(words, loc);
+	if (!error)
+		error = reject_unsupported(words, loc);
+	if (error)
+		return error;
+	if (loc.at[0] >= '0' && loc.at[0] <= '9')
+		return parse_offset(words, loc, "file offset", &place->offset);
+	if (plus == loc.at)
+		return trace_syntax(words->scanner, plus, "no symbol in front of '+'");
+	if (plus) {
+		error = parse_offset(words, trace_span_behind(loc, plus), "offset behind '+'",
+				     &place->offset);
+		if (error)
+			return error;
+		loc = trace_span_before(loc, plus);
+	}
+	return copy(words, loc, &place->symbol);
+}
+
+/* "%return" behind the place: *loc goes on without it. */
+static int parse_return(struct trace_words *words, struct trace_span *loc,
+			struct trace_definition *definition)
+{
+	const char *at = trace_span_find_bare(*loc, '%');
+	struct trace_span behind;
+
+	if (!at)
+		return 0;
+	behind = trace_span_behind(*loc, at);
+	if (trace_span_find(behind, '('))
+		return reject_unsupported(words, behind);
+	if (!trace_span_is(behind, "return"))
+		return trace_syntax(words->scanner, at,
+				    "'%%' in a place: only \"%%return\" at its end is known");
+	if (at == loc->at)
+		return trace_syntax(words->scanner, at, "no symbol or offset in front of '%%'");
+	definition->is_return = true;
+	*loc = trace_span_before(*loc, at);
+	return 0;
+}
+
+/* Calls are followed from where they enter. */
+static int check_entry(struct trace_words *words, struct trace_span loc,
+		       const struct trace_definition *definition)
+{
+	if (definition->is_return && definition->place.symbol && definition->place.offset)
+		return trace_syntax(words->scanner, trace_span_find_last(loc, '+'),
+				    "a return probe is of a whole function: no offset from it");
+	return 0;
+}
+
+/* "p:malloc" */
+static int reject_missing(struct trace_words *words, const struct trace_definition *definition)
+{
+	if (definition->event)
+		return trace_syntax(words->scanner, words->scanner->at,
+				    "the place is missing: '%s' is the event's name; as a place it "
+				    "is \"%c %s\"",
+				    definition->event, definition->is_return ? 'r' : 'p',
+				    definition->event);
+	return trace_syntax(words->scanner, words->scanner->at, "the place is missing");
+}
+
+/* The word that is a place, without a '?' behind it. */
+static int scan_place(struct trace_words *words, struct trace_definition *definition,
+		      struct trace_span *ret)
+{
+	const char *quote;
+
+	if (!trace_scan_word(words->scanner, ret))
+		return reject_missing(words, definition);
+	quote = trace_span_open_quote(*ret);
+	if (quote)
+		return trace_syntax(words->scanner, quote, TRACE_QUOTE_OPEN);
+	definition->place_column = (size_t)(ret->at - words->scanner->text);
+	if (ret->at[ret->size - 1] == '?') {
+		definition->optional = true;
+		ret->size--;
+	}
+	return 0;
+}
+
+int trace_place_parse(struct trace_words *words, struct trace_definition *definition)
+{
+	struct trace_span word;
+	const char *colon;
+	int error = scan_place(words, definition, &word);
+
+	if (error)
+		return error;
+	colon = trace_span_find_last_bare(word, ':');
+	if (colon == word.at)
+		return trace_syntax(words->scanner, colon, "no object in front of ':'");
+	if (colon) {
+		error = parse_object(words, trace_span_before(word, colon), &definition->place);
+		if (error)
+			return error;
+		word = trace_span_behind(word, colon);
+	}
+	if (!word.size)
+		return trace_syntax(words->scanner, word.at, "no symbol or offset %s",
+				    colon ? "behind ':'" : "in front of '?'");
+	if (!colon && word.at[0] == '/')
+		return trace_syntax(words->scanner, word.at + word.size,
+				    "no ':' and symbol or offset behind the path");
+	definition->loc_column = (size_t)(word.at - words->scanner->text);
+	error = parse_return(words, &word, definition);
+	if (!error)
+		error = parse_loc(words, word, &definition->place);
+	return error ? error : check_entry(words, word, definition);
+}
