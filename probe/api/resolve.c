@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "include/counting.h"
+#include "include/naming.h"
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
 #include "probe/image/data.h"
@@ -414,4 +415,61 @@ int ep_resolve_data(const struct ep_place *place, const void **ret)
 	engine_unlock();
 	*ret = (const void *)request.address;
 	return request.error;
+}
+
+/* ---- names --------------------------------------------------------------------------------- */
+
+struct visit {
+	const struct ep_place *place;
+	int (*visit)(const struct ep_name *name, void *data);
+	void *data;
+	int ret;
+};
+
+static int visit_object(struct objects_object *object, const struct visit *visit)
+{
+	struct ep_name name = {
+		.object = object->name,
+		.is_executable = object->is_executable,
+		.is_meant = object_matches(object, visit->place),
+	};
+	int ret = objects_read_functions(object);
+
+	if (!ret)
+		ret = visit->visit(&name, visit->data);
+	for (size_t i = 0; i < object->function_count && !ret; i++) {
+		name.symbol = object->functions[i].name;
+		ret = name.symbol ? visit->visit(&name, visit->data) : 0;
+	}
+	return ret;
+}
+
+static void visit_all(void *data)
+{
+	struct visit *visit = data;
+	struct objects_object **objects;
+	size_t count = 0;
+
+	visit->ret = objects_list(&objects, &count);
+	for (size_t i = 0; i < count && !visit->ret; i++)
+		if (!objects[i]->is_engine && !objects[i]->is_vdso)
+			visit->ret = visit_object(objects[i], visit);
+}
+
+int ep_each_name(const struct ep_place *place, int (*visit)(const struct ep_name *name, void *data),
+		 void *data)
+{
+	struct visit all = {place, visit, data, 0};
+
+	if (probe_thread_in_handler())
+		return -EP_IN_HANDLER;
+	engine_lock();
+	engine_hold_objects(visit_all, &all);
+	engine_unlock();
+	return all.ret;
+}
+
+bool ep_name_matches(const char *pattern, const char *name)
+{
+	return glob_matches(pattern, name);
 }

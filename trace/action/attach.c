@@ -5,17 +5,15 @@
  */
 #include "trace/action/attach.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "include/counting.h"
-#include "sys/process.h"
 #include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
+#include "trace/action/missing.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
-#include "trace/language/scanner.h"
 
 /* ---- places -------------------------------------------------------------------------------- */
 
@@ -117,78 +115,6 @@ static bool is_missing(int error)
 	       error == -EP_NO_SYMBOLS || error == -EP_BAD_OFFSET;
 }
 
-static const char *executable(char *ret, size_t size)
-{
-	char comm[TRACE_COMM_SIZE] = "?";
-
-	sys_get_comm(comm);
-	snprintf(ret, size, "the executable (%s)", comm);
-	return ret;
-}
-
-static int note_name(const struct ep_match *match, void *data)
-{
-	snprintf(data, 64, "; there is %.50s", match->symbol);
-	return 1;
-}
-
-/* A pattern that matches "@name." and all behind it; false: it is too long. */
-static bool make_pattern(const char *name, char *ret, size_t size)
-{
-	size_t used = 0;
-
-	for (; *name && used + 5 < size; name++) {
-		if (strchr("*?[\\", *name))
-			ret[used++] = '\\';
-		ret[used++] = *name;
-	}
-	memcpy(&ret[used], ".*", sizeof(".*"));
-	return !*name;
-}
-
-/* A compiler may have left variants and parts of it only: work.constprop.0, work.cold. */
-static void hint_at_relatives(const struct ep_place *place, char *ret)
-{
-	struct ep_place wanted = *place;
-	bool is_literal = place->is_literal & EP_LITERAL_SYMBOL;
-	char pattern[256];
-
-	*ret = '\0';
-	if (!place->symbol || (!is_literal && trace_is_glob(place->symbol)) ||
-	    !make_pattern(place->symbol, pattern, sizeof(pattern)))
-		return;
-	wanted.symbol = pattern;
-	wanted.is_literal &= ~EP_LITERAL_SYMBOL;
-	wanted.offset = 0;
-	ep_resolve(&wanted, note_name, ret);
-}
-
-static int report_missing(const struct trace_definition *definition, int error,
-			  struct ep_error_at *ret)
-{
-	const char *object = definition->place.object, *symbol = definition->place.symbol;
-	char name[32 + TRACE_COMM_SIZE], hint[64];
-
-	if (!ret)
-		return error;
-	ret->error = -error;
-	ret->column = error == -EP_NO_OBJECT ? definition->place_column : definition->loc_column;
-	if (!object)
-		object = executable(name, sizeof(name));
-	if (error == -EP_NO_OBJECT)
-		snprintf(ret->message, sizeof(ret->message),
-			 "%.60s: %s (a '?' behind the place waits for it)", object,
-			 ep_strerror(error));
-	else if (symbol) {
-		hint_at_relatives(&definition->place, hint);
-		snprintf(ret->message, sizeof(ret->message), "%.50s%s in %.40s: %s%s", symbol,
-			 strlen(symbol) > 50 ? "..." : "", object, ep_strerror(error), hint);
-	} else
-		snprintf(ret->message, sizeof(ret->message), "0x%lx in %.60s: %s",
-			 (unsigned long)definition->place.offset, object, ep_strerror(error));
-	return error;
-}
-
 void trace_attach_only_needs(const struct trace_definitions *definitions)
 {
 	for (size_t i = 0; i < definitions->count; i++)
@@ -219,7 +145,7 @@ int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_
 		else if (is_missing(failed))
 			failed = skip_missing || search.definition->optional
 					 ? 0
-					 : report_missing(search.definition, failed, error);
+					 : trace_missing_explain(search.definition, failed, error);
 	}
 	return failed;
 }
