@@ -11,8 +11,10 @@
 #include "include/emuprobe.h"
 
 struct ep_name {
-	const char *object; /* soname or basename */
-	const char *symbol; /* of a function; NULL: the object itself is visited */
+	const char *object;  /* soname or basename */
+	const char *symbol;  /* of a function; NULL: the object itself is visited */
+	const char *version; /* of the symbol, NULL: none */
+	bool is_default;     /* it is what others mean who name no version */
 	bool is_executable;
 	bool is_meant; /* the object is one that the place means */
 };

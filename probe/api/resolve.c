@@ -87,7 +87,9 @@ struct search {
 	struct found *found;
 	size_t count, room;
 	bool saw_object, saw_symbol;
-	bool saw_names; /* an object that is not stripped */
+	bool saw_names;	  /* an object that is not stripped */
+	bool saw_version; /* the symbol, but not its version */
+	bool lacks_data;  /* the object, but not what is to be counted in */
 };
 
 static int add_found(struct search *search, struct found found)
@@ -144,13 +146,29 @@ static int add_function(struct search *search, struct objects_object *object,
 						.namesakes = 1});
 }
 
+static bool is_version(struct search *search, const struct objects_object *object,
+		       const struct objects_function *function)
+{
+	const char *wanted = search->place->version, *version;
+	bool matches;
+
+	if (!wanted)
+		return true;
+	version = objects_version(object, function);
+	matches = version && glob_matches(wanted + (*wanted == '@'), version) &&
+		  !(*wanted == '@' && function->hidden_version);
+	search->saw_version |= !matches;
+	return matches;
+}
+
 static int search_glob(struct search *search, struct objects_object *object)
 {
 	for (size_t i = 0; i < object->function_count; i++) {
 		const struct objects_function *function = &object->functions[i];
 		int error;
 
-		if (!function->name || !glob_matches(search->place->symbol, function->name))
+		if (!function->name || !glob_matches(search->place->symbol, function->name) ||
+		    !is_version(search, object, function))
 			continue;
 		error = add_function(search, object, function);
 		if (error && error != -EP_BAD_OFFSET)
@@ -176,7 +194,7 @@ static bool is_relative(const char *behind_name)
 
 /* The last of the best, and the best relative. */
 static const struct objects_function *
-find_name(const struct search *search, struct objects_object *object, const char **ret_relative)
+find_name(struct search *search, struct objects_object *object, const char **ret_relative)
 {
 	const struct objects_function *best = NULL, *relative = NULL, *function;
 	struct names_walk walk;
@@ -184,7 +202,8 @@ find_name(const struct search *search, struct objects_object *object, const char
 	names_begin(&walk, object, search->place->symbol);
 	while ((function = names_next(&walk))) {
 		if (!function->name[walk.size]) {
-			if (!best || rank(function) >= rank(best))
+			if (is_version(search, object, function) &&
+			    (!best || rank(function) >= rank(best)))
 				best = function;
 		} else if (is_relative(function->name + walk.size) && relative < function) {
 			relative = function;
@@ -243,6 +262,15 @@ static int search_offset(struct search *search, struct objects_object *object)
 			 (struct found){.address = address, .object = object, .namesakes = 1});
 }
 
+static uint16_t *semaphore_of(const struct objects_object *object, const struct ep_place *place)
+{
+	uint64_t ret = 0;
+
+	if (place->semaphore && place->semaphore % sizeof(uint16_t) == 0)
+		ret = objects_of_data_offset(object, place->semaphore, sizeof(uint16_t));
+	return (uint16_t *)ret;
+}
+
 static int search_object(struct search *search, struct objects_object *object)
 {
 	int error;
@@ -250,9 +278,15 @@ static int search_object(struct search *search, struct objects_object *object)
 	if (!is_within(object, search->place->within) || !object_matches(object, search->place))
 		return 0;
 	search->saw_object = true;
+	if (search->place->semaphore && !semaphore_of(object, search->place)) {
+		search->lacks_data = true;
+		return 0;
+	}
 	if (!search->place->symbol)
 		return search_offset(search, object);
 	error = objects_read_functions(object);
+	if (!error && search->place->version)
+		error = objects_read_versions(object);
 	if (error)
 		return error;
 	search->saw_names |= object->has_symtab || !object->is_executable;
@@ -287,8 +321,12 @@ static int why_nothing(const struct search *search)
 
 	if (!search->saw_object)
 		return object_is_glob(place) ? -EP_NO_MATCH : -EP_NO_OBJECT;
+	if (search->lacks_data)
+		return -EP_NO_SEMAPHORE;
 	if (!place->symbol)
 		return -EP_BAD_OFFSET;
+	if (search->saw_version)
+		return -EP_NO_VERSION;
 	if (!search->saw_names)
 		return -EP_NO_SYMBOLS;
 	return symbol_is_glob(place) ? -EP_NO_MATCH : -EP_NO_SYMBOL;
@@ -323,6 +361,10 @@ static int report(const struct search *search,
 			.file_offset = objects_file_offset(one->object, one->address),
 			.namesakes = one->namesakes,
 			.relative = one->relative,
+			.version = search->place->version && one->function
+					   ? objects_version(one->object, one->function)
+					   : NULL,
+			.semaphore = semaphore_of(one->object, search->place),
 		};
 
 		if (i > 0 && one->address == one[-1].address)
@@ -436,9 +478,13 @@ static int visit_object(struct objects_object *object, const struct visit *visit
 	int ret = objects_read_functions(object);
 
 	if (!ret)
+		ret = objects_read_versions(object);
+	if (!ret)
 		ret = visit->visit(&name, visit->data);
 	for (size_t i = 0; i < object->function_count && !ret; i++) {
 		name.symbol = object->functions[i].name;
+		name.version = objects_version(object, &object->functions[i]);
+		name.is_default = !object->functions[i].hidden_version;
 		ret = name.symbol ? visit->visit(&name, visit->data) : 0;
 	}
 	return ret;

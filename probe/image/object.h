@@ -19,6 +19,7 @@ struct objects_function {
 	bool weak;
 	bool is_part;	  /* split off from a function: not called, but jumped to, and seldom */
 	bool guessed_end; /* neither a size nor an FDE says where it ends */
+	uint16_t version; /* of the name, as the object numbers them; 0: none */
 };
 
 enum objects_kind {
@@ -60,6 +61,10 @@ struct objects_object {
 	/* What was found out of this address last. */
 	uint64_t judged;
 	bool judged_callable;
+	/* Names of the versions that it defines, by their numbers; some are NULL. */
+	char **versions;
+	size_t version_count;
+	bool versions_read;
 	/* Restartable sequences: [start, end) pairs. */
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
@@ -82,6 +87,13 @@ const struct objects_function *objects_function_at(struct objects_object *object
 /** The address of a file offset that is mapped for execution; 0: none. */
 uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset);
 
+/**
+ * The address of @size bytes at a file offset, in what the object may write to while it runs; 0: they
+ * are in no such part of it.
+ */
+uint64_t objects_of_data_offset(const struct objects_object *object, uint64_t offset,
+				uint64_t size);
+
 /** The other way round: where in the file @address is; 0: it is not of the file. */
 uint64_t objects_file_offset(const struct objects_object *object, uint64_t address);
 
@@ -92,6 +104,18 @@ uint64_t objects_file_offset(const struct objects_object *object, uint64_t addre
  * Context:  engine lock held; some system calls.
  */
 int objects_is_go(const struct objects_object *object, bool *ret);
+
+/**
+ * Read the names of its symbols' versions, once an object.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  engine lock held; some system calls at first.
+ */
+int objects_read_versions(struct objects_object *object);
+
+/** The version of a function's name; NULL: none, or it was not read. */
+const char *objects_version(const struct objects_object *object,
+			    const struct objects_function *function);
 
 /* ---- for those that read it ---------------------------------------------------------------- */
 

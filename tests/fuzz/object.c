@@ -83,6 +83,7 @@ static void check_function(struct objects_object *object, size_t i)
 	check(objects_code_end(object, function->start) > function->start);
 	check(!function->name || function->name[0]);
 	check(objects_count_up_to(object, function->start) > i);
+	length = objects_version(object, function) ? strlen(objects_version(object, function)) : 0;
 	objects_function_at(object, function->start);
 	objects_file_offset(object, function->start);
 	resolvers_may_call(object, function);
@@ -139,6 +140,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	check(objects_read_soname(&object) == 0);
 	check(objects_read_functions(&object) == 0);
+	check(objects_read_versions(&object) == 0);
 	for (size_t i = 0; i < object.function_count; i++)
 		check_function(&object, i);
 	check_names(&object);
@@ -156,7 +158,8 @@ static bool is_read(const ElfW(Shdr) * section)
 	return section->sh_type == SHT_DYNAMIC || section->sh_type == SHT_GNU_HASH ||
 	       section->sh_type == SHT_HASH || section->sh_type == SHT_NOTE ||
 	       section->sh_type == SHT_DYNSYM || section->sh_type == SHT_SYMTAB ||
-	       section->sh_type == SHT_STRTAB ||
+	       section->sh_type == SHT_STRTAB || section->sh_type == SHT_GNU_verdef ||
+	       section->sh_type == SHT_GNU_versym ||
 	       (section->sh_type == SHT_PROGBITS && !(section->sh_flags & SHF_EXECINSTR));
 }
 

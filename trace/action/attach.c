@@ -61,6 +61,7 @@ static bool is_back(const struct search *search, const struct ep_match *match)
 		    strcmp(probe->view.place, place) != 0)
 			continue;
 		probe->addr = match->addr;
+		probe->semaphore = match->semaphore;
 		probe->view.plan = EP_PLAN_AUTO;
 		ret = true;
 	}
@@ -96,6 +97,7 @@ static int on_match(const struct ep_match *match, void *data)
 	*probe = (struct trace_probe){
 		.index = (uint32_t)search->probes->count,
 		.addr = match->addr,
+		.semaphore = match->semaphore,
 		.view = trace_view_of(definition),
 	};
 	probe->view.event =
@@ -112,7 +114,8 @@ static int on_match(const struct ep_match *match, void *data)
 static bool is_missing(int error)
 {
 	return error == -EP_NO_OBJECT || error == -EP_NO_SYMBOL || error == -EP_NO_MATCH ||
-	       error == -EP_NO_SYMBOLS || error == -EP_BAD_OFFSET;
+	       error == -EP_NO_SYMBOLS || error == -EP_BAD_OFFSET || error == -EP_NO_VERSION ||
+	       error == -EP_NO_SEMAPHORE;
 }
 
 void trace_attach_only_needs(const struct trace_definitions *definitions)
@@ -262,8 +265,10 @@ static int note_results(struct trace_probes *probes, const struct ep_request *re
 			continue;
 		next++;
 		probe->handle = request->probe;
-		if (probe->handle)
+		if (probe->handle) {
 			ep_probe_set_counts(probe->handle, &counts[i]);
+			ep_probe_use_semaphore(probe->handle, probe->semaphore);
+		}
 		if (request->error || ep_probe_info(probe->handle, &info))
 			error = note_refusal(probe, request->error, request->options, arena);
 		else

@@ -203,12 +203,13 @@ static bool make_pattern(const char *name, char *ret, size_t size)
 }
 
 /* A compiler may have left variants and parts of it only: work.constprop.0, work.cold. */
-static bool hint_at_relatives(const struct ep_place *place, struct ep_error_at *ret)
+static bool hint_at_relatives(const struct ep_place *place, const char *name,
+			      struct ep_error_at *ret)
 {
 	struct ep_place wanted = *place;
 	char pattern[256];
 
-	if (!place->symbol || !make_pattern(place->symbol, pattern, sizeof(pattern)))
+	if (!make_pattern(name, pattern, sizeof(pattern)))
 		return false;
 	wanted.symbol = pattern;
 	wanted.is_literal &= ~EP_LITERAL_SYMBOL;
@@ -216,24 +217,95 @@ static bool hint_at_relatives(const struct ep_place *place, struct ep_error_at *
 	return ep_resolve(&wanted, note_name, ret) == 1;
 }
 
+/* ---- versions ------------------------------------------------------------------------------ */
+
+struct versions {
+	const char *symbol;
+	struct ep_error_at *message;
+	const char *separator;
+};
+
+/* As they are written behind the symbol. */
+static int note_version(const struct ep_name *name, void *data)
+{
+	struct versions *versions = data;
+
+	if (!name->is_meant || !name->symbol || !name->version ||
+	    strcmp(name->symbol, versions->symbol) != 0)
+		return 0;
+	append(versions->message, "%s@%s%s", versions->separator, name->is_default ? "@" : "",
+	       name->version);
+	versions->separator = ", ";
+	return 0;
+}
+
+static void hint_at_versions(const struct ep_place *place, struct ep_error_at *ret)
+{
+	struct versions versions = {place->symbol, ret, "; there are "};
+
+	ep_each_name(place, note_version, &versions);
+	if (versions.separator[0] == ';')
+		append(ret, "; it has none");
+}
+
 static void hint(const struct ep_place *place, int error, struct ep_error_at *ret)
 {
 	struct hunt hunt = {.place = place};
+	const char *name = error == -EP_NO_OBJECT ? place->object : place->symbol;
 	const char *separator = "; similar: ";
 
+	if (!name)
+		return;
 	hunt.is_glob = place->symbol && !(place->is_literal & EP_LITERAL_SYMBOL) &&
 		       trace_is_glob(place->symbol);
 	if (error == -EP_NO_OBJECT)
 		hunt.object = place->object;
-	if (!hunt.object && !hunt.is_glob && hint_at_relatives(place, ret))
+	if (!hunt.object && !hunt.is_glob && hint_at_relatives(place, name, ret))
 		return;
-	hunt_for(&hunt, hunt.object ? hunt.object : place->symbol);
+	hunt_for(&hunt, name);
 	ep_each_name(place, look, &hunt);
 	if (*hunt.elsewhere && append(ret, "; there is %s", hunt.elsewhere))
 		return;
 	for (size_t i = 0; i < sizeof(hunt.similar) / sizeof(hunt.similar[0]); i++)
 		if (*hunt.similar[i].text && append(ret, "%s%s", separator, hunt.similar[i].text))
 			separator = ", ";
+}
+
+static size_t column_of(const struct trace_definition *definition, int error)
+{
+	switch (error) {
+	case -EP_NO_OBJECT:
+		return definition->place_column;
+	case -EP_NO_VERSION:
+		return definition->version_column;
+	case -EP_NO_SEMAPHORE:
+		return definition->semaphore_column;
+	default:
+		return definition->loc_column;
+	}
+}
+
+static void describe(const struct trace_definition *definition, int error, const char *object,
+		     struct ep_error_at *ret)
+{
+	const char *symbol = definition->place.symbol, *why = ep_strerror(error);
+	const size_t size = sizeof(ret->message);
+
+	if (error == -EP_NO_OBJECT)
+		snprintf(ret->message, size, "%.60s: %s (a '?' behind the place waits for it)",
+			 object, why);
+	else if (error == -EP_NO_SEMAPHORE)
+		snprintf(ret->message, size, "0x%lx in %.60s: %s",
+			 (unsigned long)definition->place.semaphore, object, why);
+	else if (symbol && error == -EP_NO_VERSION)
+		snprintf(ret->message, size, "%.50s@%.30s in %.40s: %s", symbol,
+			 definition->place.version, object, why);
+	else if (symbol)
+		snprintf(ret->message, size, "%.50s%s in %.40s: %s", symbol,
+			 strlen(symbol) > 50 ? "..." : "", object, why);
+	else
+		snprintf(ret->message, size, "0x%lx in %.60s: %s",
+			 (unsigned long)definition->place.offset, object, why);
 }
 
 int trace_missing_explain(const struct trace_definition *definition, int error,
@@ -245,20 +317,14 @@ int trace_missing_explain(const struct trace_definition *definition, int error,
 	if (!ret)
 		return error;
 	ret->error = -error;
-	ret->column = error == -EP_NO_OBJECT ? definition->place_column : definition->loc_column;
+	ret->column = column_of(definition, error);
 	if (!object)
 		object = executable(name, sizeof(name));
-	if (error == -EP_NO_OBJECT)
-		snprintf(ret->message, sizeof(ret->message),
-			 "%.60s: %s (a '?' behind the place waits for it)", object,
-			 ep_strerror(error));
-	else if (symbol)
-		snprintf(ret->message, sizeof(ret->message), "%.50s%s in %.40s: %s", symbol,
-			 strlen(symbol) > 50 ? "..." : "", object, ep_strerror(error));
-	else
-		snprintf(ret->message, sizeof(ret->message), "0x%lx in %.60s: %s",
-			 (unsigned long)definition->place.offset, object, ep_strerror(error));
-	if (error == -EP_NO_OBJECT || (symbol && error != -EP_BAD_OFFSET))
+	describe(definition, error, object, ret);
+	if (error == -EP_NO_VERSION)
+		hint_at_versions(&definition->place, ret);
+	else if (error == -EP_NO_OBJECT ||
+		 (symbol && error != -EP_BAD_OFFSET && error != -EP_NO_SEMAPHORE))
 		hint(&definition->place, error, ret);
 	return error;
 }

@@ -2,7 +2,7 @@
 /*
  * The first word of a definition:
  *
- *	("p" | "r" [MAXACTIVE]) [":" [GROUP "/"] [EVENT]]
+ *	("p" | "r" [MAXACTIVE]) [":" [GROUP "/"] [EVENT]] | "-:" [GROUP "/"] [EVENT]
  *
  * People type what other tools take. A first word that is nothing of that kind is a place: a function
  * that is called "p" has to be written "p p". Where two readings are possible, the message has the line
@@ -91,8 +91,11 @@ static int parse_kind(struct trace_words *words, struct trace_span kind,
 		return parse_max_active(words, (struct trace_span){kind.at + 1, kind.size - 1},
 					&definition->max_active);
 	case '-':
-		return trace_syntax(words->scanner, kind.at,
-				    "there is nothing to remove: only 'p' and 'r' in a list");
+		definition->is_deletion = true;
+		definition->group = NULL; /* of any */
+		return kind.size == 1 ? 0
+				      : trace_syntax(words->scanner, kind.at + 1,
+						     "expected ':' and an event's name after '-'");
 	default:
 		return trace_syntax(words->scanner, kind.at,
 				    "a definition starts with 'p' or 'r', as in \"p:EVENT PLACE\"");
@@ -196,5 +199,10 @@ int trace_head_parse(struct trace_words *words, struct trace_definition *definit
 		return parse_unprefixed(words, ahead, word, definition);
 	*words->scanner = ahead;
 	error = parse_kind(words, kind, definition);
-	return error || !colon ? error : parse_behind_kind(words, word, colon, definition);
+	if (!error && colon)
+		return parse_behind_kind(words, word, colon, definition);
+	if (!error && definition->is_deletion)
+		return trace_syntax(words->scanner, word.at + word.size,
+				    "expected ':' and an event's name after '-'");
+	return error;
 }

@@ -4,9 +4,9 @@
  * is recognized: "not supported yet" and "wrong" are different messages. One recursive descent,
  * one function per rule; the first error ends it, pointing at the byte where it was noticed.
  *
- *	definition := [HEAD] PLACE {ARG}
+ *	definition := [HEAD] PLACE {ARG} | "-:" [GROUP "/"] [EVENT]
  *
- * head.c, place.c and args.c parse these.
+ * head.c, place.c and args.c parse these. A deletion takes what it names out of the list.
  */
 #include "trace/language/parse.h"
 
@@ -38,6 +38,52 @@ static int check_unique(struct parser *parser, const struct trace_definition *de
 	return 0;
 }
 
+static bool is_named(const struct trace_definition *definition,
+		     const struct trace_definition *deletion)
+{
+	const char *event = deletion->event, *group = deletion->group;
+
+	return (!event || (definition->event && strcmp(definition->event, event) == 0)) &&
+	       (!group || strcmp(definition->group, group) == 0);
+}
+
+/* As in the kernel: without a group, the events of that name in all groups; a group alone is all of it. */
+static int forget(struct parser *parser, const struct trace_definition *deletion)
+{
+	const char *group = deletion->group, *event = deletion->event;
+	struct trace_span word;
+	size_t kept = 0;
+
+	if (trace_scan_word(&parser->scanner, &word))
+		return trace_syntax(&parser->scanner, word.at,
+				    "nothing can stand behind the event that is deleted");
+	for (size_t i = 0; i < parser->count; i++)
+		if (!is_named(&parser->list[i], deletion))
+			parser->list[kept++] = parser->list[i];
+	if (kept == parser->count)
+		return trace_syntax(&parser->scanner,
+				    parser->scanner.text + deletion->column + strlen("-:"),
+				    "no definition before this one is called %s%s%s",
+				    group ? group : "", group ? "/" : "", event ? event : "");
+	parser->count = kept;
+	return 0;
+}
+
+static int parse_place_and_args(struct parser *parser, struct trace_words *words,
+				struct trace_definition *ret)
+{
+	int error = check_unique(parser, ret);
+
+	if (!error)
+		error = trace_place_parse(words, ret);
+	if (!error)
+		error = trace_args_parse(&parser->scanner, parser->arena, ret);
+	if (!error)
+		parser->count++;
+	return error;
+}
+
+/* Puts it behind the others in the list, which has room. */
 static int parse_definition(struct parser *parser, struct trace_definition *ret)
 {
 	struct trace_words words = {&parser->scanner, parser->arena};
@@ -52,13 +98,9 @@ static int parse_definition(struct parser *parser, struct trace_definition *ret)
 	if (!ret->text)
 		return -EP_NO_MEMORY;
 	error = trace_head_parse(&words, ret);
-	if (!error)
-		error = check_unique(parser, ret);
-	if (!error)
-		error = trace_place_parse(&words, ret);
-	if (!error)
-		error = trace_args_parse(&parser->scanner, parser->arena, ret);
-	return error;
+	if (error)
+		return error;
+	return ret->is_deletion ? forget(parser, ret) : parse_place_and_args(parser, &words, ret);
 }
 
 static int make_room(struct parser *parser)
@@ -93,7 +135,6 @@ int trace_definitions_parse(const char *text, struct trace_arena *arena,
 			failed = parse_definition(&parser, &parser.list[parser.count]);
 		if (failed)
 			return failed;
-		parser.count++;
 	}
 	*ret = (struct trace_definitions){parser.list, parser.count};
 	return 0;

@@ -2,7 +2,8 @@
 /*
  * Where a probe is to stand:
  *
- *	[OBJECT ":"] (NUMBER | SYMBOL ["+" NUMBER] | GLOB) ["%return"] ["?"]
+ *	[OBJECT ":"] (NUMBER | NAME ["+" NUMBER]) ["%return"] ["(" REFCTR ")"] ["?"]
+ *	NAME := (SYMBOL | GLOB) ["@" ["@"] VERSION]
  *
  * "p" with "%return" is "r". OBJECT and SYMBOL may be quoted: then they are names, whatever stands in
  * them.
@@ -15,18 +16,6 @@ static int copy(struct trace_words *words, struct trace_span span, const char **
 {
 	*ret = trace_arena_copy(words->arena, span.at, span.size);
 	return *ret ? 0 : -EP_NO_MEMORY;
-}
-
-static int reject_unsupported(struct trace_words *words, struct trace_span loc)
-{
-	const char *at = trace_span_find(loc, '(');
-
-	if (at)
-		return trace_syntax(words->scanner, at, "reference counters are not supported yet");
-	at = trace_span_find(loc, '@');
-	if (at)
-		return trace_syntax(words->scanner, at, "symbol versions are not supported yet");
-	return 0;
 }
 
 static int parse_offset(struct trace_words *words, struct trace_span span, const char *what,
@@ -87,50 +76,113 @@ static int parse_object(struct trace_words *words, struct trace_span span, struc
 	return error;
 }
 
-/* QUOTED ["+" NUMBER] */
-static int parse_quoted_symbol(struct trace_words *words, struct trace_span loc,
-			       struct ep_place *place)
+/* VERSION, or "@" VERSION: as the default only. */
+static int parse_version(struct trace_words *words, struct trace_span version,
+			 struct trace_definition *definition)
 {
-	int error = parse_quoted(words, &loc, &place->symbol);
+	bool is_default = version.size && version.at[0] == '@';
 
-	place->is_literal |= EP_LITERAL_SYMBOL;
-	if (error || !loc.size)
-		return error;
-	error = reject_unsupported(words, loc);
-	if (error)
-		return error;
-	if (loc.at[0] != '+')
-		return trace_syntax(words->scanner, loc.at,
-				    "only '+' and an offset can stand behind the closing quote");
-	return parse_offset(words, trace_span_behind(loc, loc.at), "offset behind '+'",
-			    &place->offset);
+	if (version.size == is_default)
+		return trace_syntax(words->scanner, version.at + is_default,
+				    "no version behind '@'");
+	definition->version_column = (size_t)(version.at - words->scanner->text);
+	return copy(words, version, &definition->place.version);
 }
 
-/* NUMBER | SYMBOL ["+" NUMBER] | GLOB */
-static int parse_loc(struct trace_words *words, struct trace_span loc, struct ep_place *place)
+/* ["@" VERSION] ["+" NUMBER], behind a name. */
+static int parse_behind_name(struct trace_words *words, struct trace_span rest,
+			     struct trace_definition *definition)
 {
-	const char *plus = trace_span_find_last(loc, '+');
+	const char *plus = trace_span_find_last(rest, '+');
+	int error;
+
+	if (plus) {
+		error = parse_offset(words, trace_span_behind(rest, plus), "offset behind '+'",
+				     &definition->place.offset);
+		if (error)
+			return error;
+		rest = trace_span_before(rest, plus);
+	}
+	return rest.size ? parse_version(words, trace_span_behind(rest, rest.at), definition) : 0;
+}
+
+/* QUOTED ["@" VERSION] ["+" NUMBER] */
+static int parse_quoted_symbol(struct trace_words *words, struct trace_span loc,
+			       struct trace_definition *definition)
+{
+	int error = parse_quoted(words, &loc, &definition->place.symbol);
+
+	definition->place.is_literal |= EP_LITERAL_SYMBOL;
+	if (error || !loc.size)
+		return error;
+	if (loc.at[0] != '+' && loc.at[0] != '@')
+		return trace_syntax(words->scanner, loc.at,
+				    "only '@', '+' and an offset can stand behind the closing "
+				    "quote");
+	return parse_behind_name(words, loc, definition);
+}
+
+/* NUMBER | NAME ["+" NUMBER] */
+static int parse_loc(struct trace_words *words, struct trace_span loc,
+		     struct trace_definition *definition)
+{
+	struct ep_place *place = &definition->place;
+	const char *behind;
 	int error;
 
 	if (loc.at[0] == '"')
-		return parse_quoted_symbol(words, loc, place);
+		return parse_quoted_symbol(words, loc, definition);
 	error = reject_quote(words, loc);
-	if (!error)
-		error = reject_unsupported(words, loc);
 	if (error)
 		return error;
 	if (loc.at[0] >= '0' && loc.at[0] <= '9')
 		return parse_offset(words, loc, "file offset", &place->offset);
-	if (plus == loc.at)
-		return trace_syntax(words->scanner, plus, "no symbol in front of '+'");
-	if (plus) {
-		error = parse_offset(words, trace_span_behind(loc, plus), "offset behind '+'",
-				     &place->offset);
+	behind = trace_span_find(loc, '@');
+	if (!behind)
+		behind = trace_span_find_last(loc, '+');
+	if (behind == loc.at)
+		return trace_syntax(words->scanner, behind, "no symbol in front of '%c'", *behind);
+	if (behind) {
+		size_t skipped = (size_t)(behind - loc.at);
+
+		error = parse_behind_name(words, (struct trace_span){behind, loc.size - skipped},
+					  definition);
 		if (error)
 			return error;
-		loc = trace_span_before(loc, plus);
+		loc = trace_span_before(loc, behind);
 	}
 	return copy(words, loc, &place->symbol);
+}
+
+/* "(" REFCTR ")" at the end: *loc goes on without it. */
+static int parse_semaphore(struct trace_words *words, struct trace_span *loc,
+			   struct ep_place *place)
+{
+	const char *open = trace_span_find_bare(*loc, '('), *close;
+	struct trace_span number;
+
+	if (!open)
+		return 0;
+	number = trace_span_behind(*loc, open);
+	close = trace_span_find(number, ')');
+	if (!close)
+		return trace_syntax(words->scanner, open,
+				    "the reference counter's '(' is not closed");
+	if (close + 1 != loc->at + loc->size)
+		return trace_syntax(words->scanner, close + 1,
+				    "only '?' can stand behind the reference counter");
+	number = trace_span_before(number, close);
+	if (!trace_span_number(number, &place->semaphore))
+		return trace_syntax(words->scanner, number.at,
+				    "the reference counter is no offset in the file (names with "
+				    "'(' stand in quotes)");
+	if (place->semaphore % sizeof(uint16_t))
+		return trace_syntax(words->scanner, number.at,
+				    "the reference counter's offset is odd");
+	if (open == loc->at)
+		return trace_syntax(words->scanner, open, "no symbol or offset in front of '('");
+	*loc = trace_span_before(*loc, open);
+	return 0;
 }
 
 /* "%return" behind the place: *loc goes on without it. */
@@ -143,8 +195,6 @@ static int parse_return(struct trace_words *words, struct trace_span *loc,
 	if (!at)
 		return 0;
 	behind = trace_span_behind(*loc, at);
-	if (trace_span_find(behind, '('))
-		return reject_unsupported(words, behind);
 	if (!trace_span_is(behind, "return"))
 		return trace_syntax(words->scanner, at,
 				    "'%%' in a place: only \"%%return\" at its end is known");
@@ -196,6 +246,13 @@ static int scan_place(struct trace_words *words, struct trace_definition *defini
 	return 0;
 }
 
+static size_t loc_size(struct trace_span loc)
+{
+	const char *open = trace_span_find_bare(loc, '(');
+
+	return open ? (size_t)(open - loc.at) : loc.size;
+}
+
 int trace_place_parse(struct trace_words *words, struct trace_definition *definition)
 {
 	struct trace_span word;
@@ -220,8 +277,11 @@ int trace_place_parse(struct trace_words *words, struct trace_definition *defini
 		return trace_syntax(words->scanner, word.at + word.size,
 				    "no ':' and symbol or offset behind the path");
 	definition->loc_column = (size_t)(word.at - words->scanner->text);
-	error = parse_return(words, &word, definition);
+	definition->semaphore_column = definition->loc_column + loc_size(word);
+	error = parse_semaphore(words, &word, &definition->place);
 	if (!error)
-		error = parse_loc(words, word, &definition->place);
+		error = parse_return(words, &word, definition);
+	if (!error)
+		error = parse_loc(words, word, definition);
 	return error ? error : check_entry(words, word, definition);
 }

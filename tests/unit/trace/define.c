@@ -231,6 +231,21 @@ Test(trace_define, names_that_are_similar_are_said)
 		    "the object or symbol");
 }
 
+Test(trace_define, versions_that_there_are_are_said)
+{
+	cr_expect_eq(ep_define("p libc.so.6:realpath@GLIBC_9", &options, &probes, &count, &error),
+		     -EP_NO_VERSION);
+	cr_expect(strstr(error.message, "realpath@GLIBC_9 in libc.so.6: the symbol has no such "
+					"version; there are @"),
+		  "%s", error.message);
+	cr_expect(strstr(error.message, " @GLIBC_2.2.5"), "%s", error.message);
+	cr_expect(strstr(error.message, " @@GLIBC_2.3"), "%s", error.message);
+	cr_expect_eq(error.column, strlen("p libc.so.6:realpath@"));
+	expect_hint("p define_hint_target@V",
+		    "define_hint_target@V in the executable (unit-trace): "
+		    "the symbol has no such version; it has none");
+}
+
 /* What does not fit into the message whole is left out. */
 Test(trace_define, no_hint_is_cut)
 {

@@ -245,6 +245,62 @@ Test(trace_definition, values_of_a_call)
 	cr_expect_not(parse_one("p main $arg1").args[0].needs_return);
 }
 
+Test(trace_definition, a_deletion_takes_out_what_it_names)
+{
+	struct trace_definitions all = parse("p:a main;p:g/a main;p:b main;-:uprobes/a");
+
+	cr_assert_eq(all.count, 2);
+	cr_expect_str_eq(all.list[0].group, "g");
+	cr_expect_str_eq(all.list[1].event, "b");
+	/* Without a group, of all groups; a group alone, all of it. */
+	cr_expect_eq(parse("p:a main;p:g/a main;p:b main;-:a").count, 1);
+	cr_expect_eq(parse("p:g/a main;p main;p:g/b main;p:b main;-:g/").count, 2);
+	/* The name is free again, and the order stays. */
+	all = parse("p:a main;-:a;p:a other;p:b main");
+	cr_assert_eq(all.count, 2);
+	cr_expect_str_eq(all.list[0].place.symbol, "other");
+	cr_expect_eq(parse("p:a main\n-:a # gone\n").count, 0);
+}
+
+Test(trace_definition, versions_of_symbols)
+{
+	struct trace_definition one = parse_one("p libc:memcpy@GLIBC_2.14");
+
+	cr_expect_str_eq(one.place.symbol, "memcpy");
+	cr_expect_str_eq(one.place.version, "GLIBC_2.14");
+	cr_expect_eq(one.version_column, 14);
+	one = parse_one("p libc:memcpy@@GLIBC_2.14+0x4");
+	cr_expect_str_eq(one.place.symbol, "memcpy");
+	cr_expect_str_eq(one.place.version, "@GLIBC_2.14");
+	cr_expect_eq(one.place.offset, 4);
+	one = parse_one("r libc:\"a b\"@V*?");
+	cr_expect_str_eq(one.place.symbol, "a b");
+	cr_expect_str_eq(one.place.version, "V*");
+	cr_expect(one.optional);
+	cr_expect_str_eq(parse_one("libc:mem*@V%return").place.version, "V");
+	cr_expect_null(parse_one("p libc:\"memcpy@V\"").place.version);
+	cr_expect_null(parse_one("p libc:memcpy").place.version);
+}
+
+Test(trace_definition, reference_counters)
+{
+	struct trace_definition one = parse_one("p:e /bin/sh:0x10(0x20) %di");
+
+	cr_expect_eq(one.place.offset, 0x10);
+	cr_expect_eq(one.place.semaphore, 0x20);
+	cr_expect_eq(one.semaphore_column, 16);
+	one = parse_one("p ./prog:f@V+4(32)?");
+	cr_expect_str_eq(one.place.symbol, "f");
+	cr_expect_eq(one.place.offset, 4);
+	cr_expect_eq(one.place.semaphore, 32);
+	cr_expect(one.optional);
+	one = parse_one("p ./prog:\"f(int)\"%return(0x20)");
+	cr_expect_str_eq(one.place.symbol, "f(int)");
+	cr_expect(one.is_return);
+	cr_expect_eq(one.place.semaphore, 0x20);
+	cr_expect_eq(parse_one("p /bin/sh:0x10(0)").place.semaphore, 0);
+}
+
 static void expect_place(const char *text, bool is_return, const char *object, const char *symbol)
 {
 	struct trace_definition one = parse_one(text);
@@ -295,7 +351,19 @@ static const struct {
 	/* kind */
 	{"^q main", "a definition starts with 'p'"},
 	{"^:x main", "a definition starts with 'p'"},
-	{"^-:x", "nothing to remove"},
+	{"-:^x", "no definition before this one is called x"},
+	{"p:a main;-:^b", "no definition before this one is called b"},
+	{"p:a main;-:^g/a", "no definition before this one is called g/a"},
+	{"p:a main;-:^g/", "no definition before this one is called g/"},
+	{"p:g/a main;-:a;-:^a", "no definition before this one is called a"},
+	{"p:a main;-:a ^main", "nothing can stand behind the event that is deleted"},
+	{"-^", "expected ':' and an event's name after '-'"},
+	{"-^ main", "expected ':' and an event's name after '-'"},
+	{"-^x", "expected ':' and an event's name after '-'"},
+	{"-^1:x", "expected ':' and an event's name after '-'"},
+	{"-^:", "no name behind ':'"},
+	{"-:^/x", "no group name in front of '/'"},
+	{"-:^1x", "'1' cannot stand at the start of the event name"},
 	{"^rx main", "a definition starts with 'p' or 'r', as in \"p main\""},
 	{"^uprobe main", "a definition starts with 'p' or 'r', as in \"p main\""},
 	{"^main libc:malloc %di", "as in \"p libc:malloc\""},
@@ -357,12 +425,24 @@ static const struct {
 	{"p main^%return+4", "'%' in a place"},
 	{"p ^%return", "no symbol or offset in front of '%'"},
 	{"r libc:^%return?", "no symbol or offset in front of '%'"},
-	{"p /bin/sh:0x10%return^(0x20)", "reference counters are not supported yet"},
 	{"r main^+4", "a return probe is of a whole function"},
 	{"p libc:\"a+b\"^+4%return", "a return probe is of a whole function"},
-	{"p /bin/sh:0x10^(0x20)", "reference counters are not supported yet"},
-	{"p /bin/sh:0x10^(", "reference counters are not supported yet"},
-	{"p libc:memcpy^@GLIBC_2.14", "symbol versions are not supported yet"},
+	{"p /bin/sh:0x10^(", "the reference counter's '(' is not closed"},
+	{"p /bin/sh:0x10^(0x20", "the reference counter's '(' is not closed"},
+	{"p /bin/sh:0x10%return^(0x20", "the reference counter's '(' is not closed"},
+	{"p /bin/sh:0x10(0x20)^%return", "only '?' can stand behind the reference counter"},
+	{"p /bin/sh:0x10(0x20)^(0x30)", "only '?' can stand behind the reference counter"},
+	{"p /bin/sh:0x10(^)", "the reference counter is no offset in the file"},
+	{"p /bin/sh:0x10(^x)?", "the reference counter is no offset in the file"},
+	{"p ./prog:main.f(^int)", "names with '(' stand in quotes"},
+	{"p /bin/sh:0x10(^0x21)", "the reference counter's offset is odd"},
+	{"p /bin/sh:^(0x20)", "no symbol or offset in front of '('"},
+	{"p libc:memcpy@^", "no version behind '@'"},
+	{"p libc:memcpy@@^", "no version behind '@'"},
+	{"p libc:memcpy@^+4", "no version behind '@'"},
+	{"p libc:memcpy@V+^x", "the offset behind '+' is not a number"},
+	{"p libc:^@V", "no symbol in front of '@'"},
+	{"r libc:memcpy@V^+4", "a return probe is of a whole function"},
 	/* quotes */
 	{"p ^\"main", "the quote is not closed"},
 	{"p ^\"main?", "the quote is not closed"},
@@ -371,8 +451,8 @@ static const struct {
 	{"p ^\"\"", "no name between the quotes"},
 	{"p ^\"\":main", "no name between the quotes"},
 	{"p lib:^\"\"+1", "no name between the quotes"},
-	{"p \"main\"^x", "only '+' and an offset can stand behind the closing quote"},
-	{"p \"main\"^\"x\"", "only '+' and an offset can stand behind the closing quote"},
+	{"p \"main\"^x", "only '@', '+' and an offset can stand behind the closing quote"},
+	{"p \"main\"^\"x\"", "only '@', '+' and an offset can stand behind the closing quote"},
 	{"p \"lib\"^.so:main", "only ':' can stand behind the closing quote"},
 	{"p \"main\"+^x", "the offset behind '+' is not a number"},
 	{"p \"main\"^%x", "'%' in a place"},
