@@ -146,7 +146,7 @@ static int check_program(const struct options *options, const char *path)
 {
 	static const char anyway[] = "it runs without probes";
 
-	if (options->run_anyway && options->mode != TRACE_MODE_CHECK) {
+	if (options->run_anyway && options->mode < TRACE_MODE_CHECK) {
 		if (!program_check(path, anyway))
 			return 0;
 		execv(path, options->command);

@@ -34,6 +34,9 @@ static const char usage[] =
 	"      --format=FORMAT    text or json\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
+	"  -D, --definitions      print what would be placed, each with a file's path and an "
+	"offset,\n"
+	"                         and do not run the program\n"
 	"  -n, --check            show what the probes would be, and do not run the program\n"
 	"      --drop             drop events rather than make the program wait\n"
 	"      --no-follow        do not probe what the program executes\n"
@@ -72,6 +75,7 @@ static const struct option long_options[] = {
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
+	{"definitions", no_argument, NULL, 'D'},
 	{"drop", no_argument, NULL, OPTION_DROP},
 	{"no-follow", no_argument, NULL, OPTION_NO_FOLLOW},
 	{"run-anyway", no_argument, NULL, OPTION_RUN_ANYWAY},
@@ -184,6 +188,9 @@ static int set(struct options *options, int option, const char *value)
 		return 0;
 	case 'n':
 		options->mode = TRACE_MODE_CHECK;
+		return 0;
+	case 'D':
+		options->mode = TRACE_MODE_DEFINE;
 		return 0;
 	case 'o':
 		options->output = value;
@@ -305,7 +312,7 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	if (!ret->histograms || trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
-	       (option = getopt_long(argc, argv, "+e:f:co:nqv", long_options, NULL)) != -1)
+	       (option = getopt_long(argc, argv, "+e:f:co:nDqv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
 	if (!error)
 		error = parse_definitions(ret, arena);

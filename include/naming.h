@@ -31,6 +31,14 @@ struct ep_name {
 int ep_each_name(const struct ep_place *place, int (*visit)(const struct ep_name *name, void *data),
 		 void *data);
 
+/**
+ * The file that @addr was loaded from, "" where there is none, and where it is in there.
+ *
+ * @return   false: it lies in no object, or was not in the file.
+ * Context:  as ep_resolve().
+ */
+bool ep_locate(const void *addr, char *ret_path, size_t size, uint64_t *ret_offset);
+
 /** Does @name match a pattern as places have them? Context: any; lengths multiplied, at most. */
 bool ep_name_matches(const char *pattern, const char *name);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "include/counting.h"
-#include "include/naming.h"
+#include "probe/api/places.h"
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
 #include "probe/image/data.h"
@@ -46,7 +46,7 @@ static bool is_stem(const char *stem, const char *name)
 	       (name[size] == '-' && name[size + 1] >= '0' && name[size + 1] <= '9');
 }
 
-static bool object_matches(const struct objects_object *object, const struct ep_place *place)
+bool places_object_matches(const struct objects_object *object, const struct ep_place *place)
 {
 	const char *slash = strrchr(object->path, '/'), *wanted = place->object;
 	const char *base = slash ? slash + 1 : object->path;
@@ -275,7 +275,8 @@ static int search_object(struct search *search, struct objects_object *object)
 {
 	int error;
 
-	if (!is_within(object, search->place->within) || !object_matches(object, search->place))
+	if (!is_within(object, search->place->within) ||
+	    !places_object_matches(object, search->place))
 		return 0;
 	search->saw_object = true;
 	if (search->place->semaphore && !semaphore_of(object, search->place)) {
@@ -422,7 +423,7 @@ static int look_in(struct data_request *request, const struct objects_object *ob
 {
 	const struct ep_place *place = request->place;
 
-	if (!is_within(object, place->within) || !object_matches(object, place))
+	if (!is_within(object, place->within) || !places_object_matches(object, place))
 		return 0;
 	request->saw_object = true;
 	if (place->symbol)
@@ -457,65 +458,4 @@ int ep_resolve_data(const struct ep_place *place, const void **ret)
 	engine_unlock();
 	*ret = (const void *)request.address;
 	return request.error;
-}
-
-/* ---- names --------------------------------------------------------------------------------- */
-
-struct visit {
-	const struct ep_place *place;
-	int (*visit)(const struct ep_name *name, void *data);
-	void *data;
-	int ret;
-};
-
-static int visit_object(struct objects_object *object, const struct visit *visit)
-{
-	struct ep_name name = {
-		.object = object->name,
-		.is_executable = object->is_executable,
-		.is_meant = object_matches(object, visit->place),
-	};
-	int ret = objects_read_functions(object);
-
-	if (!ret)
-		ret = objects_read_versions(object);
-	if (!ret)
-		ret = visit->visit(&name, visit->data);
-	for (size_t i = 0; i < object->function_count && !ret; i++) {
-		name.symbol = object->functions[i].name;
-		name.version = objects_version(object, &object->functions[i]);
-		name.is_default = !object->functions[i].hidden_version;
-		ret = name.symbol ? visit->visit(&name, visit->data) : 0;
-	}
-	return ret;
-}
-
-static void visit_all(void *data)
-{
-	struct visit *visit = data;
-	struct objects_object **objects;
-	size_t count = 0;
-
-	visit->ret = objects_list(&objects, &count);
-	for (size_t i = 0; i < count && !visit->ret; i++)
-		if (!objects[i]->is_engine && !objects[i]->is_vdso)
-			visit->ret = visit_object(objects[i], visit);
-}
-
-int ep_each_name(const struct ep_place *place, int (*visit)(const struct ep_name *name, void *data),
-		 void *data)
-{
-	struct visit all = {place, visit, data, 0};
-
-	if (probe_thread_in_handler())
-		return -EP_IN_HANDLER;
-	engine_lock();
-	engine_hold_objects(visit_all, &all);
-	engine_unlock();
-	return all.ret;
-}
-
-bool ep_name_matches(const char *pattern, const char *name)
-{
-	return glob_matches(pattern, name);
 }

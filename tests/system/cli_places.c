@@ -82,3 +82,80 @@ Test(cli_places, a_version_is_part_of_the_place)
 	expect_shell(EMUPROBE " -n -e 'p libc.so.6:realpath@GLIBC_3' " WORK " 2>&1", 125,
 		     "@GLIBC_2.2.5");
 }
+
+/* ---- definitions --------------------------------------------------------------------------- */
+
+Test(cli_places, definitions_name_files_and_offsets)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-D", "-e", "p:g/a target+0 one=%di:u64,%si:s8 # not this", "-e",
+		    "libc:mall*c", "-e", "p libc.so.6:read%return $retval", "-e",
+		    "p:odd libc.so.6:malloc+1", WORK, "print", "ran");
+	struct command_result libc = command_shell("ldd " WORK " | awk '/libc.so/ { print $3 }'");
+	char wanted[512];
+
+	expect_status(result, 0);
+	expect_lacks(result, output, "ran");
+	libc.output[strcspn(libc.output, "\n")] = '\0';
+	expect_contains(result, output, "p:g/a " WORK ":0x");
+	expect_contains(result, output, " one=%di:u64 %si:s8\n");
+	snprintf(wanted, sizeof(wanted), "\np:uprobes/malloc %s:0x", libc.output);
+	expect_contains(result, output, wanted);
+	snprintf(wanted, sizeof(wanted), "\nr:uprobes/r_libc_read %s:0x", libc.output);
+	expect_contains(result, output, wanted);
+	expect_contains(result, output, " $retval\n");
+	snprintf(wanted, sizeof(wanted), "\n# inside an instruction: p:uprobes/odd %s:0x",
+		 libc.output);
+	expect_contains(result, output, wanted);
+	command_result_deinit(&result);
+	command_result_deinit(&libc);
+}
+
+#define TEMPORARY "d=$(mktemp -d) && trap 'rm -r \"$d\"' EXIT && cd \"$d\" && "
+
+Test(cli_places, definitions_that_were_printed_mean_the_same)
+{
+	expect_shell(TEMPORARY EMUPROBE
+		     " -D -e 'p libc:s*; r * $retval' " WORK
+		     " | grep -v '^#' >1 && test $(grep -c . 1) -gt 150 && " EMUPROBE
+		     " -D -f 1 " WORK " >2 && cmp 1 2 && echo same",
+		     0, "same");
+	/* What the kernel has no words for. */
+	expect_shell(TEMPORARY "cp " SEMAPHORE " './a b;c' && at=$(./'a b;c' where) && " EMUPROBE
+			       " -D -e \"p:x fire($at) %di\" './a b;c' | tee 1 && " EMUPROBE
+			       " -f 1 -c './a b;c'",
+		     0, "/a b;c\":0x");
+}
+
+/* A made up name is as long as the symbol; one that can be read has 63 bytes at most. */
+Test(cli_places, names_of_definitions_are_as_long_as_can_be_read)
+{
+	expect_shell(
+		TEMPORARY
+		"f=$(printf 'a%.0s' $(seq 100)) && echo \"int ${f}1(void){return 0;}"
+		"int ${f}2(void){return 1;} int main(void){return 0;}\" >a.c && cc a.c && " EMUPROBE
+		" -D -e 'p aa*' ./a.out | tee 1 && " EMUPROBE " -D -f 1 ./a.out | cmp - 1 && "
+		"test $(grep -c . 1) = 2 && echo good",
+		0, "good");
+}
+
+#define TRACEFS "/sys/kernel/tracing"
+
+Test(cli_places, the_kernel_takes_the_definitions)
+{
+	struct command_result result = command_shell(
+		"[ -w " TRACEFS "/uprobe_events ] || exit 77; " TEMPORARY EMUPROBE
+		" -D -e 'p:ep_places_'$$'/a libc.so.6:mall*c size=%%di:u64' "
+		"-e 'r:ep_places_'$$'/b libc.so.6:read $retval:s64' "
+		"-e 'p:ep_places_'$$'/c main %%ip' " WORK " >1 || exit; "
+		"while read -r line; do echo \"$line\" >>" TRACEFS "/uprobe_events || exit 1; "
+		"done <1; grep -c \"ep_places_$$/\" " TRACEFS "/uprobe_events; "
+		"for event in $(sed 's/^.:\\([^ ]*\\).*/\\1/' 1); do "
+		"echo \"-:$event\" >>" TRACEFS "/uprobe_events || exit 1; done");
+
+	if (result.status == 77)
+		cr_skip_test("no tracefs that can be written to");
+	expect_status(result, 0);
+	cr_expect_str_eq(result.output, "3\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}

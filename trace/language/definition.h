@@ -66,6 +66,7 @@ struct trace_arg {
 
 struct trace_definition {
 	const char *text;	 /* the definition as it was written */
+	size_t args_at;		 /* where in there its arguments begin */
 	size_t column;		 /* of it, in the list */
 	size_t place_column;	 /* of the place, in the list */
 	size_t loc_column;	 /* of what comes behind the object there */

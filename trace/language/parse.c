@@ -76,6 +76,7 @@ static int parse_place_and_args(struct parser *parser, struct trace_words *words
 
 	if (!error)
 		error = trace_place_parse(words, ret);
+	ret->args_at = (size_t)(parser->scanner.at - parser->scanner.text) - ret->column;
 	if (!error)
 		error = trace_args_parse(&parser->scanner, parser->arena, ret);
 	if (!error)

@@ -33,6 +33,7 @@ enum trace_mode {
 	TRACE_MODE_EVENTS, /* record events */
 	TRACE_MODE_COUNT,  /* only count */
 	TRACE_MODE_CHECK,  /* look at the places, arm nothing, end before the program starts */
+	TRACE_MODE_DEFINE, /* the same, and say how each would be defined */
 };
 
 /* Why the first process gave up. */
