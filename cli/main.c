@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/launch.h"
+#include "cli/list.h"
 #include "cli/options.h"
 #include "cli/outlive.h"
 #include "cli/program.h"
@@ -166,6 +167,8 @@ int main(int argc, char **argv)
 	struct trace_session session;
 	int error = options_parse(argc, argv, &arena, &options);
 
+	if (!error && options.list)
+		return list_run(&options, &arena);
 	launch.command = options.command;
 	if (!error)
 		error = program_find(options.command[0], path, sizeof(path));

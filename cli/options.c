@@ -8,6 +8,7 @@
 #include "trace/language/scanner.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,6 +38,11 @@ static const char usage[] =
 	"  -D, --definitions      print what would be placed, each with a file's path and an "
 	"offset,\n"
 	"                         and do not run the program\n"
+	"  -l, --list             [PATTERN] FILE: list the functions of a program or library that "
+	"is "
+	"not\n"
+	"                         run; with -v also size, instruction, plan and reason\n"
+	"  -p, --pid=PID          with -l: of what this process has loaded\n"
 	"  -n, --check            show what the probes would be, and do not run the program\n"
 	"      --drop             drop events rather than make the program wait\n"
 	"      --no-follow        do not probe what the program executes\n"
@@ -76,6 +82,8 @@ static const struct option long_options[] = {
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
 	{"definitions", no_argument, NULL, 'D'},
+	{"list", no_argument, NULL, 'l'},
+	{"pid", required_argument, NULL, 'p'},
 	{"drop", no_argument, NULL, OPTION_DROP},
 	{"no-follow", no_argument, NULL, OPTION_NO_FOLLOW},
 	{"run-anyway", no_argument, NULL, OPTION_RUN_ANYWAY},
@@ -143,6 +151,19 @@ static int set_plan(struct options *options, const char *value)
 	return EXIT_OURS;
 }
 
+static int set_pid(struct options *options, const char *value)
+{
+	char *end;
+	long number = strtol(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || number <= 0 || number > INT_MAX) {
+		complain("--pid=%s: the number of a process", value);
+		return EXIT_OURS;
+	}
+	options->pid = (int)number;
+	return 0;
+}
+
 static int set_sample(struct options *options, const char *value)
 {
 	char *end;
@@ -192,6 +213,11 @@ static int set(struct options *options, int option, const char *value)
 	case 'D':
 		options->mode = TRACE_MODE_DEFINE;
 		return 0;
+	case 'l':
+		options->list = true;
+		return 0;
+	case 'p':
+		return set_pid(options, value);
 	case 'o':
 		options->output = value;
 		return 0;
@@ -312,14 +338,19 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	if (!ret->histograms || trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
-	       (option = getopt_long(argc, argv, "+e:f:co:nDqv", long_options, NULL)) != -1)
+	       (option = getopt_long(argc, argv, "+e:f:co:nDlp:qv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
-	if (!error)
-		error = parse_definitions(ret, arena);
+	ret->command = argv + optind;
+	if (!error && ret->pid && !ret->list) {
+		complain("--pid: only with -l");
+		error = EXIT_OURS;
+	}
+	if (error || ret->list)
+		return error;
+	error = parse_definitions(ret, arena);
 	if (!error && optind == argc) {
 		complain("no program to run");
 		error = EXIT_OURS;
 	}
-	ret->command = argv + optind;
 	return error;
 }

@@ -20,6 +20,8 @@
 #include "probe/thread/thread.h"
 #include "sys/files.h"
 
+#define UNNAMED "sub_" /* and an offset, of functions without a name */
+
 static bool is_glob(const char *text)
 {
 	return text[strcspn(text, "*?[")] != '\0';
@@ -78,6 +80,7 @@ struct found {
 	uint64_t address;
 	const struct objects_object *object;
 	const struct objects_function *function;
+	const char *name; /* that was made of its offset; NULL: that of the function */
 	size_t namesakes;
 	const char *relative;
 };
@@ -233,6 +236,43 @@ static int add_namesakes(struct search *search, struct objects_object *object)
 	return search->count == before ? error : 0;
 }
 
+/* "sub_1a2b": where unwind information says that a function begins at that offset in the file. */
+static const struct objects_function *find_unnamed(const struct objects_object *object,
+						   const char *symbol)
+{
+	const char *digits = symbol + strlen(UNNAMED);
+	uint64_t address;
+
+	if (strncmp(symbol, UNNAMED, strlen(UNNAMED)) != 0 || *digits == '\0' ||
+	    digits[strspn(digits, "0123456789abcdef")])
+		return NULL;
+	address = objects_of_file_offset(object, strtoul(digits, NULL, 16));
+	for (size_t i = objects_count_up_to(object, address); address && i-- > 0;) {
+		if (object->functions[i].start != address)
+			break;
+		if (object->functions[i].kind == OBJECTS_FDE)
+			return &object->functions[i];
+	}
+	return NULL;
+}
+
+static int search_unnamed(struct search *search, const struct objects_object *object)
+{
+	const struct objects_function *function = find_unnamed(object, search->place->symbol);
+	uint64_t offset = search->place->offset;
+
+	if (!function || search->place->version)
+		return 0;
+	search->saw_symbol = true;
+	if (offset >= function->end - function->start)
+		return -EP_BAD_OFFSET;
+	return add_found(search, (struct found){.address = function->start + offset,
+						.object = object,
+						.function = function,
+						.name = search->place->symbol,
+						.namesakes = 1});
+}
+
 static int search_name(struct search *search, struct objects_object *object)
 {
 	size_t before = search->count;
@@ -240,9 +280,11 @@ static int search_name(struct search *search, struct objects_object *object)
 	const struct objects_function *best = find_name(search, object, &relative);
 	int error = 0;
 
-	if (best && best->exported)
+	if (!best)
+		return search_unnamed(search, object);
+	if (best->exported)
 		error = add_function(search, object, best);
-	else if (best)
+	else
 		error = add_namesakes(search, object);
 	for (size_t i = before; i < search->count; i++) {
 		search->found[i].namesakes = search->count - before;
@@ -300,7 +342,7 @@ static int badness(const struct objects_function *function)
 {
 	int underscores = 0;
 
-	if (!function)
+	if (!function || !function->name)
 		return 0;
 	while (function->name[underscores] == '_')
 		underscores++;
@@ -357,7 +399,9 @@ static int report(const struct search *search,
 			.addr = (const void *)one->address,
 			.object = one->object->name,
 			.path = one->object->path,
-			.symbol = one->function ? one->function->name : NULL,
+			.symbol = one->name	  ? one->name
+				  : one->function ? one->function->name
+						  : NULL,
 			.offset = search->place->offset,
 			.file_offset = objects_file_offset(one->object, one->address),
 			.namesakes = one->namesakes,

@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/listing.h"
+
 /* A known function start. Several symbols of one address are several entries. */
 struct objects_function {
 	uint64_t start, end; /* end: of its symbol or FDE, or the next start where neither says */
@@ -127,6 +129,9 @@ int objects_read_fdes(struct objects_object *object);
 int objects_read_dynsym(struct objects_object *object);
 int objects_read_file(struct objects_object *object);
 int objects_read_resolvers(struct objects_object *object); /* .resolvers, unsorted */
+
+int objects_read_needs(const struct objects_object *object,
+		       void (*visit)(enum ep_need what, const char *name, void *data), void *data);
 
 /** Add a function, if code of @object is where it starts; it ends there, too. */
 int objects_add(struct objects_object *object, const struct objects_function *function);

@@ -499,3 +499,52 @@ const char *objects_version(const struct objects_object *object,
 	return function->version < object->version_count ? object->versions[function->version]
 							 : NULL;
 }
+
+/* ---- what it needs ------------------------------------------------------------------------- */
+
+static bool is_need(int64_t tag, enum ep_need *ret)
+{
+	*ret = tag == DT_NEEDED ? EP_NEED_OBJECT : EP_NEED_FOLDERS;
+	return tag == DT_NEEDED || tag == DT_RPATH || tag == DT_RUNPATH;
+}
+
+static void visit_needs(struct cursor cursor, const struct objects_piece *strings,
+			void (*visit)(enum ep_need what, const char *name, void *data), void *data)
+{
+	while (cursor_left(&cursor)) {
+		enum ep_need what;
+		ElfW(Dyn) entry;
+		const char *name;
+
+		cursor_copy(&cursor, &entry, sizeof(entry));
+		if (entry.d_tag == DT_NULL)
+			break;
+		if (!is_need(entry.d_tag, &what))
+			continue;
+		name = objects_piece_string(strings, entry.d_un.d_val);
+		if (name && *name)
+			visit(what, name, data);
+	}
+}
+
+int objects_read_needs(const struct objects_object *object,
+		       void (*visit)(enum ep_need what, const char *name, void *data), void *data)
+{
+	const ElfW(Phdr) *phdr = find_dynamic(object);
+	struct objects_piece strings = {0}, entries = {0};
+	struct dynamic dynamic;
+	int error = read_dynamic(object, &dynamic);
+
+	if (error || !phdr || !dynamic.strings)
+		return error;
+	error = objects_piece_of_memory(object, dynamic.strings, dynamic.strings_size, &strings);
+	if (!error)
+		error = objects_piece_of_memory(
+			object, object->base + phdr->p_vaddr,
+			phdr->p_memsz < DYNAMIC_MAX ? phdr->p_memsz : DYNAMIC_MAX, &entries);
+	if (!error)
+		visit_needs(objects_piece_cursor(&entries), &strings, visit, data);
+	objects_piece_free(&strings);
+	objects_piece_free(&entries);
+	return error;
+}

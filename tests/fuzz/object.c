@@ -10,6 +10,7 @@
 
 #include "probe/image/cfa.h"
 #include "probe/image/functions.h"
+#include "probe/image/image.h"
 #include "probe/image/names.h"
 #include "probe/image/object.h"
 #include "probe/image/resolvers.h"
@@ -129,6 +130,29 @@ static void run_cfa(const struct objects_object *object, uint64_t address)
 	cfa_deinit(&cfa);
 }
 
+static void need(enum ep_need what, const char *name, void *data)
+{
+	volatile size_t length = strlen(name);
+
+	(void)what;
+	(void)data;
+	(void)length;
+}
+
+/* The same file, not loaded. */
+static void lay_out(void)
+{
+	struct objects_object *object;
+
+	if (image_load(file, path, "fuzz", false, &object))
+		return;
+	check(objects_read_functions(object) == 0);
+	check(objects_read_needs(object, need, NULL) == 0);
+	for (size_t i = 0; i < object->function_count; i++)
+		check_function(object, i);
+	image_unload(object);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ElfW(Phdr) phdrs[PHDRS_MAX];
@@ -136,6 +160,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	prepare();
 	check(ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == (ssize_t)size);
+	lay_out();
 	if (!make_object(data, size, phdrs, &object))
 		return 0;
 	check(objects_read_soname(&object) == 0);
