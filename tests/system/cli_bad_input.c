@@ -58,7 +58,8 @@ Test(cli_bad_input, unknown_object)
 {
 	expect_rejected(
 		"p libnothing.so.1:malloc",
-		"libnothing.so.1: no such object is loaded (a '?' behind the place waits for it)\n"
+		"libnothing.so.1: no such object is loaded (a '?' behind the place waits for it); "
+		"there is libc.so.6:malloc\n"
 		"  p libnothing.so.1:malloc\n"
 		"    ^\n");
 }

@@ -166,7 +166,7 @@ static int parse_semaphore(struct trace_words *words, struct trace_span *loc,
 	number = trace_span_behind(*loc, open);
 	close = trace_span_find(number, ')');
 	if (!close)
-		return trace_syntax(words->scanner, open,
+		return trace_syntax(words->scanner, loc->at + loc->size,
 				    "the reference counter's '(' is not closed");
 	if (close + 1 != loc->at + loc->size)
 		return trace_syntax(words->scanner, close + 1,
