@@ -16,7 +16,7 @@
 
 static volatile uint16_t semaphore __attribute__((section(".probes"))) = 0;
 
-__attribute__((noipa)) void fire(int value);
+__attribute__((noinline)) void fire(int value);
 
 void fire(int value)
 {
