@@ -90,7 +90,7 @@ static int open_output(struct collector *collector)
 			complain("%s: %s", path, strerror(errno));
 			return EXIT_OURS;
 		}
-	} else if (collector->options->mode == TRACE_MODE_CHECK) {
+	} else if (collector->options->mode >= TRACE_MODE_CHECK) {
 		collector->output = STDOUT_FILENO;
 	}
 	return 0;
@@ -233,7 +233,7 @@ static void learn(struct collector *collector, uint64_t index)
 						 known->count * sizeof(*known->counts));
 	collector->reader.processes[index] = (struct trace_reader_process){
 		known->views, known->count, known->pid, known->longest};
-	if (is_new && collector->options->explain && collector->options->mode != TRACE_MODE_CHECK &&
+	if (is_new && collector->options->explain && collector->options->mode < TRACE_MODE_CHECK &&
 	    (index == 0 || collector->options->verbose))
 		explain(collector, known);
 }
@@ -506,6 +506,11 @@ static void summarize_as_text(struct collector *collector)
 {
 	const struct trace_sink sink = {write_buffered, collector};
 
+	if (collector->options->mode == TRACE_MODE_DEFINE) {
+		if (collector->known)
+			trace_summary_definitions(&collector->processes[0], &sink);
+		return;
+	}
 	if (collector->options->mode == TRACE_MODE_CHECK) {
 		if (collector->known)
 			trace_summary_explain(&collector->processes[0], &sink);
@@ -567,12 +572,13 @@ void collect_finish(struct collector *collector)
 	collect_pass(collector, true);
 	collect_pass(collector, true);
 	collector->text.used = 0;
-	if (collector->options->quiet && collector->options->mode != TRACE_MODE_CHECK) {
+	if (collector->options->quiet && collector->options->mode < TRACE_MODE_CHECK) {
 		put_asked(collector);
 		put_losses(collector);
 		return;
 	}
-	if (collector->options->format == TRACE_FORMAT_JSON)
+	if (collector->options->format == TRACE_FORMAT_JSON &&
+	    collector->options->mode != TRACE_MODE_DEFINE)
 		summarize_as_json(collector);
 	else
 		summarize_as_text(collector);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/launch.h"
+#include "cli/list.h"
 #include "cli/options.h"
 #include "cli/outlive.h"
 #include "cli/program.h"
@@ -170,7 +171,7 @@ static int check_program(const struct options *options, const char *path)
 {
 	static const char anyway[] = "it runs without probes";
 
-	if (options->run_anyway && options->mode != TRACE_MODE_CHECK) {
+	if (options->run_anyway && options->mode < TRACE_MODE_CHECK) {
 		if (!program_check(path, anyway))
 			return 0;
 		execv(path, options->command);
@@ -190,6 +191,8 @@ int main(int argc, char **argv)
 	struct trace_session session;
 	int error = options_parse(argc, argv, &arena, &options);
 
+	if (!error && options.list)
+		return list_run(&options, &arena);
 	launch.command = options.command;
 	if (!error)
 		error = program_find(options.command[0], path, sizeof(path));

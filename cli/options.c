@@ -10,6 +10,7 @@
 #include "trace/language/scanner.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,11 +23,14 @@ static const char usage[] =
 	"\n"
 	"  -e, --probe=DEF        place a probe: p[:[GROUP/]EVENT] [OBJECT:]SYMBOL[+OFFSET] "
 	"[ARG...]\n"
-	"                         (OBJECT and SYMBOL may be in double quotes); r in place of p: "
-	"calls\n"
-	"                         of a function, with $retval, $latency, $caller; ARG: %di, "
-	"$arg1,\n"
-	"                         +0($arg1):string, @VARIABLE; \"if CONDITION\" at the end\n"
+	"                         (OBJECT and SYMBOL may be in double quotes), or a place alone; r "
+	"in\n"
+	"                         place of p: calls of a function, with $retval, $latency, "
+	"$caller;\n"
+	"                         ARG: %di, $arg1, +0($arg1):string, @VARIABLE; \"if CONDITION\" "
+	"at "
+	"the\n"
+	"                         end\n"
 	"  -f, --file=FILE        read definitions from a file\n"
 	"  -c, --count            only count hits, and measure how long calls (r:) take\n"
 	"      --hist=EVENT:FIELD[,LOW,HIGH,STEP]\n"
@@ -52,6 +56,14 @@ static const char usage[] =
 	"      --format=FORMAT    text or json\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
+	"  -D, --definitions      print what would be placed, each with a file's path and an "
+	"offset,\n"
+	"                         and do not run the program\n"
+	"  -l, --list             [PATTERN] FILE: list the functions of a program or library that "
+	"is "
+	"not\n"
+	"                         run; with -v also size, instruction, plan and reason\n"
+	"  -p, --pid=PID          with -l: of what this process has loaded\n"
 	"  -n, --check            show what the probes would be, and do not run the program\n"
 	"      --drop             drop events rather than make the program wait\n"
 	"      --no-follow        do not probe what the program executes\n"
@@ -102,6 +114,9 @@ static const struct option long_options[] = {
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
+	{"definitions", no_argument, NULL, 'D'},
+	{"list", no_argument, NULL, 'l'},
+	{"pid", required_argument, NULL, 'p'},
 	{"drop", no_argument, NULL, OPTION_DROP},
 	{"no-follow", no_argument, NULL, OPTION_NO_FOLLOW},
 	{"run-anyway", no_argument, NULL, OPTION_RUN_ANYWAY},
@@ -167,6 +182,19 @@ static int set_plan(struct options *options, const char *value)
 		}
 	complain("--plan=%s: auto, trap, emulate, boost or jump", value);
 	return EXIT_OURS;
+}
+
+static int set_pid(struct options *options, const char *value)
+{
+	char *end;
+	long number = strtol(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || number <= 0 || number > INT_MAX) {
+		complain("--pid=%s: the number of a process", value);
+		return EXIT_OURS;
+	}
+	options->pid = (int)number;
+	return 0;
 }
 
 static int set_sample(struct options *options, const char *value)
@@ -261,6 +289,14 @@ static int set(struct options *options, int option, const char *value)
 	case 'n':
 		options->mode = TRACE_MODE_CHECK;
 		return 0;
+	case 'D':
+		options->mode = TRACE_MODE_DEFINE;
+		return 0;
+	case 'l':
+		options->list = true;
+		return 0;
+	case 'p':
+		return set_pid(options, value);
 	case 'o':
 		options->output = value;
 		return 0;
@@ -437,14 +473,19 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	if (!ret->histograms || trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
-	       (option = getopt_long(argc, argv, "+e:f:co:nqv", long_options, NULL)) != -1)
+	       (option = getopt_long(argc, argv, "+e:f:co:nDlp:qv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
-	if (!error)
-		error = parse_definitions(ret, arena);
+	ret->command = argv + optind;
+	if (!error && ret->pid && !ret->list) {
+		complain("--pid: only with -l");
+		error = EXIT_OURS;
+	}
+	if (error || ret->list)
+		return error;
+	error = parse_definitions(ret, arena);
 	if (!error && optind == argc) {
 		complain("no program to run");
 		error = EXIT_OURS;
 	}
-	ret->command = argv + optind;
 	return error;
 }

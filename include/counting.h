@@ -33,6 +33,13 @@ typedef void *(*ep_counter_memory)(uint32_t first, size_t size, void *data);
 void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts);
 
 /**
+ * Add one to @semaphore, and take it away when the probe is removed, unless its memory is unloaded
+ * before. Once for a probe.
+ * Context:  any thread; takes the registry lock.
+ */
+void ep_probe_use_semaphore(struct ep_probe *probe, uint16_t *semaphore);
+
+/**
  * Where threads' counters lie from now on, in memory shared with another process, say. What was
  * counted before stays where it is and is forgotten here.
  *

@@ -58,6 +58,8 @@ extern "C" {
 	X(EP_NO_MEMBARRIER, 17, "the kernel refuses membarrier(2), so code cannot be changed")     \
 	X(EP_NO_MEMFD, 18, "the kernel refuses memfd_create(2), so there is no memory for code")   \
 	X(EP_NO_SYMBOLS, 19, "it has no symbols (stripped): use offsets in the file, as 0x1234")   \
+	X(EP_NO_VERSION, 20, "the symbol has no such version")                                     \
+	X(EP_NO_SEMAPHORE, 21, "the reference counter is in no writable data of the object")       \
 	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \
 	X(EP_NOT_AN_INSN, 33, "inside an instruction")                                             \
 	X(EP_UNDECODABLE, 34, "not an instruction that the decoder knows")                         \
@@ -341,6 +343,12 @@ struct ep_place {
 	uint64_t offset;    /* bytes from the symbol, or in the file */
 	const void *within; /* only in the object that this address lies in; NULL: in all */
 	int is_literal; /* EP_LITERAL_OBJECT | EP_LITERAL_SYMBOL: a name as it stands, no glob */
+	/* Of the symbol, "GLIBC_2.14" say, or a glob; "@GLIBC_2.14": only if it is the default one;
+	   NULL: any. */
+	const char *version;
+	/* Offset in the file of a 16-bit counter of the probes that want what leads to this place, as
+	   USDT has them; 0: none. */
+	uint64_t semaphore;
 };
 
 #define EP_LITERAL_OBJECT 1
@@ -357,6 +365,8 @@ struct ep_match {
 	size_t namesakes;     /* static functions of the object that share it, this one included */
 	const char *relative; /* a part or variant of it that the compiler made, NULL: none; it
 				 is entered instead of the function itself */
+	const char *version;  /* of the symbol, where the place has one; else NULL */
+	uint16_t *semaphore;  /* where the place's is loaded; NULL: it has none */
 };
 
 /**
@@ -366,8 +376,8 @@ struct ep_match {
  * returns other than 0.
  *
  * @return   What @found returned last, or -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH (of a glob),
- *           -EP_NO_SYMBOLS (the executable has none), -EP_BAD_OFFSET, -EP_INVALID, -EP_NO_MEMORY,
- *           -EP_IO, -EP_IN_HANDLER.
+ *           -EP_NO_SYMBOLS (the executable has none), -EP_NO_VERSION, -EP_BAD_OFFSET,
+ *           -EP_NO_SEMAPHORE, -EP_INVALID, -EP_NO_MEMORY, -EP_IO, -EP_IN_HANDLER.
  * Context:  any thread. The strings live until @found returns.
  */
 EP_API int ep_resolve(const struct ep_place *place,

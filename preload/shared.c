@@ -19,6 +19,7 @@
 #include "preload/say.h"
 #include "sys/process.h"
 #include "trace/action/answer.h"
+#include "trace/action/canonical.h"
 #include "trace/action/duration.h"
 #include "trace/action/follow.h"
 #include "trace/action/limits.h"
@@ -217,6 +218,8 @@ static void check_only(struct start *start, struct trace_probes *probes)
 {
 	int error = trace_attach_check(probes, start->session.shared->plan, start->arena);
 
+	if (!error && start->session.shared->mode == TRACE_MODE_DEFINE)
+		error = trace_canonical_make(&start->definitions, probes, start->arena);
 	if (!error)
 		error = trace_publish(&start->session, start->process, probes);
 	if (check(start, error, NULL))
@@ -235,7 +238,7 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	error = trace_attach_resolve(&start->definitions, !start->first, start->arena, probes, &at);
 	if (!check(start, error, &at) || !add_process(start))
 		return;
-	if (start->session.shared->mode == TRACE_MODE_CHECK) {
+	if (start->session.shared->mode >= TRACE_MODE_CHECK) {
 		check_only(start, probes);
 		return;
 	}

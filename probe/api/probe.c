@@ -26,6 +26,7 @@
 #include "probe/site/ways.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
+#include "sys/memory.h"
 
 static uint64_t serial;
 static struct ep_probe *removed_probes;
@@ -155,6 +156,17 @@ static void return_counter(const struct ep_probe *probe)
 		counters_free(probe->counter);
 }
 
+/* As the kernel's: it stays within its bits. Other engines that count there are not excluded. */
+static void add_to_semaphore(const struct ep_probe *probe, int by)
+{
+	uint16_t value;
+
+	if (!probe->semaphore || !sys_load_uint16_t(probe->semaphore, &value) ||
+	    value == (by > 0 ? UINT16_MAX : 0))
+		return;
+	sys_store_uint16_t(probe->semaphore, (uint16_t)(value + by));
+}
+
 /* Take @probe out; it goes to the graveyard. True: it was the last of its site. */
 static bool detach(struct ep_probe *probe)
 {
@@ -163,6 +175,7 @@ static bool detach(struct ep_probe *probe)
 	size_t kept = others(old, probe, NULL);
 
 	handles_revoke(probe);
+	add_to_semaphore(probe, -1);
 	probe->next_removed = removed_probes;
 	removed_probes = probe;
 	if (kept)
@@ -514,6 +527,21 @@ void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts)
 
 	if (found)
 		atomic_store(&found->counts, counts ? counts : &found->own_counts);
+}
+
+void ep_probe_use_semaphore(struct ep_probe *probe, uint16_t *semaphore)
+{
+	struct ep_probe *found;
+
+	if (!semaphore)
+		return;
+	engine_lock();
+	found = handles_find(probe);
+	if (found && !found->semaphore) {
+		found->semaphore = (uint64_t)semaphore;
+		add_to_semaphore(found, 1);
+	}
+	engine_unlock();
 }
 
 uint32_t ep_probe_counter(const struct ep_probe *probe)

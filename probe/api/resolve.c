@@ -4,20 +4,23 @@
  * address: each address is reported once, under its best name. An IFUNC symbol is the name of a
  * resolver; users mean the implementation that it chooses, so it is called, where the loader does.
  */
-#include <fnmatch.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "include/counting.h"
+#include "probe/api/places.h"
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
 #include "probe/image/data.h"
 #include "probe/image/functions.h"
+#include "probe/image/glob.h"
 #include "probe/image/names.h"
 #include "probe/image/objects.h"
 #include "probe/image/resolvers.h"
 #include "probe/thread/thread.h"
 #include "sys/files.h"
+
+#define UNNAMED "sub_" /* and an offset, of functions without a name */
 
 static bool is_glob(const char *text)
 {
@@ -45,7 +48,7 @@ static bool is_stem(const char *stem, const char *name)
 	       (name[size] == '-' && name[size + 1] >= '0' && name[size + 1] <= '9');
 }
 
-static bool object_matches(const struct objects_object *object, const struct ep_place *place)
+bool places_object_matches(const struct objects_object *object, const struct ep_place *place)
 {
 	const char *slash = strrchr(object->path, '/'), *wanted = place->object;
 	const char *base = slash ? slash + 1 : object->path;
@@ -55,8 +58,8 @@ static bool object_matches(const struct objects_object *object, const struct ep_
 	if (object->is_engine || object->is_vdso)
 		return false;
 	if (object_is_glob(place))
-		return fnmatch(wanted, object->name, 0) == 0 || fnmatch(wanted, base, 0) == 0 ||
-		       fnmatch(wanted, object->path, 0) == 0;
+		return glob_matches(wanted, object->name) || glob_matches(wanted, base) ||
+		       glob_matches(wanted, object->path);
 	if (strchr(wanted, '/')) {
 		struct stat named, loaded;
 
@@ -77,6 +80,7 @@ struct found {
 	uint64_t address;
 	const struct objects_object *object;
 	const struct objects_function *function;
+	const char *name; /* that was made of its offset; NULL: that of the function */
 	size_t namesakes;
 	const char *relative;
 };
@@ -86,7 +90,9 @@ struct search {
 	struct found *found;
 	size_t count, room;
 	bool saw_object, saw_symbol;
-	bool saw_names; /* an object that is not stripped */
+	bool saw_names;	  /* an object that is not stripped */
+	bool saw_version; /* the symbol, but not its version */
+	bool lacks_data;  /* the object, but not what is to be counted in */
 };
 
 static int add_found(struct search *search, struct found found)
@@ -143,13 +149,29 @@ static int add_function(struct search *search, struct objects_object *object,
 						.namesakes = 1});
 }
 
+static bool is_version(struct search *search, const struct objects_object *object,
+		       const struct objects_function *function)
+{
+	const char *wanted = search->place->version, *version;
+	bool matches;
+
+	if (!wanted)
+		return true;
+	version = objects_version(object, function);
+	matches = version && glob_matches(wanted + (*wanted == '@'), version) &&
+		  !(*wanted == '@' && function->hidden_version);
+	search->saw_version |= !matches;
+	return matches;
+}
+
 static int search_glob(struct search *search, struct objects_object *object)
 {
 	for (size_t i = 0; i < object->function_count; i++) {
 		const struct objects_function *function = &object->functions[i];
 		int error;
 
-		if (!function->name || fnmatch(search->place->symbol, function->name, 0) != 0)
+		if (!function->name || !glob_matches(search->place->symbol, function->name) ||
+		    !is_version(search, object, function))
 			continue;
 		error = add_function(search, object, function);
 		if (error && error != -EP_BAD_OFFSET)
@@ -175,7 +197,7 @@ static bool is_relative(const char *behind_name)
 
 /* The last of the best, and the best relative. */
 static const struct objects_function *
-find_name(const struct search *search, struct objects_object *object, const char **ret_relative)
+find_name(struct search *search, struct objects_object *object, const char **ret_relative)
 {
 	const struct objects_function *best = NULL, *relative = NULL, *function;
 	struct names_walk walk;
@@ -183,7 +205,8 @@ find_name(const struct search *search, struct objects_object *object, const char
 	names_begin(&walk, object, search->place->symbol);
 	while ((function = names_next(&walk))) {
 		if (!function->name[walk.size]) {
-			if (!best || rank(function) >= rank(best))
+			if (is_version(search, object, function) &&
+			    (!best || rank(function) >= rank(best)))
 				best = function;
 		} else if (is_relative(function->name + walk.size) && relative < function) {
 			relative = function;
@@ -213,6 +236,43 @@ static int add_namesakes(struct search *search, struct objects_object *object)
 	return search->count == before ? error : 0;
 }
 
+/* "sub_1a2b": where unwind information says that a function begins at that offset in the file. */
+static const struct objects_function *find_unnamed(const struct objects_object *object,
+						   const char *symbol)
+{
+	const char *digits = symbol + strlen(UNNAMED);
+	uint64_t address;
+
+	if (strncmp(symbol, UNNAMED, strlen(UNNAMED)) != 0 || *digits == '\0' ||
+	    digits[strspn(digits, "0123456789abcdef")])
+		return NULL;
+	address = objects_of_file_offset(object, strtoul(digits, NULL, 16));
+	for (size_t i = objects_count_up_to(object, address); address && i-- > 0;) {
+		if (object->functions[i].start != address)
+			break;
+		if (object->functions[i].kind == OBJECTS_FDE)
+			return &object->functions[i];
+	}
+	return NULL;
+}
+
+static int search_unnamed(struct search *search, const struct objects_object *object)
+{
+	const struct objects_function *function = find_unnamed(object, search->place->symbol);
+	uint64_t offset = search->place->offset;
+
+	if (!function || search->place->version)
+		return 0;
+	search->saw_symbol = true;
+	if (offset >= function->end - function->start)
+		return -EP_BAD_OFFSET;
+	return add_found(search, (struct found){.address = function->start + offset,
+						.object = object,
+						.function = function,
+						.name = search->place->symbol,
+						.namesakes = 1});
+}
+
 static int search_name(struct search *search, struct objects_object *object)
 {
 	size_t before = search->count;
@@ -220,9 +280,11 @@ static int search_name(struct search *search, struct objects_object *object)
 	const struct objects_function *best = find_name(search, object, &relative);
 	int error = 0;
 
-	if (best && best->exported)
+	if (!best)
+		return search_unnamed(search, object);
+	if (best->exported)
 		error = add_function(search, object, best);
-	else if (best)
+	else
 		error = add_namesakes(search, object);
 	for (size_t i = before; i < search->count; i++) {
 		search->found[i].namesakes = search->count - before;
@@ -242,16 +304,32 @@ static int search_offset(struct search *search, struct objects_object *object)
 			 (struct found){.address = address, .object = object, .namesakes = 1});
 }
 
+static uint16_t *semaphore_of(const struct objects_object *object, const struct ep_place *place)
+{
+	uint64_t ret = 0;
+
+	if (place->semaphore && place->semaphore % sizeof(uint16_t) == 0)
+		ret = objects_of_data_offset(object, place->semaphore, sizeof(uint16_t));
+	return (uint16_t *)ret;
+}
+
 static int search_object(struct search *search, struct objects_object *object)
 {
 	int error;
 
-	if (!is_within(object, search->place->within) || !object_matches(object, search->place))
+	if (!is_within(object, search->place->within) ||
+	    !places_object_matches(object, search->place))
 		return 0;
 	search->saw_object = true;
+	if (search->place->semaphore && !semaphore_of(object, search->place)) {
+		search->lacks_data = true;
+		return 0;
+	}
 	if (!search->place->symbol)
 		return search_offset(search, object);
 	error = objects_read_functions(object);
+	if (!error && search->place->version)
+		error = objects_read_versions(object);
 	if (error)
 		return error;
 	search->saw_names |= object->has_symtab || !object->is_executable;
@@ -264,7 +342,7 @@ static int badness(const struct objects_function *function)
 {
 	int underscores = 0;
 
-	if (!function)
+	if (!function || !function->name)
 		return 0;
 	while (function->name[underscores] == '_')
 		underscores++;
@@ -286,8 +364,12 @@ static int why_nothing(const struct search *search)
 
 	if (!search->saw_object)
 		return object_is_glob(place) ? -EP_NO_MATCH : -EP_NO_OBJECT;
+	if (search->lacks_data)
+		return -EP_NO_SEMAPHORE;
 	if (!place->symbol)
 		return -EP_BAD_OFFSET;
+	if (search->saw_version)
+		return -EP_NO_VERSION;
 	if (!search->saw_names)
 		return -EP_NO_SYMBOLS;
 	return symbol_is_glob(place) ? -EP_NO_MATCH : -EP_NO_SYMBOL;
@@ -317,11 +399,17 @@ static int report(const struct search *search,
 			.addr = (const void *)one->address,
 			.object = one->object->name,
 			.path = one->object->path,
-			.symbol = one->function ? one->function->name : NULL,
+			.symbol = one->name	  ? one->name
+				  : one->function ? one->function->name
+						  : NULL,
 			.offset = search->place->offset,
 			.file_offset = objects_file_offset(one->object, one->address),
 			.namesakes = one->namesakes,
 			.relative = one->relative,
+			.version = search->place->version && one->function
+					   ? objects_version(one->object, one->function)
+					   : NULL,
+			.semaphore = semaphore_of(one->object, search->place),
 		};
 
 		if (i > 0 && one->address == one[-1].address)
@@ -379,7 +467,7 @@ static int look_in(struct data_request *request, const struct objects_object *ob
 {
 	const struct ep_place *place = request->place;
 
-	if (!is_within(object, place->within) || !object_matches(object, place))
+	if (!is_within(object, place->within) || !places_object_matches(object, place))
 		return 0;
 	request->saw_object = true;
 	if (place->symbol)

@@ -16,6 +16,12 @@ void objects_forget_functions(struct objects_object *object)
 	free(object->rseq);
 	free(object->names[0]);
 	free(object->names[1]);
+	for (size_t i = 0; i < object->version_count; i++)
+		free(object->versions[i]);
+	free(object->versions);
+	object->versions = NULL;
+	object->version_count = 0;
+	object->versions_read = false;
 	object->functions = NULL;
 	object->named = NULL;
 	object->resolvers = NULL;
@@ -73,6 +79,31 @@ uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t of
 		if (phdr->p_type == PT_LOAD && (phdr->p_flags & PF_X) &&
 		    offset - phdr->p_offset < phdr->p_filesz)
 			return object->base + phdr->p_vaddr + (offset - phdr->p_offset);
+	}
+	return 0;
+}
+
+static bool is_relro(const struct objects_object *object, uint64_t address)
+{
+	for (size_t i = 0; i < object->phdr_count; i++) {
+		const ElfW(Phdr) *phdr = &object->phdrs[i];
+
+		if (phdr->p_type == PT_GNU_RELRO &&
+		    address - object->base - phdr->p_vaddr < phdr->p_memsz)
+			return true;
+	}
+	return false;
+}
+
+uint64_t objects_of_data_offset(const struct objects_object *object, uint64_t offset, uint64_t size)
+{
+	for (size_t i = 0; i < object->phdr_count; i++) {
+		const ElfW(Phdr) *phdr = &object->phdrs[i];
+		uint64_t at = offset - phdr->p_offset, address = object->base + phdr->p_vaddr + at;
+
+		if (phdr->p_type == PT_LOAD && (phdr->p_flags & PF_W) && at < phdr->p_filesz &&
+		    phdr->p_filesz - at >= size)
+			return is_relro(object, address) ? 0 : address;
 	}
 	return 0;
 }

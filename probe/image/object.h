@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "include/listing.h"
+
 /* A known function start. Several symbols of one address are several entries. */
 struct objects_function {
 	uint64_t start, end; /* end: of its symbol or FDE, or the next start where neither says */
@@ -19,6 +21,7 @@ struct objects_function {
 	bool weak;
 	bool is_part;	  /* split off from a function: not called, but jumped to, and seldom */
 	bool guessed_end; /* neither a size nor an FDE says where it ends */
+	uint16_t version; /* of the name, as the object numbers them; 0: none */
 };
 
 enum objects_kind {
@@ -60,6 +63,10 @@ struct objects_object {
 	/* What was found out of this address last. */
 	uint64_t judged;
 	bool judged_callable;
+	/* Names of the versions that it defines, by their numbers; some are NULL. */
+	char **versions;
+	size_t version_count;
+	bool versions_read;
 	/* Restartable sequences: [start, end) pairs. */
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
@@ -82,6 +89,13 @@ const struct objects_function *objects_function_at(struct objects_object *object
 /** The address of a file offset that is mapped for execution; 0: none. */
 uint64_t objects_of_file_offset(const struct objects_object *object, uint64_t offset);
 
+/**
+ * The address of @size bytes at a file offset, in what the object may write to while it runs; 0: they
+ * are in no such part of it.
+ */
+uint64_t objects_of_data_offset(const struct objects_object *object, uint64_t offset,
+				uint64_t size);
+
 /** The other way round: where in the file @address is; 0: it is not of the file. */
 uint64_t objects_file_offset(const struct objects_object *object, uint64_t address);
 
@@ -93,6 +107,18 @@ uint64_t objects_file_offset(const struct objects_object *object, uint64_t addre
  */
 int objects_is_go(const struct objects_object *object, bool *ret);
 
+/**
+ * Read the names of its symbols' versions, once an object.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  engine lock held; some system calls at first.
+ */
+int objects_read_versions(struct objects_object *object);
+
+/** The version of a function's name; NULL: none, or it was not read. */
+const char *objects_version(const struct objects_object *object,
+			    const struct objects_function *function);
+
 /* ---- for those that read it ---------------------------------------------------------------- */
 
 char *objects_executable_path(const void *phdrs, bool *ret_is_self);
@@ -103,6 +129,9 @@ int objects_read_fdes(struct objects_object *object);
 int objects_read_dynsym(struct objects_object *object);
 int objects_read_file(struct objects_object *object);
 int objects_read_resolvers(struct objects_object *object); /* .resolvers, unsorted */
+
+int objects_read_needs(const struct objects_object *object,
+		       void (*visit)(enum ep_need what, const char *name, void *data), void *data);
 
 /** Add a function, if code of @object is where it starts; it ends there, too. */
 int objects_add(struct objects_object *object, const struct objects_function *function);

@@ -16,7 +16,8 @@
 static struct objects_object **objects;
 static size_t object_count;
 static unsigned long long seen_adds, seen_subs;
-static bool is_fresh; /* the loader has been asked since the lock was taken */
+static unsigned long long images; /* that there ever were */
+static bool is_fresh;		  /* the loader has been asked since the lock was taken */
 static bool is_watched;
 static struct objects_object **gone; /* unloaded, and not yet told */
 static size_t gone_count;
@@ -290,5 +291,31 @@ struct objects_object *objects_find(uint64_t address)
 
 uint64_t objects_generation(void)
 {
-	return seen_adds + seen_subs;
+	return seen_adds + seen_subs + images;
+}
+
+int objects_add_image(struct objects_object *object)
+{
+	struct objects_object **grown;
+	int error = refresh();
+
+	if (error)
+		return error;
+	grown = reallocarray(objects, object_count + 1, sizeof(objects[0]));
+	if (!grown)
+		return -EP_NO_MEMORY;
+	objects = grown;
+	objects[object_count++] = object;
+	images++;
+	return 0;
+}
+
+void objects_remove_image(struct objects_object *object)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < object_count; i++)
+		if (objects[i] != object)
+			objects[kept++] = objects[i];
+	object_count = kept;
 }

@@ -39,6 +39,15 @@ void objects_changes(void (*changed)(struct objects_object *object, bool loaded)
 /** The object that @address lies in, NULL: none. Context: as objects_list(). */
 struct objects_object *objects_find(uint64_t address);
 
+/**
+ * An object that is not loaded is one of them until it is removed: image.c.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  engine lock held; no objects are watched.
+ */
+int objects_add_image(struct objects_object *object);
+void objects_remove_image(struct objects_object *object);
+
 /** Changes when an object is loaded or unloaded. */
 uint64_t objects_generation(void);
 

@@ -11,6 +11,8 @@
 #include "probe/image/objects_piece.h"
 
 #define VERSYM_HIDDEN	0x8000u
+#define VERSIONS_MAX	(1u << 20) /* bytes of their definitions: of libc's 37 there are 1,500 */
+#define VERSION_NAME	256u
 #define DYNAMIC_MAX	65536u /* bytes: of its entries there are some dozens of kinds */
 #define SONAME_MAX	4096u
 #define SYMBOL_NAME_MAX 4096u
@@ -21,6 +23,7 @@ struct dynamic {
 	uint64_t symbols, strings, gnu_hash, hash, versions; /* addresses; 0: none */
 	uint64_t soname;
 	uint64_t strings_size;
+	uint64_t defined_versions;
 	struct {
 		uint64_t address, size;
 	} relocations[2]; /* of data, and of calls */
@@ -58,6 +61,8 @@ static void take_entry(const struct objects_object *object, const ElfW(Dyn) * en
 		ret->hash = address_of(object, value);
 	else if (tag == DT_VERSYM)
 		ret->versions = address_of(object, value);
+	else if (tag == DT_VERDEF)
+		ret->defined_versions = address_of(object, value);
 	else if (tag == DT_SONAME)
 		ret->soname = value;
 	else if (tag == DT_RELA)
@@ -229,7 +234,7 @@ static void compare_wanted(struct objects_object *object, const ElfW(Sym) * symb
 }
 
 static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, const char *name,
-		      bool exported, bool hidden_version)
+		      bool exported, uint16_t version)
 {
 	bool is_ifunc = ELF64_ST_TYPE(symbol->st_info) == STT_GNU_IFUNC;
 	struct objects_function function = {
@@ -238,7 +243,8 @@ static int add_symbol(struct objects_object *object, const ElfW(Sym) * symbol, c
 		.name = name,
 		.kind = is_ifunc ? OBJECTS_IFUNC : OBJECTS_FUNC,
 		.exported = exported,
-		.hidden_version = hidden_version,
+		.hidden_version = version & VERSYM_HIDDEN,
+		.version = version & (VERSYM_HIDDEN - 1),
 		.weak = ELF64_ST_BIND(symbol->st_info) == STB_WEAK,
 	};
 
@@ -255,12 +261,12 @@ int objects_add_symbols(struct objects_object *object, struct cursor symbols,
 	int error = 0;
 
 	while (cursor_left(&symbols) && !error) {
-		bool hidden_version = cursor_u16(&versions) & VERSYM_HIDDEN;
+		uint16_t version = cursor_u16(&versions);
 		ElfW(Sym) symbol;
 
 		cursor_copy(&symbols, &symbol, sizeof(symbol));
 		error = add_symbol(object, &symbol, objects_piece_string(strings, symbol.st_name),
-				   exported, hidden_version);
+				   exported, version);
 	}
 	return error;
 }
@@ -404,4 +410,141 @@ int objects_read_slot(const struct objects_object *object, uint64_t slot, struct
 		return error;
 	return objects_piece_of_memory(object, dynamic.strings + symbol.st_name, SYMBOL_NAME_MAX,
 				       ret);
+}
+
+/* ---- versions ------------------------------------------------------------------------------ */
+
+/* @index: a number of 15 bits. */
+static int add_version(struct objects_object *object, size_t index, const char *name)
+{
+	size_t count = index + 1;
+	char **grown;
+
+	if (index < object->version_count && object->versions[index])
+		return 0;
+	if (count > object->version_count) {
+		grown = reallocarray(object->versions, count, sizeof(*grown));
+		if (!grown)
+			return -EP_NO_MEMORY;
+		memset(grown + object->version_count, 0,
+		       (count - object->version_count) * sizeof(*grown));
+		object->versions = grown;
+		object->version_count = count;
+	}
+	object->versions[index] = strdup(name);
+	return object->versions[index] ? 0 : -EP_NO_MEMORY;
+}
+
+/* The name that one of the definitions begins its list of names with: its own. */
+static const char *name_of_version(struct cursor definition, uint32_t aux,
+				   const struct objects_piece *strings)
+{
+	const char *name;
+
+	cursor_skip(&definition, aux);
+	name = objects_piece_string(strings, cursor_u32(&definition));
+	return !definition.failed && name && strnlen(name, VERSION_NAME) < VERSION_NAME ? name
+											: NULL;
+}
+
+/* Each says how far the next one is behind it. */
+static int add_versions(struct objects_object *object, struct cursor cursor,
+			const struct objects_piece *strings)
+{
+	uint32_t next = sizeof(ElfW(Verdef));
+	int error = 0;
+
+	while (next >= sizeof(ElfW(Verdef)) && !error) {
+		struct cursor at = cursor;
+		ElfW(Verdef) definition;
+		const char *name;
+
+		cursor_copy(&at, &definition, sizeof(definition));
+		name = name_of_version(cursor, definition.vd_aux, strings);
+		if (at.failed)
+			break;
+		if (name && !(definition.vd_flags & VER_FLG_BASE))
+			error = add_version(object, definition.vd_ndx & (VERSYM_HIDDEN - 1), name);
+		next = definition.vd_next;
+		cursor_skip(&cursor, next);
+	}
+	return error;
+}
+
+int objects_read_versions(struct objects_object *object)
+{
+	struct objects_piece strings = {0}, definitions = {0};
+	struct dynamic dynamic;
+	int error = object->versions_read ? 0 : read_dynamic(object, &dynamic);
+
+	if (object->versions_read || error)
+		return error;
+	if (dynamic.defined_versions && dynamic.strings)
+		error = objects_piece_of_memory(object, dynamic.defined_versions, VERSIONS_MAX,
+						&definitions);
+	if (!error && definitions.bytes)
+		error = objects_piece_of_memory(object, dynamic.strings, dynamic.strings_size,
+						&strings);
+	if (!error)
+		error = add_versions(object, objects_piece_cursor(&definitions), &strings);
+	objects_piece_free(&strings);
+	objects_piece_free(&definitions);
+	object->versions_read = !error;
+	return error;
+}
+
+const char *objects_version(const struct objects_object *object,
+			    const struct objects_function *function)
+{
+	return function->version < object->version_count ? object->versions[function->version]
+							 : NULL;
+}
+
+/* ---- what it needs ------------------------------------------------------------------------- */
+
+static bool is_need(int64_t tag, enum ep_need *ret)
+{
+	*ret = tag == DT_NEEDED ? EP_NEED_OBJECT : EP_NEED_FOLDERS;
+	return tag == DT_NEEDED || tag == DT_RPATH || tag == DT_RUNPATH;
+}
+
+static void visit_needs(struct cursor cursor, const struct objects_piece *strings,
+			void (*visit)(enum ep_need what, const char *name, void *data), void *data)
+{
+	while (cursor_left(&cursor)) {
+		enum ep_need what;
+		ElfW(Dyn) entry;
+		const char *name;
+
+		cursor_copy(&cursor, &entry, sizeof(entry));
+		if (entry.d_tag == DT_NULL)
+			break;
+		if (!is_need(entry.d_tag, &what))
+			continue;
+		name = objects_piece_string(strings, entry.d_un.d_val);
+		if (name && *name)
+			visit(what, name, data);
+	}
+}
+
+int objects_read_needs(const struct objects_object *object,
+		       void (*visit)(enum ep_need what, const char *name, void *data), void *data)
+{
+	const ElfW(Phdr) *phdr = find_dynamic(object);
+	struct objects_piece strings = {0}, entries = {0};
+	struct dynamic dynamic;
+	int error = read_dynamic(object, &dynamic);
+
+	if (error || !phdr || !dynamic.strings)
+		return error;
+	error = objects_piece_of_memory(object, dynamic.strings, dynamic.strings_size, &strings);
+	if (!error)
+		error = objects_piece_of_memory(
+			object, object->base + phdr->p_vaddr,
+			phdr->p_memsz < DYNAMIC_MAX ? phdr->p_memsz : DYNAMIC_MAX, &entries);
+	if (!error)
+		visit_needs(objects_piece_cursor(&entries), &strings, visit, data);
+	objects_piece_free(&strings);
+	objects_piece_free(&entries);
+	return error;
 }

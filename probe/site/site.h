@@ -33,6 +33,7 @@ struct ep_probe {
 	uint32_t return_counter; /* COUNTERS_NONE: all are in counts */
 	bool general_only;	 /* the handlers use no vector registers */
 	bool follows;		 /* calls, to their ends */
+	uint64_t semaphore;	 /* address of what is counted as long as it is there; 0: none */
 };
 
 /** Does a hit do more than count, so that a thread in a handler misses it? */

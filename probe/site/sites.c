@@ -294,6 +294,9 @@ static void forget_in(struct probe_site *site, void *data)
 		    is_in(range, (uint64_t)list->probes[i]->entered) ||
 		    is_in(range, (uint64_t)list->probes[i]->ended))
 			never_enable(&list->probes[i]->state);
+	for (uint32_t i = 0; list && i < list->count; i++)
+		if (is_in(range, list->probes[i]->semaphore))
+			list->probes[i]->semaphore = 0;
 	if (is_in(range, site->address))
 		forget(site);
 }

@@ -10,6 +10,7 @@
 
 #include "probe/image/cfa.h"
 #include "probe/image/functions.h"
+#include "probe/image/image.h"
 #include "probe/image/names.h"
 #include "probe/image/object.h"
 #include "probe/image/resolvers.h"
@@ -83,6 +84,7 @@ static void check_function(struct objects_object *object, size_t i)
 	check(objects_code_end(object, function->start) > function->start);
 	check(!function->name || function->name[0]);
 	check(objects_count_up_to(object, function->start) > i);
+	length = objects_version(object, function) ? strlen(objects_version(object, function)) : 0;
 	objects_function_at(object, function->start);
 	objects_file_offset(object, function->start);
 	resolvers_may_call(object, function);
@@ -128,6 +130,29 @@ static void run_cfa(const struct objects_object *object, uint64_t address)
 	cfa_deinit(&cfa);
 }
 
+static void need(enum ep_need what, const char *name, void *data)
+{
+	volatile size_t length = strlen(name);
+
+	(void)what;
+	(void)data;
+	(void)length;
+}
+
+/* The same file, not loaded. */
+static void lay_out(void)
+{
+	struct objects_object *object;
+
+	if (image_load(file, path, "fuzz", false, &object))
+		return;
+	check(objects_read_functions(object) == 0);
+	check(objects_read_needs(object, need, NULL) == 0);
+	for (size_t i = 0; i < object->function_count; i++)
+		check_function(object, i);
+	image_unload(object);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ElfW(Phdr) phdrs[PHDRS_MAX];
@@ -135,10 +160,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	prepare();
 	check(ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == (ssize_t)size);
+	lay_out();
 	if (!make_object(data, size, phdrs, &object))
 		return 0;
 	check(objects_read_soname(&object) == 0);
 	check(objects_read_functions(&object) == 0);
+	check(objects_read_versions(&object) == 0);
 	for (size_t i = 0; i < object.function_count; i++)
 		check_function(&object, i);
 	check_names(&object);
@@ -156,7 +183,8 @@ static bool is_read(const ElfW(Shdr) * section)
 	return section->sh_type == SHT_DYNAMIC || section->sh_type == SHT_GNU_HASH ||
 	       section->sh_type == SHT_HASH || section->sh_type == SHT_NOTE ||
 	       section->sh_type == SHT_DYNSYM || section->sh_type == SHT_SYMTAB ||
-	       section->sh_type == SHT_STRTAB ||
+	       section->sh_type == SHT_STRTAB || section->sh_type == SHT_GNU_verdef ||
+	       section->sh_type == SHT_GNU_versym ||
 	       (section->sh_type == SHT_PROGBITS && !(section->sh_flags & SHF_EXECINSTR));
 }
 

@@ -9,6 +9,9 @@ int small_call(int (*function)(int), int a);
 int small_alias(int a, int b) __attribute__((alias("small_add")));
 int small_weak(int a, int b) __attribute__((weak, alias("small_add")));
 
+/* What says how many probes stand in it. */
+unsigned short small_semaphore __attribute__((section(".probes"))) = 0;
+
 #define OWN __attribute__((noinline, used)) static
 
 OWN int own_square(int a)

@@ -29,11 +29,37 @@ Test(cli_bad_input, unknown_symbol)
 			"no_such_symbol in the executable (work): no such symbol\n");
 }
 
+Test(cli_bad_input, a_symbol_of_another_object_is_named)
+{
+	expect_rejected(
+		"malloc",
+		"malloc in the executable (work): no such symbol; there is libc.so.6:malloc\n"
+		"  malloc\n"
+		"  ^\n");
+	expect_rejected("uprobe:libc:mallco", "mallco in libc: no such symbol; similar: "
+					      "libc.so.6:malloc");
+	expect_rejected("targte",
+			"targte in the executable (work): no such symbol; similar: target");
+}
+
+Test(cli_bad_input, a_place_alone_is_a_definition)
+{
+	struct command_result result = RUN(EMUPROBE, "-c", "-e", "target; uprobe:main; libc:write",
+					   "--", WORK, "call", "3", "print", "ran");
+
+	expect_status(result, 0);
+	expect_contains(result, error, "  p_work_target  work:target");
+	expect_contains(result, error, "  p_work_main    work:main");
+	expect_contains(result, error, "  p_libc_write   libc.so.6:write");
+	command_result_deinit(&result);
+}
+
 Test(cli_bad_input, unknown_object)
 {
 	expect_rejected(
 		"p libnothing.so.1:malloc",
-		"libnothing.so.1: no such object is loaded (a '?' behind the place waits for it)\n"
+		"libnothing.so.1: no such object is loaded (a '?' behind the place waits for it); "
+		"there is libc.so.6:malloc\n"
 		"  p libnothing.so.1:malloc\n"
 		"    ^\n");
 }

@@ -5,18 +5,16 @@
  */
 #include "trace/action/attach.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "include/counting.h"
-#include "sys/process.h"
 #include "trace/action/answer.h"
 #include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
+#include "trace/action/missing.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
-#include "trace/language/scanner.h"
 
 /* ---- places -------------------------------------------------------------------------------- */
 
@@ -64,6 +62,7 @@ static bool is_back(const struct search *search, const struct ep_match *match)
 		    strcmp(probe->view.place, place) != 0)
 			continue;
 		probe->addr = match->addr;
+		probe->semaphore = match->semaphore;
 		probe->view.plan = EP_PLAN_AUTO;
 		ret = true;
 	}
@@ -99,6 +98,7 @@ static int on_match(const struct ep_match *match, void *data)
 	*probe = (struct trace_probe){
 		.index = (uint32_t)search->probes->count,
 		.addr = match->addr,
+		.semaphore = match->semaphore,
 		.view = trace_view_of(definition),
 	};
 	probe->view.event =
@@ -115,79 +115,8 @@ static int on_match(const struct ep_match *match, void *data)
 static bool is_missing(int error)
 {
 	return error == -EP_NO_OBJECT || error == -EP_NO_SYMBOL || error == -EP_NO_MATCH ||
-	       error == -EP_NO_SYMBOLS || error == -EP_BAD_OFFSET;
-}
-
-static const char *executable(char *ret, size_t size)
-{
-	char comm[TRACE_COMM_SIZE] = "?";
-
-	sys_get_comm(comm);
-	snprintf(ret, size, "the executable (%s)", comm);
-	return ret;
-}
-
-static int note_name(const struct ep_match *match, void *data)
-{
-	snprintf(data, 64, "; there is %.50s", match->symbol);
-	return 1;
-}
-
-/* A pattern that matches "@name." and all behind it; false: it is too long. */
-static bool make_pattern(const char *name, char *ret, size_t size)
-{
-	size_t used = 0;
-
-	for (; *name && used + 5 < size; name++) {
-		if (strchr("*?[\\", *name))
-			ret[used++] = '\\';
-		ret[used++] = *name;
-	}
-	memcpy(&ret[used], ".*", sizeof(".*"));
-	return !*name;
-}
-
-/* A compiler may have left variants and parts of it only: work.constprop.0, work.cold. */
-static void hint_at_relatives(const struct ep_place *place, char *ret)
-{
-	struct ep_place wanted = *place;
-	bool is_literal = place->is_literal & EP_LITERAL_SYMBOL;
-	char pattern[256];
-
-	*ret = '\0';
-	if (!place->symbol || (!is_literal && trace_is_glob(place->symbol)) ||
-	    !make_pattern(place->symbol, pattern, sizeof(pattern)))
-		return;
-	wanted.symbol = pattern;
-	wanted.is_literal &= ~EP_LITERAL_SYMBOL;
-	wanted.offset = 0;
-	ep_resolve(&wanted, note_name, ret);
-}
-
-static int report_missing(const struct trace_definition *definition, int error,
-			  struct ep_error_at *ret)
-{
-	const char *object = definition->place.object, *symbol = definition->place.symbol;
-	char name[32 + TRACE_COMM_SIZE], hint[64];
-
-	if (!ret)
-		return error;
-	ret->error = -error;
-	ret->column = error == -EP_NO_OBJECT ? definition->place_column : definition->loc_column;
-	if (!object)
-		object = executable(name, sizeof(name));
-	if (error == -EP_NO_OBJECT)
-		snprintf(ret->message, sizeof(ret->message),
-			 "%.60s: %s (a '?' behind the place waits for it)", object,
-			 ep_strerror(error));
-	else if (symbol) {
-		hint_at_relatives(&definition->place, hint);
-		snprintf(ret->message, sizeof(ret->message), "%.50s%s in %.40s: %s%s", symbol,
-			 strlen(symbol) > 50 ? "..." : "", object, ep_strerror(error), hint);
-	} else
-		snprintf(ret->message, sizeof(ret->message), "0x%lx in %.60s: %s",
-			 (unsigned long)definition->place.offset, object, ep_strerror(error));
-	return error;
+	       error == -EP_NO_SYMBOLS || error == -EP_BAD_OFFSET || error == -EP_NO_VERSION ||
+	       error == -EP_NO_SEMAPHORE;
 }
 
 void trace_attach_only_needs(const struct trace_definitions *definitions)
@@ -220,7 +149,7 @@ int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_
 		else if (is_missing(failed))
 			failed = skip_missing || search.definition->optional
 					 ? 0
-					 : report_missing(search.definition, failed, error);
+					 : trace_missing_explain(search.definition, failed, error);
 	}
 	return failed;
 }
@@ -337,8 +266,10 @@ static int note_results(struct trace_probes *probes, const struct ep_request *re
 			continue;
 		next++;
 		probe->handle = request->probe;
-		if (probe->handle)
+		if (probe->handle) {
 			ep_probe_set_counts(probe->handle, &counts[i]);
+			ep_probe_use_semaphore(probe->handle, probe->semaphore);
+		}
 		if (request->error || ep_probe_info(probe->handle, &info))
 			error = note_refusal(probe, request->error, request->options, arena);
 		else

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "include/counting.h"
 #include "trace/action/attach.h"
 #include "trace/language/parse.h"
 #include "trace/language/source.h"
@@ -87,8 +88,10 @@ static int collect(const struct trace_definitions *definitions, const struct tra
 	size_t armed = 0;
 
 	for (size_t i = 0; i < probes->count; i++)
-		if (!requests[i].error)
+		if (!requests[i].error) {
+			ep_probe_use_semaphore(requests[i].probe, probes->list[i].semaphore);
 			ret[armed++] = requests[i].probe;
+		}
 	if (failed) {
 		ep_probe_remove_batch(ret, armed);
 		return report(error, -failed, 0, ep_strerror(failed));

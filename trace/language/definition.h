@@ -65,15 +65,19 @@ struct trace_arg {
 };
 
 struct trace_definition {
-	const char *text;    /* the definition as it was written */
-	size_t column;	     /* of it, in the list */
-	size_t place_column; /* of the place, in the list */
-	size_t loc_column;   /* of what comes behind the object there */
-	const char *group;   /* "uprobes" where none was given */
-	const char *event;   /* NULL where none was given */
+	const char *text;	 /* the definition as it was written */
+	size_t args_at;		 /* where in there its arguments begin */
+	size_t column;		 /* of it, in the list */
+	size_t place_column;	 /* of the place, in the list */
+	size_t loc_column;	 /* of what comes behind the object there */
+	size_t version_column;	 /* of the symbol's version, if there is one */
+	size_t semaphore_column; /* of the reference counter, if there is one */
+	const char *group;	 /* "uprobes" where none was given */
+	const char *event;	 /* NULL where none was given */
 	struct ep_place place;
 	bool optional;	     /* no error where the place is not found */
 	bool is_return;	     /* of calls of a function, not of hits of an instruction */
+	bool is_deletion;    /* of those before it; never in a list that was parsed */
 	uint32_t max_active; /* calls at once that were asked for; 0: no limit of its own */
 	struct trace_arg *args;
 	uint32_t arg_count;

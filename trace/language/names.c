@@ -187,7 +187,8 @@ const char *trace_names_make(struct trace_names *names, const struct trace_defin
 const char *trace_names_place(struct trace_arena *arena, const struct ep_match *match)
 {
 	const char *symbol = match->symbol ? match->symbol : "";
-	size_t size = strlen(match->object) + strlen(symbol) + 2 * NUMBER_SIZE;
+	const char *version = match->version ? match->version : "";
+	size_t size = strlen(match->object) + strlen(symbol) + strlen(version) + 2 * NUMBER_SIZE;
 	char *ret = trace_arena_alloc(arena, size), offset[NUMBER_SIZE] = "",
 	     which[NUMBER_SIZE] = "";
 
@@ -198,7 +199,8 @@ const char *trace_names_place(struct trace_arena *arena, const struct ep_match *
 			 (unsigned long)match->offset);
 	if (match->namesakes > 1)
 		snprintf(which, sizeof(which), " (0x%lx)", (unsigned long)match->file_offset);
-	snprintf(ret, size, "%s:%s%s%s", match->object, symbol, offset, which);
+	snprintf(ret, size, "%s:%s%s%s%s%s", match->object, symbol, *version ? "@" : "", version,
+		 offset, which);
 	return ret;
 }
 

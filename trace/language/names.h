@@ -27,7 +27,7 @@ const char *trace_names_make(struct trace_names *names, const struct trace_defin
 			     const struct ep_match *match, size_t nth);
 
 /**
- * "libc.so.6:malloc+0x4", "cat:0x1234"; "cat:work (0x1234)" where several functions have that name.
+ * "libc.so.6:malloc+0x4", "cat:0x1234"; "libc.so.6:memcpy@GLIBC_2.14" where a version was asked for; "cat:work (0x1234)" where several functions have that name.
  * NULL where there is no memory.
  */
 const char *trace_names_place(struct trace_arena *arena, const struct ep_match *match);

@@ -507,3 +507,26 @@ int trace_summary_explain(const struct trace_summary_process *process,
 		error = put_explanation(&process->views[i], sink);
 	return error;
 }
+
+static int put_definition(const struct trace_view *view, const struct trace_sink *sink)
+{
+	struct trace_line *line = trace_line_init();
+
+	if (view->plan == EP_PLAN_REFUSED) {
+		trace_text_string(&line->text, "# ");
+		trace_text_string(&line->text, ep_strerror(view->reason));
+		trace_text_string(&line->text, ": ");
+	}
+	trace_text_plain(&line->text, view->place);
+	return trace_line_end(line, sink);
+}
+
+int trace_summary_definitions(const struct trace_summary_process *process,
+			      const struct trace_sink *sink)
+{
+	int error = 0;
+
+	for (uint32_t i = 0; i < process->count && !error; i++)
+		error = put_definition(&process->views[i], sink);
+	return error;
+}

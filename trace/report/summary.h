@@ -38,6 +38,10 @@ int trace_summary_json(const struct trace_summary_process *processes, size_t cou
 int trace_summary_bars(const struct trace_summary_process *processes, size_t count,
 		       const char *event, struct trace_arena *arena, const struct trace_sink *sink);
 
+/** For each probe its definition, which its place is; in a comment, if it is refused. */
+int trace_summary_definitions(const struct trace_summary_process *process,
+			      const struct trace_sink *sink);
+
 /** For each probe: place, instruction, plan, reason, and how calls are followed. */
 int trace_summary_explain(const struct trace_summary_process *process,
 			  const struct trace_sink *sink);

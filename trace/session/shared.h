@@ -23,7 +23,7 @@
 #include "trace/language/definition.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 10
+#define TRACE_SESSION_VERSION 11
 #define TRACE_SAMPLE_MAX      1000000
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
@@ -33,6 +33,7 @@ enum trace_mode {
 	TRACE_MODE_EVENTS, /* record events */
 	TRACE_MODE_COUNT,  /* only count */
 	TRACE_MODE_CHECK,  /* look at the places, arm nothing, end before the program starts */
+	TRACE_MODE_DEFINE, /* the same, and say how each would be defined */
 };
 
 /* Why the first process gave up. */

@@ -219,6 +219,88 @@ Test(objects, gnu_hash_may_lie_about_all_its_sizes)
 	}
 }
 
+/* ---- versions ------------------------------------------------------------------------------ */
+
+static const char version_strings[] = "\0one\0two\0V1\0V2";
+
+struct versions {
+	ElfW(Verdef) definition;
+	ElfW(Verdaux) name;
+};
+
+static void put_versions(struct made *made, const struct versions *versions, size_t size)
+{
+	add_entry(made, DT_STRTAB, put(made, version_strings, sizeof(version_strings)));
+	add_entry(made, DT_STRSZ, sizeof(version_strings));
+	add_entry(made, DT_VERDEF, put_last(made, versions, size));
+	made->used = PAGE + 512;
+	put_dynamic(made);
+}
+
+static const char *version_of(const struct made *made, uint16_t version)
+{
+	const struct objects_function function = {.version = version};
+
+	return objects_version(&made->object, &function);
+}
+
+static const struct versions two_versions[] = {
+	{{.vd_flags = VER_FLG_BASE,
+	  .vd_ndx = 1,
+	  .vd_aux = sizeof(ElfW(Verdef)),
+	  .vd_next = sizeof(struct versions)},
+	 {.vda_name = 1}},
+	{{.vd_ndx = 2, .vd_aux = sizeof(ElfW(Verdef)), .vd_next = sizeof(struct versions)},
+	 {.vda_name = 9}},
+	{{.vd_ndx = 5, .vd_aux = sizeof(ElfW(Verdef))}, {.vda_name = 12}},
+};
+
+Test(objects, versions_are_read)
+{
+	struct made made;
+
+	made_init(&made);
+	put_versions(&made, two_versions, sizeof(two_versions));
+	cr_assert_eq(objects_read_versions(&made.object), 0);
+	cr_expect_null(version_of(&made, 1), "the base is the object's own name");
+	cr_expect_str_eq(version_of(&made, 2), "V1");
+	cr_expect_null(version_of(&made, 3));
+	cr_expect_str_eq(version_of(&made, 5), "V2");
+	cr_expect_null(version_of(&made, 6));
+	cr_expect_eq(objects_read_versions(&made.object), 0, "again");
+	made_deinit(&made);
+}
+
+/* Each of the numbers of the last one in turn: it is left out, and nothing beyond the end is read. */
+Test(objects, a_version_may_lie_about_all_its_numbers)
+{
+	static const uint32_t lies[] = {0, 1, 2, 19, 20, 21, 0x7fff, 0xffff, INT32_MAX, UINT32_MAX};
+
+	for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++)
+		for (size_t k = 0; k < 4; k++) {
+			struct versions liars[3];
+			struct made made;
+
+			memcpy(liars, two_versions, sizeof(liars));
+			if (k == 0)
+				liars[2].definition.vd_aux = lies[i];
+			else if (k == 1)
+				liars[2].definition.vd_next = lies[i];
+			else if (k == 2)
+				liars[2].definition.vd_ndx = (uint16_t)lies[i];
+			else
+				liars[2].name.vda_name = lies[i];
+			made_init(&made);
+			put_versions(&made, liars, sizeof(liars));
+			cr_assert_eq(objects_read_versions(&made.object), 0, "%zu %zu", i, k);
+			cr_expect_str_eq(version_of(&made, 2), "V1");
+			for (uint32_t n = 0; n < 0x8000; n++)
+				if (version_of(&made, (uint16_t)n))
+					cr_expect_lt(strlen(version_of(&made, (uint16_t)n)), 12);
+			made_deinit(&made);
+		}
+}
+
 Test(objects, a_name_ends_with_its_table)
 {
 	const ElfW(Sym) symbols[] = {

@@ -235,6 +235,53 @@ Test(resolve, means_the_default_version)
 	}
 }
 
+/* ---- versions -------------------------------------------------------------------------------- */
+
+static int resolve_version(const char *symbol, const char *version)
+{
+	struct ep_place place = {.object = "libc.so.6", .symbol = symbol, .version = version};
+
+	return resolve_place(&place);
+}
+
+Test(resolve, finds_the_version_that_is_asked_for)
+{
+	void *libc = dlopen("libc.so.6", RTLD_NOW);
+	const char *old = dlvsym(libc, "realpath", "GLIBC_2.2.5"),
+		   *new = dlvsym(libc, "realpath", "GLIBC_2.3");
+
+	cr_assert_neq(old, new);
+	cr_assert_eq(resolve_version("realpath", "GLIBC_2.2.5"), 0);
+	expect_one(old);
+	cr_assert_eq(resolve_version("realpath", "GLIBC_2.3"), 0);
+	expect_one(new);
+	cr_assert_eq(resolve_version("realpath", "@GLIBC_2.3"), 0);
+	expect_one(new);
+	cr_assert_eq(resolve_version("realpath", "@GLIBC_2.2.5"), -EP_NO_VERSION);
+	cr_assert_eq(resolve_version("realpath", "GLIBC_2.[23].*"), 0);
+	expect_one(old);
+	cr_assert_eq(resolve_version("realpat[h]", "GLIBC_2.2.5"), 0);
+	expect_one(old);
+}
+
+Test(resolve, says_which_version_it_is_where_one_was_asked_for)
+{
+	cr_assert_eq(resolve_version("getpid", "GLIBC_*"), 0);
+	cr_assert_str_eq(found.match[0].version, "GLIBC_2.2.5");
+	cr_assert_eq(resolve("libc.so.6", "getpid"), 0);
+	cr_assert_null(found.match[0].version);
+}
+
+Test(resolve, tells_a_missing_version_from_a_missing_symbol)
+{
+	cr_assert_eq(resolve_version("realpath", "GLIBC_9"), -EP_NO_VERSION);
+	cr_assert_eq(resolve_version("no_such_symbol", "GLIBC_2.2.5"), -EP_NO_SYMBOL);
+	cr_assert_eq(resolve_version("realpath", ""), -EP_NO_VERSION);
+	/* Of the executable nothing has a version. */
+	cr_assert_eq(resolve_place(&(struct ep_place){.symbol = "resolve_whole", .version = "V"}),
+		     -EP_NO_VERSION);
+}
+
 /* ---- offsets --------------------------------------------------------------------------------- */
 
 Test(resolve, adds_an_offset_that_is_inside_the_function)

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -175,4 +176,85 @@ Test(trace_define, bad_options_leave_nothing_behind)
 
 	bad.size = 3;
 	cr_expect_eq(ep_define("p define_target_one", &bad, &probes, &count, &error), -EP_INVALID);
+}
+
+/* ---- what may have been meant -------------------------------------------------------------- */
+
+__attribute__((noinline, visibility("default"))) void define_hint_target(void);
+
+void define_hint_target(void)
+{
+	__asm__ volatile("");
+}
+
+static void expect_hint(const char *definition, const char *message)
+{
+	memset(&error, 0, sizeof(error));
+	cr_expect_lt(ep_define(definition, &options, &probes, &count, &error), 0, "%s", definition);
+	cr_expect_str_eq(error.message, message, "%s: \"%s\"", definition, error.message);
+}
+
+Test(trace_define, a_name_that_another_object_has_is_said)
+{
+	expect_hint("malloc", "malloc in the executable (unit-trace): no such symbol; there is "
+			      "libc.so.6:malloc");
+	expect_hint("p ld-linux-x86-64.so.2:malloc",
+		    "malloc in ld-linux-x86-64.so.2: no such symbol; there is libc.so.6:malloc");
+	expect_hint("pthread_cond_tim*", "pthread_cond_tim* in the executable (unit-trace): the "
+					 "pattern matches nothing; there is "
+					 "libc.so.6:pthread_cond_tim*");
+	expect_hint("p libc.so:malloc", "libc.so: no such object is loaded (a '?' behind the place "
+					"waits for it); there is libc.so.6:malloc");
+}
+
+Test(trace_define, names_that_are_similar_are_said)
+{
+	expect_hint("define_hnit_target", "define_hnit_target in the executable (unit-trace): no "
+					  "such symbol; similar: define_hint_target");
+	expect_hint("p define_hint_targe+4", "define_hint_targe in the executable (unit-trace): no "
+					     "such symbol; similar: define_hint_target");
+	expect_hint("p libc.so.6:pthread_cond_wiat",
+		    "pthread_cond_wiat in libc.so.6: no such symbol; similar: "
+		    "libc.so.6:pthread_cond_wait");
+	expect_hint("p pthread_cond_wiat",
+		    "pthread_cond_wiat in the executable (unit-trace): no such symbol; similar: "
+		    "libc.so.6:pthread_cond_wait");
+	expect_hint("p libc.so:0x1234", "libc.so: no such object is loaded (a '?' behind the place "
+					"waits for it); similar: libc.so.6");
+	/* Three letters more are another name; one of two letters would be similar to many. */
+	expect_hint("define_hint_target123", "define_hint_target123 in the executable "
+					     "(unit-trace): no such symbol");
+	expect_hint("zq", "zq in the executable (unit-trace): no such symbol");
+	/* An offset is not mended by another name. */
+	expect_hint("p define_hint_target+0x1000000",
+		    "define_hint_target in the executable (unit-trace): the offset is outside of "
+		    "the object or symbol");
+}
+
+Test(trace_define, versions_that_there_are_are_said)
+{
+	cr_expect_eq(ep_define("p libc.so.6:realpath@GLIBC_9", &options, &probes, &count, &error),
+		     -EP_NO_VERSION);
+	cr_expect(strstr(error.message, "realpath@GLIBC_9 in libc.so.6: the symbol has no such "
+					"version; there are @"),
+		  "%s", error.message);
+	cr_expect(strstr(error.message, " @GLIBC_2.2.5"), "%s", error.message);
+	cr_expect(strstr(error.message, " @@GLIBC_2.3"), "%s", error.message);
+	cr_expect_eq(error.column, strlen("p libc.so.6:realpath@"));
+	expect_hint("p define_hint_target@V",
+		    "define_hint_target@V in the executable (unit-trace): "
+		    "the symbol has no such version; it has none");
+}
+
+/* What does not fit into the message whole is left out. */
+Test(trace_define, no_hint_is_cut)
+{
+	char name[128], text[160];
+
+	memset(name, 'x', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	snprintf(text, sizeof(text), "p %s", name);
+	cr_expect_lt(ep_define(text, &options, &probes, &count, &error), 0);
+	cr_expect_lt(strlen(error.message), sizeof(error.message));
+	cr_expect_null(strstr(error.message, "similar"));
 }

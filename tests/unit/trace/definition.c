@@ -254,29 +254,153 @@ Test(trace_definition, values_of_a_call)
 	cr_expect_not(parse_one("p main $arg1").args[0].needs_return);
 }
 
+Test(trace_definition, a_deletion_takes_out_what_it_names)
+{
+	struct trace_definitions all = parse("p:a main;p:g/a main;p:b main;-:uprobes/a");
+
+	cr_assert_eq(all.count, 2);
+	cr_expect_str_eq(all.list[0].group, "g");
+	cr_expect_str_eq(all.list[1].event, "b");
+	/* Without a group, of all groups; a group alone, all of it. */
+	cr_expect_eq(parse("p:a main;p:g/a main;p:b main;-:a").count, 1);
+	cr_expect_eq(parse("p:g/a main;p main;p:g/b main;p:b main;-:g/").count, 2);
+	/* The name is free again, and the order stays. */
+	all = parse("p:a main;-:a;p:a other;p:b main");
+	cr_assert_eq(all.count, 2);
+	cr_expect_str_eq(all.list[0].place.symbol, "other");
+	cr_expect_eq(parse("p:a main\n-:a # gone\n").count, 0);
+}
+
+Test(trace_definition, versions_of_symbols)
+{
+	struct trace_definition one = parse_one("p libc:memcpy@GLIBC_2.14");
+
+	cr_expect_str_eq(one.place.symbol, "memcpy");
+	cr_expect_str_eq(one.place.version, "GLIBC_2.14");
+	cr_expect_eq(one.version_column, 14);
+	one = parse_one("p libc:memcpy@@GLIBC_2.14+0x4");
+	cr_expect_str_eq(one.place.symbol, "memcpy");
+	cr_expect_str_eq(one.place.version, "@GLIBC_2.14");
+	cr_expect_eq(one.place.offset, 4);
+	one = parse_one("r libc:\"a b\"@V*?");
+	cr_expect_str_eq(one.place.symbol, "a b");
+	cr_expect_str_eq(one.place.version, "V*");
+	cr_expect(one.optional);
+	cr_expect_str_eq(parse_one("libc:mem*@V%return").place.version, "V");
+	cr_expect_null(parse_one("p libc:\"memcpy@V\"").place.version);
+	cr_expect_null(parse_one("p libc:memcpy").place.version);
+}
+
+Test(trace_definition, reference_counters)
+{
+	struct trace_definition one = parse_one("p:e /bin/sh:0x10(0x20) %di");
+
+	cr_expect_eq(one.place.offset, 0x10);
+	cr_expect_eq(one.place.semaphore, 0x20);
+	cr_expect_eq(one.semaphore_column, 16);
+	one = parse_one("p ./prog:f@V+4(32)?");
+	cr_expect_str_eq(one.place.symbol, "f");
+	cr_expect_eq(one.place.offset, 4);
+	cr_expect_eq(one.place.semaphore, 32);
+	cr_expect(one.optional);
+	one = parse_one("p ./prog:\"f(int)\"%return(0x20)");
+	cr_expect_str_eq(one.place.symbol, "f(int)");
+	cr_expect(one.is_return);
+	cr_expect_eq(one.place.semaphore, 0x20);
+	cr_expect_eq(parse_one("p /bin/sh:0x10(0)").place.semaphore, 0);
+}
+
+static void expect_place(const char *text, bool is_return, const char *object, const char *symbol)
+{
+	struct trace_definition one = parse_one(text);
+
+	cr_expect_eq(one.is_return, is_return, "%s", text);
+	cr_expect_str_eq(one.place.symbol, symbol, "%s", text);
+	cr_expect_null(one.event);
+	if (object)
+		cr_expect_str_eq(one.place.object, object, "%s", text);
+	else
+		cr_expect_null(one.place.object, "%s", text);
+}
+
+Test(trace_definition, a_place_alone_is_probed)
+{
+	struct trace_definitions all;
+
+	expect_place("malloc", false, NULL, "malloc");
+	expect_place("libc:malloc", false, "libc", "malloc");
+	expect_place("/usr/bin/foo:main", false, "/usr/bin/foo", "main");
+	expect_place("*", false, NULL, "*");
+	expect_place("libc.so.6:*", false, "libc.so.6", "*");
+	expect_place("uprobe:malloc", false, NULL, "malloc");
+	expect_place("uprobe:libc:malloc", false, "libc", "malloc");
+	expect_place("uprobe:/usr/bin/foo:main", false, "/usr/bin/foo", "main");
+	expect_place("uretprobe:libc:malloc", true, "libc", "malloc");
+	expect_place("libc:read%return?", true, "libc", "read");
+	expect_place("pread", false, NULL, "pread");
+	expect_place("read", false, NULL, "read");
+	expect_place("px", false, NULL, "px");
+	expect_place("\"p\"", false, NULL, "p");
+	expect_place("p p", false, NULL, "p");
+	expect_place("p uprobe", false, NULL, "uprobe");
+	all = parse("malloc size=%di:u64 ;uprobe:libc:free %di;p:x main");
+	cr_assert_eq(all.count, 3);
+	cr_expect_eq(all.list[0].arg_count, 1);
+	cr_expect_str_eq(all.list[0].text, "malloc size=%di:u64");
+	cr_expect_eq(all.list[1].arg_count, 1);
+	cr_expect_eq(all.list[1].place_column, 28);
+	cr_expect_eq(all.list[1].loc_column, 33);
+	cr_expect_str_eq(all.list[2].event, "x");
+}
+
 /* '^' stands before the byte that the error points at. */
 static const struct {
 	const char *definition, *message;
 } bad[] = {
 	/* kind */
 	{"^q main", "a definition starts with 'p'"},
-	{"^main", "a definition starts with 'p'"},
 	{"^:x main", "a definition starts with 'p'"},
-	{"^-:x", "nothing to remove"},
-	{"r^x main", "expected a number, ':' or a blank after 'r'"},
+	{"-:^x", "no definition before this one is called x"},
+	{"p:a main;-:^b", "no definition before this one is called b"},
+	{"p:a main;-:^g/a", "no definition before this one is called g/a"},
+	{"p:a main;-:^g/", "no definition before this one is called g/"},
+	{"p:g/a main;-:a;-:^a", "no definition before this one is called a"},
+	{"p:a main;-:a ^main", "nothing can stand behind the event that is deleted"},
+	{"-^", "expected ':' and an event's name after '-'"},
+	{"-^ main", "expected ':' and an event's name after '-'"},
+	{"-^x", "expected ':' and an event's name after '-'"},
+	{"-^1:x", "expected ':' and an event's name after '-'"},
+	{"-^:", "no name behind ':'"},
+	{"-:^/x", "no group name in front of '/'"},
+	{"-:^1x", "'1' cannot stand at the start of the event name"},
+	{"^rx main", "a definition starts with 'p' or 'r', as in \"p main\""},
+	{"^uprobe main", "a definition starts with 'p' or 'r', as in \"p main\""},
+	{"^main libc:malloc %di", "as in \"p libc:malloc\""},
+	{"^P:e main", "as in \"p main\""},
 	{"r^-1:x main", "expected a number, ':' or a blank after 'r'"},
 	{"r^0x main", "expected a number, ':' or a blank after 'r'"},
 	{"r^4097:x main", "more than 4096 calls at once"},
 	{"r^4294967297 main", "more than 4096 calls at once"},
 	{"r^18446744073709551616 main", "expected a number, ':' or a blank after 'r'"},
 	{"p^10:x main", "only 'r' can be followed by a number"},
-	{"p^x main", "expected ':' or a blank"},
+	{"^px main", "a definition starts with 'p' or 'r'"},
+	{"uprobe:^", "the place is missing"},
+	{"uprobe:^:main", "no object in front of ':'"},
+	{"uprobe:/bin/sh^", "no ':' and symbol or offset behind the path"},
+	{"uretprobe:main^+4", "a return probe is of a whole function"},
+	{"^kprobe:vfs_read", "the kernel is not probed"},
+	{"^kretprobe:vfs_read", "the kernel is not probed"},
+	{"^tracepoint:sched:sched_switch", "the kernel is not probed"},
+	{"/usr/bin/foo^", "no ':' and symbol or offset behind the path"},
 	/* names */
 	{"p^: main", "no name behind ':'"},
 	{"p:^/x main", "no group name in front of '/'"},
 	{"p:^1g/x main", "'1' cannot stand at the start of the group name"},
 	{"p:g^-h/x main", "'-' cannot stand in the group name"},
 	{"p:^1x main", "'1' cannot stand at the start of the event name"},
+	{"p:^libc:malloc", "for this place write \"p libc:malloc\""},
+	{"p:^libc.so.6:malloc %di", "for this place write \"p libc.so.6:malloc\""},
+	{"r:x^:libc:malloc", "a blank stands in front of the place: \"r:x libc:malloc\""},
 	{"p:x^.y main", "'.' cannot stand in the event name"},
 	{"p:g/x^/y main", "'/' cannot stand in the event name"},
 	{"p:g2345678901234567890123456789012345678901234567890123456789012345/x main",
@@ -286,7 +410,8 @@ static const struct {
 	{"p:x main;^p:x main", "another probe is called uprobes/x"},
 	/* place */
 	{"p^", "the place is missing"},
-	{"p:x ^", "the place is missing"},
+	{"p:x ^", "the place is missing: 'x' is the event's name; as a place it is \"p x\""},
+	{"r:x^", "the place is missing: 'x' is the event's name; as a place it is \"r x\""},
 	{"p:x ^;p main", "the place is missing"},
 	{"p ^:main", "no object in front of ':'"},
 	{"p libc:^", "no symbol or offset behind ':'"},
@@ -309,12 +434,24 @@ static const struct {
 	{"p main^%return+4", "'%' in a place"},
 	{"p ^%return", "no symbol or offset in front of '%'"},
 	{"r libc:^%return?", "no symbol or offset in front of '%'"},
-	{"p /bin/sh:0x10%return^(0x20)", "reference counters are not supported yet"},
 	{"r main^+4", "a return probe is of a whole function"},
 	{"p libc:\"a+b\"^+4%return", "a return probe is of a whole function"},
-	{"p /bin/sh:0x10^(0x20)", "reference counters are not supported yet"},
-	{"p /bin/sh:0x10^(", "reference counters are not supported yet"},
-	{"p libc:memcpy^@GLIBC_2.14", "symbol versions are not supported yet"},
+	{"p /bin/sh:0x10(^", "the reference counter's '(' is not closed"},
+	{"p /bin/sh:0x10(0x20^", "the reference counter's '(' is not closed"},
+	{"p /bin/sh:0x10%return(0x20^", "the reference counter's '(' is not closed"},
+	{"p /bin/sh:0x10(0x20)^%return", "only '?' can stand behind the reference counter"},
+	{"p /bin/sh:0x10(0x20)^(0x30)", "only '?' can stand behind the reference counter"},
+	{"p /bin/sh:0x10(^)", "the reference counter is no offset in the file"},
+	{"p /bin/sh:0x10(^x)?", "the reference counter is no offset in the file"},
+	{"p ./prog:main.f(^int)", "names with '(' stand in quotes"},
+	{"p /bin/sh:0x10(^0x21)", "the reference counter's offset is odd"},
+	{"p /bin/sh:^(0x20)", "no symbol or offset in front of '('"},
+	{"p libc:memcpy@^", "no version behind '@'"},
+	{"p libc:memcpy@@^", "no version behind '@'"},
+	{"p libc:memcpy@^+4", "no version behind '@'"},
+	{"p libc:memcpy@V+^x", "the offset behind '+' is not a number"},
+	{"p libc:^@V", "no symbol in front of '@'"},
+	{"r libc:memcpy@V^+4", "a return probe is of a whole function"},
 	/* quotes */
 	{"p ^\"main", "the quote is not closed"},
 	{"p ^\"main?", "the quote is not closed"},
@@ -323,8 +460,8 @@ static const struct {
 	{"p ^\"\"", "no name between the quotes"},
 	{"p ^\"\":main", "no name between the quotes"},
 	{"p lib:^\"\"+1", "no name between the quotes"},
-	{"p \"main\"^x", "only '+' and an offset can stand behind the closing quote"},
-	{"p \"main\"^\"x\"", "only '+' and an offset can stand behind the closing quote"},
+	{"p \"main\"^x", "only '@', '+' and an offset can stand behind the closing quote"},
+	{"p \"main\"^\"x\"", "only '@', '+' and an offset can stand behind the closing quote"},
 	{"p \"lib\"^.so:main", "only ':' can stand behind the closing quote"},
 	{"p \"main\"+^x", "the offset behind '+' is not a number"},
 	{"p \"main\"^%x", "'%' in a place"},
@@ -494,5 +631,5 @@ Test(trace_definition, error_may_be_ignored)
 {
 	struct trace_definitions all;
 
-	cr_expect_eq(trace_definitions_parse("q", &arena, &all, NULL), -EP_SYNTAX);
+	cr_expect_eq(trace_definitions_parse("q q", &arena, &all, NULL), -EP_SYNTAX);
 }
