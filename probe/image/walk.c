@@ -34,6 +34,8 @@
 
 #define ENTRIES	  32768u /* a power of two; 512 KiB, of which the kernel gives what is used */
 #define FRAME_MAX (64ul << 20)
+#define MIXER                                                                                      \
+	0xd6e8feb86659fd93u /* odd, and as many ones as zeroes: each row has its own product */
 
 enum { WORD = sizeof(uint64_t) };
 
@@ -132,7 +134,7 @@ EP_TRAP_PATH static uint64_t key_of(uint64_t version, uint64_t address)
 
 EP_TRAP_PATH static uint64_t mixed(uint64_t key, uint64_t row)
 {
-	return key ^ row * 0x9e3779b97f4a7c15u;
+	return key ^ row * MIXER;
 }
 
 /* 0: it is not there. */

@@ -5,7 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
-#include <math.h>
+#include <pthread.h>
 #include <regex.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -38,6 +38,7 @@ static void nothing(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 	hits++;
 }
 
+/* Not to be stepped through: the engine has code of its own there. */
 static NOINLINE void probed(void)
 {
 	__asm__ volatile("nop; nop; nop; nop; nop");
@@ -171,7 +172,7 @@ static NOINLINE void run_stepped(void (*work)(void))
 	__asm__ volatile("nop");
 }
 
-static void check_stepped(const char *what, void (*work)(void), uint64_t least)
+static void check_stepped(const char *what, void (*work)(void), bool warm, uint64_t least)
 {
 	struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
 
@@ -181,7 +182,8 @@ static void check_stepped(const char *what, void (*work)(void), uint64_t least)
 		dlsym(dlopen("libunwind.so.8", RTLD_NOW), "_ULx86_64_init_local2");
 	cr_assert_not_null(init_at_context);
 	start();
-	work(); /* all that is bound at the first call */
+	if (warm)
+		work(); /* and bind what is bound at the first call */
 	sigaction(SIGTRAP, &action, NULL);
 	run_stepped(work);
 	cr_log_info("%s: %lu instructions, %lu frames, %lu unbelievable", what, stepped.steps,
@@ -233,38 +235,30 @@ static void use_libc(void)
 
 Test(walk, agrees_at_each_instruction_of_libc)
 {
-	check_stepped("libc", use_libc, 5000);
+	check_stepped("libc", use_libc, true, 5000);
 }
 
-/* The loader's resolver finds its caller by RBX. */
-static void use_loader(void)
+/* Bound at their first call, by the loader's resolver, which finds its caller by RBX. */
+static void bind(void)
 {
-	void *library = dlopen("libm.so.6", RTLD_LAZY);
-
-	if (!library)
-		return;
-	dlsym(library, "lgamma");
-	dlclose(library);
-	dlopen("no such library", RTLD_LAZY);
-	dlerror();
+	srand48(drand48() < 2);
 }
 
 Test(walk, agrees_at_each_instruction_of_the_loader)
 {
-	check_stepped("loader", use_loader, 2000);
+	check_stepped("loader", bind, false, 500);
 }
 
 static void use_cxx(void)
 {
 	static char *(*demangle)(const char *, char *, size_t *, int *);
 	static void (*create_locale)(void *, const char *), (*destroy_locale)(void *);
-	void *library = dlopen("libstdc++.so.6", RTLD_NOW);
 	char locale[64];
 	int status;
 
-	if (!library)
-		return;
 	if (!demangle) {
+		void *library = dlopen("libstdc++.so.6", RTLD_NOW);
+
 		*(void **)&demangle = dlsym(library, "__cxa_demangle");
 		*(void **)&create_locale = dlsym(library, "_ZNSt6localeC1EPKc");
 		*(void **)&destroy_locale = dlsym(library, "_ZNSt6localeD1Ev");
@@ -278,7 +272,7 @@ Test(walk, agrees_at_each_instruction_of_cxx)
 {
 	if (!dlopen("libstdc++.so.6", RTLD_NOW))
 		cr_skip_test("no C++ library is installed");
-	check_stepped("C++", use_cxx, 5000);
+	check_stepped("C++", use_cxx, true, 2000);
 }
 
 /* Aligned to more than the ABI promises: CFA is loaded from the stack. */
@@ -290,7 +284,8 @@ static NOINLINE void realigned(void)
 
 	snprintf(buffer, sizeof(buffer), "%d", 3);
 	memset(more, 1, size);
-	probed();
+	if (!step_end)
+		probed();
 	__asm__ volatile("" : : "r"(buffer), "r"(more) : "memory");
 }
 
@@ -304,5 +299,355 @@ static NOINLINE void framed(void)
 
 Test(walk, agrees_at_each_instruction_of_functions_that_align_their_stack)
 {
-	check_stepped("aligned", framed, 50);
+	check_stepped("aligned", framed, true, 50);
+}
+
+/* ---- in handlers --------------------------------------------------------------------------- */
+
+struct _Unwind_Context;
+int _Unwind_Backtrace(int (*each)(struct _Unwind_Context *, void *), void *data);
+uint64_t _Unwind_GetIP(struct _Unwind_Context *context);
+
+struct trace {
+	uint64_t ip[FRAMES];
+	size_t count;
+};
+
+static int add_frame(struct _Unwind_Context *context, void *data)
+{
+	struct trace *trace = data;
+
+	if (trace->count < FRAMES)
+		trace->ip[trace->count++] = _Unwind_GetIP(context);
+	return 0;
+}
+
+static uint64_t agreed, differ;
+static struct trace ours, theirs;
+
+/* From the handler out to the program: what stands there from the hit on. */
+static void compare_with_libgcc(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	static __thread bool is_inside;
+	struct trace here = {0}, all = {0};
+	size_t from = 0;
+
+	(void)probe;
+	(void)cookie;
+	if (is_inside)
+		return;
+	is_inside = true;
+	here.count = ep_backtrace(regs, here.ip, FRAMES - 8);
+	_Unwind_Backtrace(add_frame, &all);
+	while (from < all.count && all.ip[from] != regs->rip)
+		from++;
+	if (all.count && !all.ip[all.count - 1])
+		all.count--; /* it says where it has ended */
+	if (all.count == FRAMES)
+		all.count = from + here.count;
+	if (here.count == all.count - from &&
+	    memcmp(here.ip, all.ip + from, here.count * sizeof(here.ip[0])) == 0) {
+		agreed++;
+	} else if (differ++ == 0) {
+		ours = here;
+		theirs = all;
+	}
+	is_inside = false;
+}
+
+static void check_agreed(const char *what, uint64_t least)
+{
+	cr_log_info("%s: %lu hits", what, agreed);
+	cr_expect_geq(agreed, least, "%s: %lu", what, agreed);
+	cr_expect_eq(differ, 0, "%s: %lu of %lu", what, differ, differ + agreed);
+	if (differ) {
+		name("ours", ours.ip, ours.count);
+		name("theirs", theirs.ip, theirs.count);
+	}
+	agreed = differ = 0;
+}
+
+static NOINLINE void deep(int depth)
+{
+	if (depth)
+		deep(depth - 1);
+	else
+		framed();
+	__asm__ volatile("");
+}
+
+Test(walk, agrees_in_handlers_under_every_plan)
+{
+	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= EP_PLAN_JUMP; plan++) {
+		struct ep_options options = {.size = sizeof(options),
+					     .handler = compare_with_libgcc,
+					     .plan = plan,
+					     .flags = EP_BACKTRACE};
+		struct ep_probe *probe;
+
+		if (ep_probe_create((const void *)probed, &options, &probe))
+			continue;
+		deep(10);
+		ep_probe_remove(probe);
+		check_agreed(ep_plan_name(plan), 1);
+	}
+}
+
+/* What libgcc's unwinder itself calls is passed. */
+Test(walk, agrees_at_each_function_of_libc)
+{
+	const struct ep_options options = {
+		.size = sizeof(options), .handler = compare_with_libgcc, .flags = EP_BACKTRACE};
+	struct ep_probe **probes;
+	size_t count;
+	int error = ep_define("p libc.so.6:*", &options, &probes, &count, NULL);
+
+	cr_assert_eq(error, 0, "%s", ep_strerror(error));
+	cr_assert_gt(count, 1000);
+	use_libc();
+	ep_probe_remove_batch(probes, count);
+	check_agreed("libc", 50);
+}
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	probed();
+}
+
+Test(walk, passes_signal_frames)
+{
+	struct ep_probe *probe =
+		create((const void *)probed, compare_with_libgcc, EP_PLAN_AUTO, EP_BACKTRACE);
+
+	signal(SIGUSR1, on_signal);
+	raise(SIGUSR1);
+	ep_probe_remove(probe);
+	check_agreed("signal", 1);
+}
+
+/* ---- where calls are followed -------------------------------------------------------------- */
+
+static struct trace entered, ended;
+
+static void at_entry(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+		     void *cookie)
+{
+	(void)probe;
+	(void)call;
+	(void)cookie;
+	entered.count = ep_backtrace(regs, entered.ip, FRAMES);
+}
+
+static void at_end(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call, void *cookie)
+{
+	struct trace trace;
+
+	(void)probe;
+	(void)call;
+	(void)cookie;
+	trace.count = ep_backtrace(regs, trace.ip, FRAMES);
+	if (!ended.count)
+		ended = trace;
+}
+
+static struct trace reached;
+
+static void at_hit(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)cookie;
+	reached.count = ep_backtrace(regs, reached.ip, FRAMES);
+}
+
+static struct ep_probe *follow(const void *at, enum ep_plan plan)
+{
+	const struct ep_options options = {.size = sizeof(options),
+					   .entered = at_entry,
+					   .ended = at_end,
+					   .plan = plan,
+					   .flags = EP_BACKTRACE};
+	struct ep_probe *ret;
+
+	cr_assert_eq(ep_probe_create(at, &options, &ret), 0);
+	return ret;
+}
+
+static NOINLINE void call_deep(void)
+{
+	deep(5);
+	__asm__ volatile("");
+}
+
+/* Up to call_deep(), which may be called from more than one place. */
+static void expect_equal(const struct trace *a, const struct trace *b, size_t from)
+{
+	enum { DEEP = 10 };
+
+	cr_assert_gt(b->count, DEEP);
+	cr_expect_eq(a->count, b->count - from);
+	if (memcmp(a->ip, b->ip + from, (DEEP - from) * sizeof(a->ip[0])) == 0)
+		return;
+	cr_expect_fail("they differ");
+	name("one", a->ip, a->count);
+	name("other", b->ip + from, b->count - from);
+}
+
+static void check_followed(enum ep_plan plan)
+{
+	struct ep_probe *probe = create((const void *)probed, at_hit, plan, EP_BACKTRACE),
+			*probes[3];
+	struct trace plain = {.count = 0};
+
+	for (int i = 0; i < 3; i++) {
+		reached.count = entered.count = ended.count = 0;
+		call_deep();
+		if (i > 0) {
+			expect_equal(&reached, &plain, 0);
+			/* The last that was entered is the first that ends. */
+			expect_equal(&ended, &entered, 1);
+			continue;
+		}
+		plain = reached;
+		probes[0] = follow((const void *)deep, plan);
+		probes[1] = follow((const void *)framed, plan);
+		probes[2] = follow((const void *)realigned, plan);
+	}
+	ep_probe_remove_batch(probes, 3);
+	ep_probe_remove(probe);
+}
+
+Test(walk, finds_true_callers_where_calls_are_followed)
+{
+	check_followed(EP_PLAN_AUTO);
+	check_followed(EP_PLAN_TRAP);
+}
+
+/* ---- where nothing helps ------------------------------------------------------------------- */
+
+Test(walk, says_nothing_before_anybody_asked)
+{
+	struct ep_regs regs = {.rip = (uint64_t)probed};
+	uint64_t ret[4];
+
+	cr_expect_eq(ep_backtrace(&regs, ret, 4), 0);
+	start();
+	cr_expect_eq(ep_backtrace(&regs, ret, 4), 1);
+	cr_expect_eq(ep_backtrace(&regs, ret, 0), 0);
+	cr_expect_eq(ep_backtrace(NULL, ret, 4), 0);
+}
+
+/* Without unwind information: by the top of the stack, and by the frame pointer. */
+__asm__(".text\n\t.balign 16\n"
+	"walk_unknown:\n\tnop; nop; nop; nop; nop\n\tret\n"
+	"walk_framed:\n\tpush %rbp\n\tmov %rsp, %rbp\n\tsub $64, %rsp\n\tcall walk_unknown\n"
+	"walk_after:\n\tleave\n\tret\n\t.balign 16\n");
+extern const uint8_t walk_unknown[], walk_after[];
+void walk_framed(void);
+
+Test(walk, follows_frame_pointers_where_nothing_else_is_known)
+{
+	struct ep_options options = {
+		.size = sizeof(options), .handler = at_hit, .flags = EP_BACKTRACE};
+	struct ep_probe *probe;
+
+	start();
+	if (ep_probe_create(walk_unknown, &options, &probe)) {
+		struct ep_regs regs = {.rip = (uint64_t)walk_unknown};
+		uint64_t stack[16] = {0}, ret[8];
+
+		/* It is no function that can be probed: as it would be. */
+		stack[0] = (uint64_t)walk_after;
+		stack[8] = (uint64_t)&stack[12];
+		stack[9] = (uint64_t)walk_after;
+		regs.rsp = (uint64_t)stack;
+		regs.rbp = (uint64_t)&stack[8];
+		cr_expect_eq(ep_backtrace(&regs, ret, 8), 3);
+		cr_expect_eq(ret[1], (uint64_t)walk_after);
+		cr_expect_eq(ret[2], (uint64_t)walk_after);
+		return;
+	}
+	walk_framed();
+	cr_expect_gt(reached.count, 3);
+	cr_expect_eq(reached.ip[1], (uint64_t)walk_after);
+}
+
+static uint64_t state = 88172645463325252u;
+
+static uint64_t any(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	return state ^= state << 17;
+}
+
+/* Addresses of code, of the stack, and of nothing. */
+static uint64_t any_word(const uint64_t *stack, size_t count)
+{
+	const uint64_t code[] = {(uint64_t)printf, (uint64_t)check_followed, (uint64_t)qsort,
+				 (uint64_t)_Unwind_Backtrace, (uint64_t)ep_backtrace};
+	uint64_t kind = any() % 8;
+
+	if (kind < 4)
+		return code[any() % 5] + any() % 65536 - 16384;
+	if (kind < 6)
+		return (uint64_t)&stack[any() % (count + 2)] + (any() % 16 == 0);
+	return kind == 6 ? any() : any() % 64;
+}
+
+Test(walk, survives_whatever_the_stack_holds)
+{
+	enum { WORDS = 512, ROUNDS = 30000 };
+	uint64_t *stack =
+		mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	uint64_t ret[FRAMES + 1], longest = 0;
+
+	start();
+	munmap(stack + WORDS, 4096);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct ep_regs regs;
+		size_t count;
+
+		for (int k = 0; k < 40; k++)
+			stack[any() % WORDS] = any_word(stack, WORDS);
+		for (size_t k = 0; k < sizeof(regs) / 8; k++)
+			(&regs.r8)[k] = any_word(stack, WORDS);
+		ret[FRAMES] = 1;
+		count = ep_backtrace(&regs, ret, FRAMES);
+		cr_assert(count >= 1 && count <= FRAMES);
+		cr_assert_eq(ret[FRAMES], 1);
+		longest = count > longest ? count : longest;
+	}
+	cr_expect_gt(longest, 5);
+}
+
+/* ---- objects come and go ------------------------------------------------------------------- */
+
+static atomic_bool stop;
+
+static void *load_and_unload(void *data)
+{
+	(void)data;
+	for (int i = 0; i < 50; i++) {
+		void *library = dlopen("libm.so.6", RTLD_NOW);
+
+		((double (*)(double))dlsym(library, "lgamma"))(0.5);
+		dlclose(library);
+	}
+	stop = true;
+	return NULL;
+}
+
+Test(walk, knows_what_is_loaded)
+{
+	struct ep_probe *probe =
+		create((const void *)probed, compare_with_libgcc, EP_PLAN_AUTO, EP_BACKTRACE);
+	pthread_t thread;
+
+	pthread_create(&thread, NULL, load_and_unload, NULL);
+	while (!stop)
+		deep(3);
+	pthread_join(thread, NULL);
+	ep_probe_remove(probe);
+	check_agreed("loading", 100);
 }
