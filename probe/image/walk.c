@@ -62,12 +62,12 @@ enum row_kind {
 #define ROW_PLACE      40 /* 24 bits: where RBP is saved, in words */
 #define ROW_PLACE_BITS 24
 
-EP_TRAP_PATH static int64_t row_offset(uint64_t row)
+EP_TRAP_PATH SYS_INLINE int64_t row_offset(uint64_t row)
 {
 	return (int32_t)(row >> ROW_OFFSET);
 }
 
-EP_TRAP_PATH static uint64_t row_place(uint64_t row)
+EP_TRAP_PATH SYS_INLINE uint64_t row_place(uint64_t row)
 {
 	return (uint64_t)((int64_t)row >> ROW_PLACE) * WORD;
 }
@@ -127,18 +127,18 @@ struct entry {
 static struct entry *_Atomic entries;
 
 /* Addresses have 47 bits. */
-EP_TRAP_PATH static uint64_t key_of(uint64_t version, uint64_t address)
+EP_TRAP_PATH SYS_INLINE uint64_t key_of(uint64_t version, uint64_t address)
 {
 	return address + (version << 48);
 }
 
-EP_TRAP_PATH static uint64_t mixed(uint64_t key, uint64_t row)
+EP_TRAP_PATH SYS_INLINE uint64_t mixed(uint64_t key, uint64_t row)
 {
 	return key ^ row * MIXER;
 }
 
 /* 0: it is not there. */
-EP_TRAP_PATH static uint64_t read_entry(const struct entry *entry, uint64_t key)
+EP_TRAP_PATH SYS_INLINE uint64_t read_entry(const struct entry *entry, uint64_t key)
 {
 	uint64_t row = atomic_load_explicit(&entry->row, memory_order_relaxed);
 
@@ -158,7 +158,7 @@ struct where {
 };
 
 /* The call's last byte: what is behind it may be another function. */
-EP_TRAP_PATH static uint64_t looked_up(const struct where *where)
+EP_TRAP_PATH SYS_INLINE uint64_t looked_up(const struct where *where)
 {
 	return where->rip - where->is_return;
 }
@@ -206,12 +206,18 @@ work_out_and_keep(struct entry *pair, uint64_t key, uint64_t version, const stru
 	return row;
 }
 
-EP_TRAP_PATH static uint64_t find_row(uint64_t version, const struct where *where)
+/* Of a pair. Less than sys_table_hash(), since each frame waits for it; addresses in code are no pattern. */
+EP_TRAP_PATH SYS_INLINE uint64_t place_of(uint64_t key)
+{
+	return (key ^ key >> 13) % (ENTRIES / 2) * 2;
+}
+
+EP_TRAP_PATH SYS_INLINE uint64_t find_row(uint64_t version, const struct where *where)
 {
 	struct entry *table = atomic_load_explicit(&entries, memory_order_acquire), *pair;
 	uint64_t key = key_of(version, looked_up(where)), row;
 
-	pair = &table[sys_table_hash(key) % ENTRIES & ~1ul];
+	pair = &table[place_of(key)];
 	row = read_entry(&pair[0], key);
 	if (!row)
 		row = read_entry(&pair[1], key);
@@ -245,8 +251,10 @@ EP_TRAP_PATH static bool is_behind_call(uint64_t address)
 }
 
 /* Of a call that is followed the stack has a stub's. */
-EP_TRAP_PATH static uint64_t true_return(uint64_t address)
+EP_TRAP_PATH SYS_INLINE uint64_t true_return(uint64_t address)
 {
+	if (__builtin_expect(address - (uint64_t)xol_stubs >= sizeof(xol_stubs), 1))
+		return address;
 	return xol_stub_is_return(address) ? xol_stub_at(address)->address : address;
 }
 
@@ -295,12 +303,12 @@ EP_TRAP_PATH static bool step_signal(struct walk *walk)
 	       sys_load_uint64_t(context + SIGNAL_REGS(rsp), &walk->rsp);
 }
 
-EP_TRAP_PATH static bool step_call(struct walk *walk, uint64_t row)
+EP_TRAP_PATH SYS_INLINE bool step_call(struct walk *walk, uint64_t row)
 {
 	uint64_t kind = row & ROW_KIND, base = kind == ROW_RSP ? walk->rsp : walk->rbp;
 	uint64_t cfa = base + (uint64_t)row_offset(row), ret;
 
-	if (kind == ROW_LOADED && !sys_load_uint64_t(cfa, &cfa))
+	if (__builtin_expect(kind == ROW_LOADED, 0) && !sys_load_uint64_t(cfa, &cfa))
 		return false;
 	if (!sys_load_uint64_t(cfa - WORD, &ret) || !ret)
 		return false;
@@ -474,6 +482,11 @@ EP_TRAP_PATH size_t walk_stack(const struct ep_regs *regs, uint64_t *ret, size_t
 	walk.version = callers_version();
 	for (ret[count++] = walk.at.rip; count < max; ret[count++] = walk.at.rip) {
 		row = find_row(walk.version, &walk.at);
+		if (__builtin_expect((row & ROW_KIND) <= ROW_LOADED, 1)) {
+			if (!step_call(&walk, row))
+				break;
+			continue;
+		}
 		if (row == ROW_OTHER)
 			return walk_with_all(regs, walk.version, ret, max);
 		if (!step_by_row(&walk, row))
