@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/stacks.h"
 #include "trace/action/publish.h"
 #include "trace/execute/executable.h"
 
@@ -485,6 +486,7 @@ static void summarize_as_json(struct collector *collector)
 	const struct trace_sink sink = {write_buffered, collector};
 
 	trace_summary_json(collector->processes, collector->known, collector->arena, &sink);
+	stacks_put(collector, &sink);
 	put_unprobed_as_json(collector);
 	put_losses_as_json(collector);
 }
@@ -502,16 +504,21 @@ static void summarize_as_text(struct collector *collector)
 	trace_summary_table(collector->processes, collector->known, collector->options->verbose,
 			    collector->arena, &sink);
 	put_bars(collector);
+	stacks_put(collector, &sink);
 }
 
-/* Asked for by name, they are no part of it. */
-static void put_bars_alone(struct collector *collector)
+/* Asked for by name, they are no part of it. JSON has histograms with the counts. */
+static void put_answers_alone(struct collector *collector)
 {
-	if (collector->options->format == TRACE_FORMAT_JSON || !collector->options->histogram_count)
-		return;
-	write_to_standard_error(collector);
-	put_bars(collector);
+	const struct trace_sink sink = {write_buffered, collector};
+
+	if (collector->options->format == TRACE_FORMAT_TEXT) {
+		write_to_standard_error(collector);
+		put_bars(collector);
+	}
+	stacks_put(collector, &sink);
 	write_out(collector, collector->text.buffer, collector->text.used);
+	collector->text.used = 0;
 }
 
 /* Who wants no summary wants to know all the same that something is missing. */
@@ -530,8 +537,9 @@ void collect_finish(struct collector *collector)
 	collect_pass(collector, true);
 	collect_pass(collector, true);
 	collector->text.used = 0;
-	if (collector->options->quiet && collector->options->mode != TRACE_MODE_CHECK) {
-		put_bars_alone(collector);
+	if ((collector->options->quiet || collector->options->format == TRACE_FORMAT_FOLDED) &&
+	    collector->options->mode != TRACE_MODE_CHECK) {
+		put_answers_alone(collector);
 		put_losses(collector);
 		return;
 	}

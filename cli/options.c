@@ -25,9 +25,12 @@ static const char usage[] =
 	"  -f, --file=FILE        read definitions from a file\n"
 	"  -c, --count            only count hits, and measure how long calls (r:) take\n"
 	"      --hist=EVENT       show how long the calls of EVENT took, as bars (with -c)\n"
+	"      --stacks=EVENT[:DEPTH]\n"
+	"                         count the call stacks that lead to EVENT, and show the most "
+	"frequent\n"
 	"      --sample=N         time one call in N only (with -c)\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
-	"      --format=FORMAT    text or json\n"
+	"      --format=FORMAT    text, json, or folded: stacks alone, for flame graphs\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
 	"  -n, --check            show what the probes would be, and do not run the program\n"
@@ -43,11 +46,14 @@ static const char usage[] =
 	"\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
+#define STACK_DEPTH 64 /* frames of a stack, where nobody says how many */
+
 enum {
 	OPTION_FORMAT = 256,
 	OPTION_PLAN,
 	OPTION_HIST,
 	OPTION_SAMPLE,
+	OPTION_STACKS,
 	OPTION_EXPLAIN,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
@@ -65,6 +71,7 @@ static const struct option long_options[] = {
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"plan", required_argument, NULL, OPTION_PLAN},
 	{"hist", required_argument, NULL, OPTION_HIST},
+	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
@@ -119,8 +126,10 @@ static int set_format(struct options *options, const char *value)
 		options->format = TRACE_FORMAT_TEXT;
 	else if (strcmp(value, "json") == 0)
 		options->format = TRACE_FORMAT_JSON;
+	else if (strcmp(value, "folded") == 0)
+		options->format = TRACE_FORMAT_FOLDED;
 	else
-		return complain("--format=%s: text or json", value), EXIT_OURS;
+		return complain("--format=%s: text, json or folded", value), EXIT_OURS;
 	return 0;
 }
 
@@ -168,6 +177,35 @@ static int add_histogram(struct options *options, const char *value)
 	return 0;
 }
 
+/* EVENT or EVENT:DEPTH. */
+static int add_stacks(struct options *options, const char *value)
+{
+	size_t length = strcspn(value, ":");
+	unsigned long depth = STACK_DEPTH;
+	struct trace_stack_wish *wish;
+	char *end = NULL;
+
+	if (value[length]) {
+		depth = strtoul(value + length + 1, &end, 10);
+		if (value[length + 1] < '0' || value[length + 1] > '9' || *end)
+			depth = 0;
+	}
+	if (!trace_is_name(value, length) || length >= TRACE_STACK_NAME || !depth ||
+	    depth > TRACE_STACK_DEPTH_MAX) {
+		complain("--stacks=%s: EVENT or EVENT:DEPTH, with a depth from 1 to %u", value,
+			 TRACE_STACK_DEPTH_MAX);
+		return EXIT_OURS;
+	}
+	if (options->stack_count == TRACE_STACK_EVENTS) {
+		complain("--stacks=%s: %d events are enough", value, TRACE_STACK_EVENTS);
+		return EXIT_OURS;
+	}
+	wish = &options->stacks[options->stack_count++];
+	memcpy(wish->event, value, length);
+	wish->depth = (uint32_t)depth;
+	return 0;
+}
+
 static int set(struct options *options, int option, const char *value)
 {
 	switch (option) {
@@ -196,6 +234,8 @@ static int set(struct options *options, int option, const char *value)
 		return set_plan(options, value);
 	case OPTION_HIST:
 		return add_histogram(options, value);
+	case OPTION_STACKS:
+		return add_stacks(options, value);
 	case OPTION_SAMPLE:
 		return set_sample(options, value);
 	case OPTION_EXPLAIN:
@@ -288,6 +328,20 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 	return failed ? EXIT_OURS : 0;
 }
 
+/* Nothing but stacks is written, so nothing else needs to be recorded. */
+static int check_format(struct options *options)
+{
+	if (options->format != TRACE_FORMAT_FOLDED)
+		return 0;
+	if (!options->stack_count) {
+		complain("--format=folded: only with --stacks");
+		return EXIT_OURS;
+	}
+	if (options->mode == TRACE_MODE_EVENTS)
+		options->mode = TRACE_MODE_COUNT;
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int option, error = 0;
@@ -303,6 +357,8 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	while (!error &&
 	       (option = getopt_long(argc, argv, "+e:f:co:nqv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
+	if (!error)
+		error = check_format(ret);
 	if (!error)
 		error = parse_definitions(ret, arena);
 	if (!error && optind == argc) {

@@ -7,6 +7,7 @@
 
 #include "trace/language/source.h"
 #include "trace/report/format.h"
+#include "trace/session/shared.h"
 
 #define EXIT_OURS	    125 /* the launcher failed, the program was not run or not probed */
 #define EXIT_CANNOT_EXECUTE 126
@@ -22,6 +23,8 @@ struct options {
 	uint32_t sample;	 /* of calls, one in so many is timed */
 	const char **histograms; /* names of events of calls */
 	size_t histogram_count;
+	struct trace_stack_wish stacks[TRACE_STACK_EVENTS]; /* of these call stacks are counted */
+	uint32_t stack_count;
 	bool explain;
 	bool quiet;
 	bool verbose;

@@ -13,6 +13,7 @@
 #include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
+#include "trace/action/stack.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
 #include "trace/language/scanner.h"
@@ -360,6 +361,19 @@ void trace_attach_measure(struct trace_arming *ret)
 	ret->ended = trace_duration_ended;
 }
 
+/* Before what else its handlers do. */
+static void add_stacks(struct ep_options *options)
+{
+	options->flags |= EP_BACKTRACE;
+	if (options->entered)
+		options->entered = options->entered == trace_record_entered
+					   ? trace_stack_record_entered
+					   : trace_stack_measure_entered;
+	else
+		options->handler = options->handler == trace_record ? trace_stack_record
+								    : trace_stack_only;
+}
+
 static struct ep_options options_of(struct trace_probe *probe, const struct trace_arming *arming,
 				    struct ep_counts *counts)
 {
@@ -374,11 +388,14 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 	if (!probe->view.is_return) {
 		ret.handler = !arming->handler && probe->view.program->has_filter ? trace_count_hit
 										  : arming->handler;
-		return ret;
+	} else {
+		ret.flags |= EP_CALLS;
+		ret.entered = arming->entered;
+		ret.ended = arming->ended;
 	}
-	ret.flags |= EP_CALLS;
-	ret.entered = arming->entered;
-	ret.ended = arming->ended;
+	probe->stack_depth = trace_stack_depth(probe->view.event);
+	if (probe->stack_depth)
+		add_stacks(&ret);
 	return ret;
 }
 

@@ -25,6 +25,7 @@
 #include "trace/report/summary.h"
 #include "trace/session/counts.h"
 #include "trace/session/head.h"
+#include "trace/session/stacks.h"
 
 #define BUFFER_SIZE	(128ul << 10)
 #define HIGH_DESCRIPTOR 1000 /* out of the program's way */
@@ -290,6 +291,7 @@ EP_TRAP_PATH static void follow_fork(void)
 		own.counts[i] = (struct ep_counts){0};
 	trace_counts_clear(&own.reader.session, trace_session_process(&own.reader.session, 0));
 	trace_durations_clear(trace_session_process(&own.reader.session, 0));
+	trace_stacks_clear(trace_session_process(&own.reader.session, 0));
 	atomic_store(&own.busy, 0); /* the thread that held it is not here */
 }
 

@@ -28,6 +28,9 @@
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
+#define TRACE_STACK_EVENTS    8	 /* whose call stacks are counted */
+#define TRACE_STACK_NAME      64
+#define TRACE_STACK_DEPTH_MAX 127u
 
 enum trace_mode {
 	TRACE_MODE_EVENTS, /* record events */
@@ -67,7 +70,7 @@ struct trace_process {
 	_Atomic uint64_t objects;   /* the last of a list in the heap, see objects.h */
 	_Atomic uint64_t durations; /* in the heap: of calls, see durations.c */
 	_Atomic uint64_t tables;    /* in the heap: threads' tables of these */
-	uint64_t unused[1];
+	_Atomic uint64_t stacks;    /* in the heap: see stacks.h; 0: none yet */
 };
 
 /*
@@ -150,6 +153,12 @@ struct trace_unprobed_program {
 	char name[TRACE_UNPROBED_NAME];
 };
 
+/* Of which events call stacks are wanted. */
+struct trace_stack_wish {
+	char event[TRACE_STACK_NAME];
+	uint32_t depth; /* 0: of none */
+};
+
 struct trace_shape {
 	uint64_t process_max, ring_max, ring_size, heap_size, heap_max;
 };
@@ -188,6 +197,7 @@ struct trace_shared {
 	_Atomic uint64_t lost_processes;
 	_Atomic uint64_t lost_events; /* of threads that got no ring */
 	_Atomic uint64_t lost_probes; /* in objects that were loaded later: no room in the table */
+	struct trace_stack_wish stacks[TRACE_STACK_EVENTS];
 	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
 	_Atomic uint64_t unprobed_others; /* for which there was no entry */
 };

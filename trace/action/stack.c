@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine walks the stack in the hit (ep_backtrace()), since nothing of it is there any more when
+ * somebody else looks. One frame more than is wanted is asked for, to know that there was one.
+ */
+#include "trace/action/stack.h"
+
+#include "trace/action/duration.h"
+#include "trace/action/run.h"
+#include "trace/session/stacks.h"
+
+static struct {
+	struct trace_session session;
+	_Atomic uint32_t epoch, process; /* process is of epoch */
+} local;
+
+void trace_stack_init(const struct trace_session *session)
+{
+	local.session = *session;
+	local.process = trace_record_follow_fork();
+	local.epoch = trace_record_epoch();
+}
+
+uint32_t trace_stack_depth(const char *event)
+{
+	return local.session.shared ? trace_stacks_depth(local.session.shared, event) : 0;
+}
+
+EP_TRAP_PATH static void count(const struct trace_probe *probe, const struct ep_regs *regs)
+{
+	uint64_t frames[TRACE_STACK_DEPTH_MAX + 1];
+	uint32_t epoch = trace_record_epoch(), depth = probe->stack_depth, found;
+
+	if (local.epoch != epoch) {
+		local.process = trace_record_follow_fork();
+		local.epoch = epoch;
+	}
+	found = (uint32_t)ep_backtrace(regs, frames, depth + 1);
+	if (found)
+		trace_stacks_add(&local.session, local.process, probe->index, frames,
+				 found < depth ? found : depth, found > depth,
+				 local.session.shared->clock);
+}
+
+/* Apart: both need room on the stack, but not at once. */
+EP_TRAP_PATH __attribute__((noinline)) static bool passes_filter(const struct trace_probe *probe,
+								 struct ep_regs *regs)
+{
+	uint64_t values[TRACE_VALUES_MAX];
+	struct trace_run run = {.regs = regs, .values = values};
+
+	return trace_run(probe->view.program, &run);
+}
+
+EP_TRAP_PATH static bool is_wanted(const struct trace_probe *probe, struct ep_regs *regs)
+{
+	return !probe->view.program->has_filter || passes_filter(probe, regs);
+}
+
+EP_TRAP_PATH void trace_stack_only(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	if (is_wanted(cookie, regs))
+		count(cookie, regs);
+	else
+		trace_record_uncount(cookie);
+}
+
+EP_TRAP_PATH void trace_stack_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	if (is_wanted(cookie, regs))
+		count(cookie, regs);
+	trace_record(probe, regs, cookie);
+}
+
+EP_TRAP_PATH void trace_stack_measure_entered(struct ep_probe *probe, struct ep_regs *regs,
+					      struct ep_call *call, void *cookie)
+{
+	count(cookie, regs);
+	trace_duration_entered(probe, regs, call, cookie);
+}
+
+EP_TRAP_PATH void trace_stack_record_entered(struct ep_probe *probe, struct ep_regs *regs,
+					     struct ep_call *call, void *cookie)
+{
+	count(cookie, regs);
+	trace_record_entered(probe, regs, call, cookie);
+}
