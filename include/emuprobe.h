@@ -346,8 +346,8 @@ EP_API int ep_check(const void *addr, const struct ep_options *options, struct e
  * @regs  Of the handler, unchanged; NULL: as in .ended, when nothing has returned.
  *
  * @return   How many; 0: no probe was created with EP_BACKTRACE so far, or @regs is NULL.
- * Context:  handlers. Wait-free, no system call; 2 KiB of stack. Some nanoseconds a frame, half a
- *           microsecond where an address was not met lately.
+ * Context:  handlers. Wait-free, no system call; 2 KiB of stack. Some nanoseconds a frame, some
+ *           microseconds where an address is met for the first time.
  */
 EP_API size_t ep_backtrace(const struct ep_regs *regs, uint64_t *ret, size_t max);
 

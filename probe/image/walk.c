@@ -196,9 +196,9 @@ EP_TRAP_PATH static uint64_t work_out(uint64_t version, const struct where *wher
 }
 
 EP_TRAP_PATH static __attribute__((noinline)) uint64_t
-work_out_and_keep(struct entry *pair, uint64_t key, uint64_t version, const struct where *where)
+work_out_and_keep(struct entry *pair, uint64_t key, uint64_t version, struct where where)
 {
-	uint64_t row = work_out(version, where);
+	uint64_t row = work_out(version, &where);
 	bool second = atomic_load_explicit(&pair[0].key, memory_order_relaxed) && (key >> 1 & 1);
 
 	if (callers_were_right(version))
@@ -221,7 +221,7 @@ EP_TRAP_PATH SYS_INLINE uint64_t find_row(uint64_t version, const struct where *
 	row = read_entry(&pair[0], key);
 	if (!row)
 		row = read_entry(&pair[1], key);
-	return row ? row : work_out_and_keep(pair, key, version, where);
+	return __builtin_expect(row != 0, 1) ? row : work_out_and_keep(pair, key, version, *where);
 }
 
 /* ---- without unwind information ------------------------------------------------------------ */
@@ -467,6 +467,25 @@ walk_with_all(const struct ep_regs *regs, uint64_t version, uint64_t *ret, size_
 
 /* -------------------------------------------------------------------------------------------- */
 
+/* The seldom steps, on a copy: what the common ones need stays in registers. */
+EP_TRAP_PATH static __attribute__((noinline)) bool step_seldom(struct walk *walk, uint64_t row)
+{
+	return step_by_row(walk, row);
+}
+
+EP_TRAP_PATH SYS_INLINE bool step(struct walk *walk, uint64_t row)
+{
+	struct walk copy;
+	bool ret;
+
+	if (__builtin_expect((row & ROW_KIND) <= ROW_LOADED, 1))
+		return step_call(walk, row);
+	copy = *walk;
+	ret = step_seldom(&copy, row);
+	*walk = copy;
+	return ret;
+}
+
 EP_TRAP_PATH size_t walk_stack(const struct ep_regs *regs, uint64_t *ret, size_t max)
 {
 	struct walk walk;
@@ -482,14 +501,9 @@ EP_TRAP_PATH size_t walk_stack(const struct ep_regs *regs, uint64_t *ret, size_t
 	walk.version = callers_version();
 	for (ret[count++] = walk.at.rip; count < max; ret[count++] = walk.at.rip) {
 		row = find_row(walk.version, &walk.at);
-		if (__builtin_expect((row & ROW_KIND) <= ROW_LOADED, 1)) {
-			if (!step_call(&walk, row))
-				break;
-			continue;
-		}
-		if (row == ROW_OTHER)
+		if (__builtin_expect(row == ROW_OTHER, 0))
 			return walk_with_all(regs, walk.version, ret, max);
-		if (!step_by_row(&walk, row))
+		if (!step(&walk, row))
 			break;
 	}
 	return count;

@@ -10,36 +10,44 @@
 #include "trace/session/stacks.h"
 
 static struct {
-	struct trace_session session;
-	_Atomic uint32_t epoch, process; /* process is of epoch */
+	struct trace_durations heap;
+	struct trace_stack_table *_Atomic table; /* NULL: there was no memory */
+	_Atomic uint32_t epoch;			 /* that it is of */
 } local;
+
+/* Twice by two threads is no harm: it is the same. */
+EP_TRAP_PATH __attribute__((noinline)) static void find_table(uint32_t epoch)
+{
+	local.heap.process = trace_record_follow_fork();
+	local.table = trace_stacks_table(&local.heap.session, local.heap.process);
+	local.epoch = epoch;
+}
 
 void trace_stack_init(const struct trace_session *session)
 {
-	local.session = *session;
-	local.process = trace_record_follow_fork();
-	local.epoch = trace_record_epoch();
+	trace_durations_init(&local.heap, session, trace_record_follow_fork());
 }
 
 uint32_t trace_stack_depth(const char *event)
 {
-	return local.session.shared ? trace_stacks_depth(local.session.shared, event) : 0;
+	const struct trace_shared *shared = local.heap.session.shared;
+
+	return shared ? trace_stacks_depth(shared, event) : 0;
 }
 
 EP_TRAP_PATH static void count(const struct trace_probe *probe, const struct ep_regs *regs)
 {
 	uint64_t frames[TRACE_STACK_DEPTH_MAX + 1];
 	uint32_t epoch = trace_record_epoch(), depth = probe->stack_depth, found;
+	struct trace_stack_table *table;
 
-	if (local.epoch != epoch) {
-		local.process = trace_record_follow_fork();
-		local.epoch = epoch;
-	}
-	found = (uint32_t)ep_backtrace(regs, frames, depth + 1);
+	if (local.epoch != epoch)
+		find_table(epoch);
+	table = local.table;
+	found = table ? (uint32_t)ep_backtrace(regs, frames, depth + 1) : 0;
 	if (found)
-		trace_stacks_add(&local.session, local.process, probe->index, frames,
-				 found < depth ? found : depth, found > depth,
-				 local.session.shared->clock);
+		trace_stacks_add(&local.heap, table, probe->index, frames,
+				 found < depth ? found : depth, found > depth);
 }
 
 /* Apart: both need room on the stack, but not at once. */

@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "trace/clock/clock.h"
+
 #define UNIT 64ul
 
 EP_TRAP_PATH static uint64_t size_of(uint32_t depth)
@@ -21,29 +23,32 @@ EP_TRAP_PATH static struct trace_stack_table *table_at(const struct trace_sessio
 	return at ? trace_session_at(session, at, sizeof(struct trace_stack_table)) : NULL;
 }
 
-EP_TRAP_PATH static struct trace_stack_table *table_of(const struct trace_session *session,
-						       struct trace_process *process)
+EP_TRAP_PATH struct trace_stack_table *trace_stacks_table(const struct trace_session *session,
+							  uint32_t process)
 {
-	uint64_t at = atomic_load_explicit(&process->stacks, memory_order_acquire), made;
+	struct trace_process *entry = trace_session_process(session, process);
+	uint64_t at = entry ? atomic_load(&entry->stacks) : 0, made;
 
-	if (at)
+	if (at || !entry)
 		return table_at(session, at);
 	made = trace_session_alloc(session, sizeof(struct trace_stack_table));
-	if (made && atomic_compare_exchange_strong(&process->stacks, &at, made))
+	if (made && atomic_compare_exchange_strong(&entry->stacks, &at, made))
 		at = made;
 	return table_at(session, at);
 }
 
-/* The stack at a place of a heap; NULL: none is there. */
-EP_TRAP_PATH static struct trace_stack *stack_at(const struct trace_session *session, uint64_t heap,
-						 uint32_t place)
+/* ---- adding -------------------------------------------------------------------------------- */
+
+/* One of this process's own; NULL: none is there. Nothing is divided, as trace_session_at() does. */
+EP_TRAP_PATH static struct trace_stack *own_stack(const struct trace_durations *heap,
+						  uint32_t place)
 {
-	uint64_t at = heap * session->layout.heap_size + UNIT * place;
-	struct trace_stack *ret = trace_session_at(session, at, size_of(0));
+	struct trace_stack *ret = trace_durations_at(heap, place, size_of(0));
 	uint32_t depth = ret ? *(const volatile uint16_t *)&ret->depth : 0;
 
-	return ret && depth <= TRACE_STACK_DEPTH_MAX ? trace_session_at(session, at, size_of(depth))
-						     : NULL;
+	return ret && depth <= TRACE_STACK_DEPTH_MAX
+		       ? trace_durations_at(heap, place, size_of(depth))
+		       : NULL;
 }
 
 EP_TRAP_PATH static uint64_t hash_of(uint32_t probe, const uint64_t *frames, uint32_t depth)
@@ -67,10 +72,10 @@ EP_TRAP_PATH static bool is_equal(const struct trace_stack *stack, const struct 
 }
 
 /* A copy of @stack in the heap; 0: there is no memory, or there are enough. */
-EP_TRAP_PATH static uint32_t make(const struct trace_session *session,
-				  struct trace_stack_table *table, const struct trace_stack *stack,
-				  enum trace_clock clock)
+EP_TRAP_PATH static uint32_t make(const struct trace_durations *heap,
+				  struct trace_stack_table *table, const struct trace_stack *stack)
 {
+	const struct trace_session *session = &heap->session;
 	struct trace_stack *to;
 	uint64_t at = 0;
 
@@ -80,7 +85,7 @@ EP_TRAP_PATH static uint32_t make(const struct trace_session *session,
 	if (!to)
 		return 0;
 	atomic_store_explicit(&to->count, 0, memory_order_relaxed);
-	to->time = trace_clock_now(clock);
+	to->time = trace_clock_now(session->shared->clock);
 	to->hash = stack->hash;
 	to->probe = stack->probe;
 	to->depth = stack->depth;
@@ -91,10 +96,9 @@ EP_TRAP_PATH static uint32_t make(const struct trace_session *session,
 }
 
 /* NULL: there is no place for it. */
-EP_TRAP_PATH static struct trace_stack *find(const struct trace_session *session,
+EP_TRAP_PATH static struct trace_stack *find(const struct trace_durations *heap,
 					     struct trace_stack_table *table,
-					     const struct trace_stack *stack,
-					     enum trace_clock clock)
+					     const struct trace_stack *stack)
 {
 	uint32_t made = 0;
 
@@ -104,31 +108,29 @@ EP_TRAP_PATH static struct trace_stack *find(const struct trace_session *session
 		struct trace_stack *found;
 
 		if (!place && !made)
-			made = make(session, table, stack, clock);
+			made = make(heap, table, stack);
 		if (!place && !made)
 			return NULL;
 		if (!place && atomic_compare_exchange_strong(slot, &place, made))
 			place = made;
-		found = stack_at(session, session->heap, place);
+		found = own_stack(heap, place);
 		if (found && is_equal(found, stack))
 			return found;
 	}
 	return NULL;
 }
 
-EP_TRAP_PATH void trace_stacks_add(const struct trace_session *session, uint32_t process,
-				   uint32_t probe, const uint64_t *frames, uint32_t depth,
-				   bool is_cut, enum trace_clock clock)
+EP_TRAP_PATH void trace_stacks_add(const struct trace_durations *heap,
+				   struct trace_stack_table *table, uint32_t probe,
+				   const uint64_t *frames, uint32_t depth, bool is_cut)
 {
 	struct {
 		struct trace_stack stack;
 		uint64_t frames[TRACE_STACK_DEPTH_MAX];
 	} wanted;
-	struct trace_process *entry = trace_session_process(session, process);
-	struct trace_stack_table *table = entry ? table_of(session, entry) : NULL;
 	struct trace_stack *found;
 
-	if (!table || depth > TRACE_STACK_DEPTH_MAX)
+	if (depth > TRACE_STACK_DEPTH_MAX)
 		return;
 	wanted.stack.hash = hash_of(probe, frames, depth);
 	wanted.stack.probe = probe;
@@ -136,7 +138,7 @@ EP_TRAP_PATH void trace_stacks_add(const struct trace_session *session, uint32_t
 	wanted.stack.is_cut = is_cut;
 	for (uint32_t i = 0; i < depth; i++)
 		wanted.frames[i] = frames[i];
-	found = find(session, table, &wanted.stack, clock);
+	found = find(heap, table, &wanted.stack);
 	atomic_fetch_add_explicit(found ? &found->count : &table->lost, 1, memory_order_relaxed);
 }
 
@@ -146,6 +148,18 @@ EP_TRAP_PATH void trace_stacks_clear(struct trace_process *process)
 }
 
 /* ---- reading ------------------------------------------------------------------------------- */
+
+/* The stack at a place of any heap; NULL: none is there. */
+static const struct trace_stack *stack_at(const struct trace_session *session, uint64_t heap,
+					  uint32_t place)
+{
+	uint64_t at = heap * session->layout.heap_size + UNIT * place;
+	const struct trace_stack *ret = trace_session_at(session, at, size_of(0));
+	uint32_t depth = ret ? *(const volatile uint16_t *)&ret->depth : 0;
+
+	return ret && depth <= TRACE_STACK_DEPTH_MAX ? trace_session_at(session, at, size_of(depth))
+						     : NULL;
+}
 
 /* What is changed while it is copied is checked in the copy. */
 static bool copy_stack(const struct trace_session *session, uint64_t heap, uint32_t place,

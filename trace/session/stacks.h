@@ -6,8 +6,7 @@
 #ifndef EMUPROBE_TRACE_SESSION_STACKS_H
 #define EMUPROBE_TRACE_SESSION_STACKS_H
 
-#include "trace/clock/clock.h"
-#include "trace/session/session.h"
+#include "trace/session/durations.h"
 
 #define TRACE_STACK_MAX	  16384u /* different stacks of a process; further ones are counted as lost */
 #define TRACE_STACK_SLOTS (2 * TRACE_STACK_MAX) /* a power of two */
@@ -34,15 +33,25 @@ struct trace_stack_table {
 };
 
 /**
- * Count a stack for the process with entry @process, which is this one.
+ * The table of the process with entry @process, which is this one: made where it has none.
  *
+ * @return   NULL: there is no memory.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH struct trace_stack_table *trace_stacks_table(const struct trace_session *session,
+							  uint32_t process);
+
+/**
+ * Count a stack.
+ *
+ * @heap    Of this process.
  * @frames  @depth of them, TRACE_STACK_DEPTH_MAX at most.
  *
  * Context: TRAP_PATH; lock-free. A system call where more of the heap has to be mapped.
  */
-EP_TRAP_PATH void trace_stacks_add(const struct trace_session *session, uint32_t process,
-				   uint32_t probe, const uint64_t *frames, uint32_t depth,
-				   bool is_cut, enum trace_clock clock);
+EP_TRAP_PATH void trace_stacks_add(const struct trace_durations *heap,
+				   struct trace_stack_table *table, uint32_t probe,
+				   const uint64_t *frames, uint32_t depth, bool is_cut);
 
 /** In the child of a fork, whose memory is its own: it begins anew. Context: TRAP_PATH. */
 EP_TRAP_PATH void trace_stacks_clear(struct trace_process *process);
