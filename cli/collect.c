@@ -481,12 +481,25 @@ static void put_bars(struct collector *collector)
 			complain("--hist=%s: no such event of calls", options->histograms[i]);
 }
 
+static void put_stacks(const struct collector *collector, const struct trace_sink *sink)
+{
+	const struct stacks_source source = {
+		.options = collector->options,
+		.session = &collector->session,
+		.processes = collector->processes,
+		.count = collector->known,
+		.symbols = collector->namer.data,
+	};
+
+	stacks_put(&source, sink);
+}
+
 static void summarize_as_json(struct collector *collector)
 {
 	const struct trace_sink sink = {write_buffered, collector};
 
 	trace_summary_json(collector->processes, collector->known, collector->arena, &sink);
-	stacks_put(collector, &sink);
+	put_stacks(collector, &sink);
 	put_unprobed_as_json(collector);
 	put_losses_as_json(collector);
 }
@@ -504,7 +517,7 @@ static void summarize_as_text(struct collector *collector)
 	trace_summary_table(collector->processes, collector->known, collector->options->verbose,
 			    collector->arena, &sink);
 	put_bars(collector);
-	stacks_put(collector, &sink);
+	put_stacks(collector, &sink);
 }
 
 /* Asked for by name, they are no part of it. JSON has histograms with the counts. */
@@ -516,7 +529,7 @@ static void put_answers_alone(struct collector *collector)
 		write_to_standard_error(collector);
 		put_bars(collector);
 	}
-	stacks_put(collector, &sink);
+	put_stacks(collector, &sink);
 	write_out(collector, collector->text.buffer, collector->text.used);
 	collector->text.used = 0;
 }

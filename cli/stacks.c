@@ -38,7 +38,7 @@ struct name {
 };
 
 struct all {
-	struct collector *collector;
+	const struct stacks_source *source;
 	struct trace_arena arena;
 	struct row *buckets[BUCKETS];
 	struct row **rows; /* in order, in the end */
@@ -56,9 +56,9 @@ static void write_name(struct all *all, const struct name *name, char *ret, size
 	struct trace_symbol symbol;
 	char meaning[FRAME_MAX];
 
-	if (!all->collector->namer.data ||
-	    !trace_symbols_find(all->collector->namer.data, all->process, name->address,
-				name->is_return, name->time, &symbol))
+	if (!all->source->symbols ||
+	    !trace_symbols_find(all->source->symbols, all->process, name->address, name->is_return,
+				name->time, &symbol))
 		snprintf(ret, size, "0x%lx", (unsigned long)name->address);
 	else if (symbol.function)
 		snprintf(ret, size, "%.*s:%s", symbol.object_length, symbol.object,
@@ -143,8 +143,8 @@ static struct row *row_for(struct all *all, uint32_t event, uint32_t size)
 /* Which of those that were asked for; TRACE_STACK_EVENTS: none. */
 static uint32_t event_of(const struct all *all, uint32_t probe)
 {
-	const struct trace_summary_process *process = &all->collector->processes[all->process];
-	const struct options *options = all->collector->options;
+	const struct trace_summary_process *process = &all->source->processes[all->process];
+	const struct options *options = all->source->options;
 	uint32_t ret = 0;
 
 	if (probe >= process->count)
@@ -243,10 +243,10 @@ static void put_head(const struct all *all, uint32_t event, size_t count,
 		     const struct trace_sink *sink)
 {
 	put(sink, "\nstacks of ");
-	put_plain(sink, all->collector->options->stacks[event].event, false);
+	put_plain(sink, all->source->options->stacks[event].event, false);
 	put_number(sink, ": %lu hits", all->hits[event]);
 	put_number(sink, ", %lu different", count);
-	if (!all->collector->options->verbose && count > TOP)
+	if (!all->source->options->verbose && count > TOP)
 		put_number(sink, ", the first %lu", TOP);
 	put(sink, "\n\n");
 }
@@ -261,7 +261,7 @@ static void put_text(const struct all *all, const struct trace_sink *sink)
 		     first + count < all->count && all->rows[first + count]->event == event;)
 			count++;
 		put_head(all, event, count, sink);
-		for (size_t i = 0; i < count && (i < TOP || all->collector->options->verbose); i++)
+		for (size_t i = 0; i < count && (i < TOP || all->source->options->verbose); i++)
 			put_row(all->rows[first + i], sink);
 	}
 }
@@ -271,8 +271,8 @@ static void put_folded(const struct all *all, const struct row *row, const struc
 {
 	const char *frame = row->text + row->size;
 
-	if (all->collector->options->stack_count > 1) {
-		put_plain(sink, all->collector->options->stacks[row->event].event, true);
+	if (all->source->options->stack_count > 1) {
+		put_plain(sink, all->source->options->stacks[row->event].event, true);
 		put(sink, ";");
 	}
 	while (frame > row->text) {
@@ -297,7 +297,7 @@ static void put_json_string(const struct trace_sink *sink, const char *string)
 static void put_json(const struct all *all, const struct row *row, const struct trace_sink *sink)
 {
 	put(sink, "{\"type\":\"stack\",\"event\":");
-	put_json_string(sink, all->collector->options->stacks[row->event].event);
+	put_json_string(sink, all->source->options->stacks[row->event].event);
 	put_number(sink, ",\"count\":%lu,\"frames\":[", row->count);
 	for (const char *frame = row->text; frame < row->text + row->size;
 	     frame += strlen(frame) + 1) {
@@ -309,7 +309,7 @@ static void put_json(const struct all *all, const struct row *row, const struct 
 
 static void put_all(const struct all *all, const struct trace_sink *sink)
 {
-	enum trace_format format = all->collector->options->format;
+	enum trace_format format = all->source->options->format;
 
 	if (format == TRACE_FORMAT_TEXT) {
 		put_text(all, sink);
@@ -324,7 +324,7 @@ static void put_all(const struct all *all, const struct trace_sink *sink)
 
 static void complain_of_missing(const struct all *all)
 {
-	const struct options *options = all->collector->options;
+	const struct options *options = all->source->options;
 
 	for (uint32_t i = 0; i < options->stack_count; i++)
 		if (!all->hits[i])
@@ -335,24 +335,24 @@ static void complain_of_missing(const struct all *all)
 			 (unsigned long)all->lost);
 }
 
-void stacks_put(struct collector *collector, const struct trace_sink *sink)
+void stacks_put(const struct stacks_source *source, const struct trace_sink *sink)
 {
-	struct all *all = collector->options->stack_count ? calloc(1, sizeof(*all)) : NULL;
+	struct all *all = source->options->stack_count ? calloc(1, sizeof(*all)) : NULL;
 
-	if (!collector->options->stack_count)
+	if (!source->options->stack_count)
 		return;
 	if (!all) {
 		complain("--stacks: %s", ep_strerror(EP_NO_MEMORY));
 		return;
 	}
-	all->collector = collector;
+	all->source = source;
 	all->arena.limit = MEMORY_MAX;
-	for (uint64_t i = 0; i < collector->known; i++) {
+	for (uint64_t i = 0; i < source->count; i++) {
 		uint64_t lost = 0;
 
 		all->process = (uint32_t)i;
-		if (collector->processes[i].known)
-			trace_stacks_read(&collector->session, i, add, all, &lost);
+		if (source->processes[i].known)
+			trace_stacks_read(source->session, i, add, all, &lost);
 		all->lost += lost;
 	}
 	if (sort(all))

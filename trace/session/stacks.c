@@ -10,7 +10,8 @@
 
 #include "trace/clock/clock.h"
 
-#define UNIT 64ul
+#define UNIT	     64ul
+#define FORGET_AFTER 2048u /* stacks that the reader has looked at */
 
 EP_TRAP_PATH static uint64_t size_of(uint32_t depth)
 {
@@ -172,7 +173,6 @@ static bool copy_stack(const struct trace_session *session, uint64_t heap, uint3
 		return false;
 	memcpy(ret, from, size_of(depth));
 	ret->depth = depth;
-	trace_session_forget(session, from, size_of(depth));
 	return ret->count && depth;
 }
 
@@ -187,11 +187,17 @@ void trace_stacks_read(const struct trace_session *session, uint64_t process,
 		struct trace_stack stack;
 		uint64_t frames[TRACE_STACK_DEPTH_MAX];
 	} copy;
+	uint32_t copied = 0;
 
 	*ret_lost = table ? atomic_load(&table->lost) : 0;
 	for (uint32_t i = 0; table && i < TRACE_STACK_SLOTS; i++) {
 		uint32_t place = atomic_load(&table->slots[i]);
 
+		/* What is looked at becomes the reader's memory, and the program says where to look. */
+		if (place && ++copied % FORGET_AFTER == 0)
+			trace_session_forget(session,
+					     (char *)session->shared + session->layout.heap,
+					     session->layout.heap_max * session->layout.heap_size);
 		if (place &&
 		    copy_stack(session, at / session->layout.heap_size, place, &copy.stack))
 			each(&copy.stack, data);

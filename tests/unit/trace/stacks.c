@@ -159,7 +159,7 @@ Test(trace_stacks, that_the_program_scribbled_over_are_survived, .init = setup)
 
 	for (uint64_t i = 0; i < 1000; i++)
 		add(i);
-	for (int round = 0; round < 100; round++) {
+	for (int round = 0; round < 20; round++) {
 		for (int i = 0; i < 2000; i++) {
 			table->slots[any() % TRACE_STACK_SLOTS] =
 				(uint32_t)(any() % 2 ? any() : any() % 10000);
