@@ -148,10 +148,11 @@ static bool read_name(const char *name, char *ret, size_t size)
 	if (length > SHORT_MAX)
 		return ask_child(name, length, ret, size);
 	text = library()(name, NULL, NULL, &status);
-	if (text)
-		snprintf(ret, size, "%s", text);
+	if (!text)
+		return false;
+	snprintf(ret, size, "%s", text);
 	free(text);
-	return text;
+	return true;
 }
 
 /* ---- Rust ---------------------------------------------------------------------------------- */

@@ -164,6 +164,13 @@ EP_TRAP_PATH static int64_t result_of(struct stack *stack, uint8_t op, int64_t a
 	}
 }
 
+EP_TRAP_PATH static int64_t take_signed(struct live_reader *block, unsigned int size)
+{
+	unsigned int unused = 64 - 8 * size;
+
+	return (int64_t)(live_take(block, size) << unused) >> unused;
+}
+
 /* False: it is none that stands for a number. */
 EP_TRAP_PATH static bool take_number(struct live_reader *block, uint8_t op, int64_t *ret)
 {
@@ -172,15 +179,15 @@ EP_TRAP_PATH static bool take_number(struct live_reader *block, uint8_t op, int6
 	else if (op == DW_OP_CONST1U)
 		*ret = (int64_t)live_take(block, 1);
 	else if (op == DW_OP_CONST1S)
-		*ret = (int8_t)live_take(block, 1);
+		*ret = take_signed(block, 1);
 	else if (op == DW_OP_CONST2U)
 		*ret = (int64_t)live_take(block, 2);
 	else if (op == DW_OP_CONST2S)
-		*ret = (int16_t)live_take(block, 2);
+		*ret = take_signed(block, 2);
 	else if (op == DW_OP_CONST4U)
 		*ret = (int64_t)live_take(block, 4);
 	else if (op == DW_OP_CONST4S)
-		*ret = (int32_t)live_take(block, 4);
+		*ret = take_signed(block, 4);
 	else if (op == DW_OP_CONST8U || op == DW_OP_CONST8S)
 		*ret = (int64_t)live_take(block, 8);
 	else if (op == DW_OP_CONSTU)

@@ -370,8 +370,8 @@ static void add_stacks(struct ep_options *options)
 					   ? trace_stack_record_entered
 					   : trace_stack_measure_entered;
 	else
-		options->handler = options->handler == trace_record ? trace_stack_record
-								    : trace_stack_only;
+		options->handler =
+			options->handler == trace_record ? trace_stack_record : trace_stack_only;
 }
 
 static struct ep_options options_of(struct trace_probe *probe, const struct trace_arming *arming,

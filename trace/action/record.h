@@ -13,7 +13,7 @@ struct trace_probe {
 	bool is_published;	 /* as it is; publish.h */
 	struct ep_probe *handle; /* NULL: refused */
 	const void *addr;
-	uint32_t stack_depth;	 /* of stacks that are counted; 0: none */
+	uint32_t stack_depth; /* of stacks that are counted; 0: none */
 };
 
 /* What to do when the calling thread's ring is full. */

@@ -11,6 +11,7 @@
 #include "trace/clock/clock.h"
 
 #define UNIT	     64ul
+#define STACK_WORDS  (sizeof(struct trace_stack) / sizeof(uint64_t) + TRACE_STACK_DEPTH_MAX)
 #define FORGET_AFTER 2048u /* stacks that the reader has looked at */
 
 EP_TRAP_PATH static uint64_t size_of(uint32_t depth)
@@ -125,21 +126,18 @@ EP_TRAP_PATH void trace_stacks_add(const struct trace_durations *heap,
 				   struct trace_stack_table *table, uint32_t probe,
 				   const uint64_t *frames, uint32_t depth, bool is_cut)
 {
-	struct {
-		struct trace_stack stack;
-		uint64_t frames[TRACE_STACK_DEPTH_MAX];
-	} wanted;
-	struct trace_stack *found;
+	uint64_t words[STACK_WORDS];
+	struct trace_stack *wanted = (struct trace_stack *)words, *found;
 
 	if (depth > TRACE_STACK_DEPTH_MAX)
 		return;
-	wanted.stack.hash = hash_of(probe, frames, depth);
-	wanted.stack.probe = probe;
-	wanted.stack.depth = (uint16_t)depth;
-	wanted.stack.is_cut = is_cut;
+	wanted->hash = hash_of(probe, frames, depth);
+	wanted->probe = probe;
+	wanted->depth = (uint16_t)depth;
+	wanted->is_cut = is_cut;
 	for (uint32_t i = 0; i < depth; i++)
-		wanted.frames[i] = frames[i];
-	found = find(heap, table, &wanted.stack);
+		wanted->frames[i] = frames[i];
+	found = find(heap, table, wanted);
 	atomic_fetch_add_explicit(found ? &found->count : &table->lost, 1, memory_order_relaxed);
 }
 
@@ -183,10 +181,8 @@ void trace_stacks_read(const struct trace_session *session, uint64_t process,
 	const struct trace_process *entry = trace_session_process(session, process);
 	uint64_t at = entry ? atomic_load(&entry->stacks) : 0;
 	const struct trace_stack_table *table = table_at(session, at);
-	struct {
-		struct trace_stack stack;
-		uint64_t frames[TRACE_STACK_DEPTH_MAX];
-	} copy;
+	uint64_t words[STACK_WORDS];
+	struct trace_stack *copy = (struct trace_stack *)words;
 	uint32_t copied = 0;
 
 	*ret_lost = table ? atomic_load(&table->lost) : 0;
@@ -198,9 +194,8 @@ void trace_stacks_read(const struct trace_session *session, uint64_t process,
 			trace_session_forget(session,
 					     (char *)session->shared + session->layout.heap,
 					     session->layout.heap_max * session->layout.heap_size);
-		if (place &&
-		    copy_stack(session, at / session->layout.heap_size, place, &copy.stack))
-			each(&copy.stack, data);
+		if (place && copy_stack(session, at / session->layout.heap_size, place, copy))
+			each(copy, data);
 	}
 }
 
