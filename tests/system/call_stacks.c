@@ -106,6 +106,22 @@ Test(call_stacks, as_json)
 		"reached\",\"[more]\"]}\n");
 }
 
+/* The second way comes with zero. */
+Test(call_stacks, of_hits_that_a_condition_wants)
+{
+	static const char *const options[] = {"-c -q", "-q"};
+
+	for (size_t i = 0; i < 2; i++) {
+		struct command_result result = command_shell(
+			EMUPROBE
+			" %s --stacks hit -e 'p:hit reached v=%%di:u64 if v == 1' -- " CALLED_FROM,
+			options[i]);
+
+		expect_contains(result, error, "stacks of hit: 30 hits, 1 different\n\n");
+		expect_lacks(result, error, SECOND);
+	}
+}
+
 /* What does not fit is not forgotten. */
 Test(call_stacks, are_bounded_and_say_what_is_missing)
 {
