@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "cli/answers.h"
+#include "cli/stacks.h"
 #include "trace/action/publish.h"
 #include "trace/execute/executable.h"
 
@@ -492,12 +493,26 @@ static void put_bars(struct collector *collector)
 			complain("--hist=%s: no such event of calls", options->histograms[i]);
 }
 
+static void put_stacks(const struct collector *collector, const struct trace_sink *sink)
+{
+	const struct stacks_source source = {
+		.options = collector->options,
+		.session = &collector->session,
+		.processes = collector->processes,
+		.count = collector->known,
+		.symbols = collector->namer.data,
+	};
+
+	stacks_put(&source, sink);
+}
+
 static void summarize_as_json(struct collector *collector)
 {
 	const struct trace_sink sink = {write_buffered, collector};
 
 	trace_summary_json(collector->processes, collector->known, collector->arena, &sink);
 	put_answers(collector);
+	put_stacks(collector, &sink);
 	put_unprobed_as_json(collector);
 	put_losses_as_json(collector);
 }
@@ -521,23 +536,26 @@ static void summarize_as_text(struct collector *collector)
 			    collector->arena, &sink);
 	put_bars(collector);
 	put_answers(collector);
+	put_stacks(collector, &sink);
 }
 
-/* Asked for by name, they are no part of it. */
+/* Asked for by name, they are no part of it. JSON has histograms with the counts. */
 static void put_asked(struct collector *collector)
 {
 	const struct options *options = collector->options;
+	const struct trace_sink sink = {write_buffered, collector};
 
-	if (options->format == TRACE_FORMAT_JSON) {
-		put_answers(collector);
-		return;
+	if (options->format == TRACE_FORMAT_TEXT) {
+		if (!options->histogram_count && !options->questions.count && !options->stack_count)
+			return;
+		write_to_standard_error(collector);
+		put_bars(collector);
 	}
-	if (!options->histogram_count && !options->questions.count)
-		return;
-	write_to_standard_error(collector);
-	put_bars(collector);
-	put_answers(collector);
+	if (options->format != TRACE_FORMAT_FOLDED)
+		put_answers(collector);
+	put_stacks(collector, &sink);
 	write_out(collector, collector->text.buffer, collector->text.used);
+	collector->text.used = 0;
 }
 
 void collect_answer(struct collector *collector)
@@ -572,7 +590,8 @@ void collect_finish(struct collector *collector)
 	collect_pass(collector, true);
 	collect_pass(collector, true);
 	collector->text.used = 0;
-	if (collector->options->quiet && collector->options->mode < TRACE_MODE_CHECK) {
+	if ((collector->options->quiet || collector->options->format == TRACE_FORMAT_FOLDED) &&
+	    collector->options->mode < TRACE_MODE_CHECK) {
 		put_asked(collector);
 		put_losses(collector);
 		return;

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Names of C++ and Rust as their authors wrote them. */
+/* Names of functions as their programmers have written them, of those that compilers put into symbols. */
 #ifndef EMUPROBE_CLI_DEMANGLE_H
 #define EMUPROBE_CLI_DEMANGLE_H
 
 #include <stddef.h>
 
+#define DEMANGLE_NAME_MAX   4096u /* bytes of a symbol; what is longer stays as it is */
+#define DEMANGLE_MEMORY_MAX (16ul << 20)
+
 /**
- * Demangle all of @names, which may be hostile: at most so much time and memory is spent on each.
+ * What a symbol of C++ (Itanium C++ ABI) or Rust (its "legacy" names, which are C++ ones in form) means.
+ * Cut where @ret is too short. The name may be anybody's: three of those that take more than 100 ms or
+ * DEMANGLE_MEMORY_MAX bytes stay as they are, and so do all long ones after that. The C++ library reads
+ * them: where none is installed, all stay as they are.
  *
- * @ret      For each the name, to be freed, or NULL: it is none that is mangled, or it costs too much,
- *           or there is no libstdc++.
- * Context:  one thread; makes a child for it.
+ * @return   @ret, or @name: it means nothing else.
+ * Context:  a process with one thread. Some microseconds; a child is made, at the first long name.
  */
-void demangle_all(const char *const *names, size_t count, char **ret);
+const char *demangle(const char *name, char *ret, size_t size);
 
 #endif

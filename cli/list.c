@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What can be probed: a line for each function, which is a definition, since a place alone is one; how its
- * author calls it is a comment behind it. Names are demangled by the object, as that is done by a child.
+ * author calls it is a comment behind it.
  */
 #include "cli/list.h"
 
@@ -186,39 +186,24 @@ static int add(const struct ep_listed *listed, void *data)
 	return 0;
 }
 
-static int print_functions(struct list *list, char *const *demangled)
+static int print_functions(struct list *list)
 {
+	static char room[DEMANGLE_NAME_MAX];
 	int error = 0;
 
 	for (size_t i = 0; i < list->count && !error; i++) {
+		const struct function *function = &list->functions[i];
+		const char *meaning = demangle(function->symbol, room, sizeof(room));
+
+		if (meaning == function->symbol)
+			meaning = NULL;
 		begin_line(list);
 		if (list->options->format == TRACE_FORMAT_JSON)
-			put_json(list, &list->functions[i], demangled[i]);
+			put_json(list, function, meaning);
 		else
-			put_text(list, &list->functions[i], demangled[i]);
+			put_text(list, function, meaning);
 		error = write_line(list);
 	}
-	return error;
-}
-
-static int print_demangled(struct list *list)
-{
-	const char **names = calloc(list->count + 1, sizeof(*names));
-	char **demangled = calloc(list->count + 1, sizeof(*demangled));
-	int error = names && demangled ? 0 : EXIT_OURS;
-
-	for (size_t i = 0; i < list->count && !error; i++)
-		names[i] = list->functions[i].symbol;
-	if (!error) {
-		demangle_all(names, list->count, demangled);
-		error = print_functions(list, demangled);
-	} else {
-		complain("%s", ep_strerror(EP_NO_MEMORY));
-	}
-	for (size_t i = 0; i < list->count && demangled; i++)
-		free(demangled[i]);
-	free(demangled);
-	free(names);
 	return error;
 }
 
@@ -257,7 +242,7 @@ static int visit(struct ep_image *image, const char *path, void *data)
 	error = ep_image_functions(image, &list->place, list->options->verbose, add, list);
 	if (error)
 		complain("%s: %s", path, ep_strerror(error));
-	error = error ? EXIT_OURS : print_demangled(list);
+	error = error ? EXIT_OURS : print_functions(list);
 	forget_functions(list);
 	return error;
 }

@@ -106,6 +106,7 @@ static int make_session(const struct options *options, struct trace_arena *arena
 	ret->shared->follow = options->follow;
 	ret->shared->drop = options->drop;
 	ret->shared->sample = options->sample;
+	memcpy(ret->shared->stacks, options->stacks, sizeof(ret->shared->stacks));
 	return 0;
 }
 

@@ -51,9 +51,12 @@ static const char usage[] =
 	"time\n"
 	"      --tid=[EVENT:]TID  record events of this thread only\n"
 	"      --for=SECONDS      record and count nothing any more after that time\n"
+	"      --stacks=EVENT[:DEPTH]\n"
+	"                         count the call stacks that lead to EVENT, and show the most "
+	"frequent\n"
 	"      --sample=N         time one call in N only (with -c)\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
-	"      --format=FORMAT    text or json\n"
+	"      --format=FORMAT    text, json, or folded: stacks alone, for flame graphs\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
 	"  -D, --definitions      print what would be placed, each with a file's path and an "
@@ -77,6 +80,8 @@ static const char usage[] =
 	"\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
+#define STACK_DEPTH 64 /* frames of a stack, where nobody says how many */
+
 enum {
 	OPTION_FORMAT = 256,
 	OPTION_PLAN,
@@ -88,6 +93,7 @@ enum {
 	OPTION_TID,
 	OPTION_FOR,
 	OPTION_SAMPLE,
+	OPTION_STACKS,
 	OPTION_EXPLAIN,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
@@ -111,6 +117,7 @@ static const struct option long_options[] = {
 	{"after", required_argument, NULL, OPTION_AFTER},
 	{"tid", required_argument, NULL, OPTION_TID},
 	{"for", required_argument, NULL, OPTION_FOR},
+	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
@@ -168,8 +175,10 @@ static int set_format(struct options *options, const char *value)
 		options->format = TRACE_FORMAT_TEXT;
 	else if (strcmp(value, "json") == 0)
 		options->format = TRACE_FORMAT_JSON;
+	else if (strcmp(value, "folded") == 0)
+		options->format = TRACE_FORMAT_FOLDED;
 	else
-		return complain("--format=%s: text or json", value), EXIT_OURS;
+		return complain("--format=%s: text, json or folded", value), EXIT_OURS;
 	return 0;
 }
 
@@ -276,6 +285,35 @@ static int add_histogram(struct options *options, const char *value)
 	return 0;
 }
 
+/* EVENT or EVENT:DEPTH. */
+static int add_stacks(struct options *options, const char *value)
+{
+	size_t length = strcspn(value, ":");
+	unsigned long depth = STACK_DEPTH;
+	struct trace_stack_wish *wish;
+	char *end = NULL;
+
+	if (value[length]) {
+		depth = strtoul(value + length + 1, &end, 10);
+		if (value[length + 1] < '0' || value[length + 1] > '9' || *end)
+			depth = 0;
+	}
+	if (!trace_is_name(value, length) || length >= TRACE_STACK_NAME || !depth ||
+	    depth > TRACE_STACK_DEPTH_MAX) {
+		complain("--stacks=%s: EVENT or EVENT:DEPTH, with a depth from 1 to %u", value,
+			 TRACE_STACK_DEPTH_MAX);
+		return EXIT_OURS;
+	}
+	if (options->stack_count == TRACE_STACK_EVENTS) {
+		complain("--stacks=%s: %d events are enough", value, TRACE_STACK_EVENTS);
+		return EXIT_OURS;
+	}
+	wish = &options->stacks[options->stack_count++];
+	memcpy(wish->event, value, length);
+	wish->depth = (uint32_t)depth;
+	return 0;
+}
+
 static int set(struct options *options, int option, const char *value)
 {
 	switch (option) {
@@ -324,6 +362,8 @@ static int set(struct options *options, int option, const char *value)
 		return add_limit(options, "tid", value);
 	case OPTION_FOR:
 		return set_seconds(options, value);
+	case OPTION_STACKS:
+		return add_stacks(options, value);
 	case OPTION_SAMPLE:
 		return set_sample(options, value);
 	case OPTION_EXPLAIN:
@@ -459,6 +499,20 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 	return failed ? EXIT_OURS : 0;
 }
 
+/* Nothing but stacks is written, so nothing else needs to be recorded. */
+static int check_format(struct options *options)
+{
+	if (options->format != TRACE_FORMAT_FOLDED)
+		return 0;
+	if (!options->stack_count) {
+		complain("--format=folded: only with --stacks");
+		return EXIT_OURS;
+	}
+	if (options->mode == TRACE_MODE_EVENTS)
+		options->mode = TRACE_MODE_COUNT;
+	return 0;
+}
+
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int option, error = 0;
@@ -482,7 +536,9 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	}
 	if (error || ret->list)
 		return error;
-	error = parse_definitions(ret, arena);
+	error = check_format(ret);
+	if (!error)
+		error = parse_definitions(ret, arena);
 	if (!error && optind == argc) {
 		complain("no program to run");
 		error = EXIT_OURS;

@@ -8,6 +8,7 @@
 #include "trace/language/answers.h"
 #include "trace/language/source.h"
 #include "trace/report/format.h"
+#include "trace/session/shared.h"
 
 #define EXIT_OURS	    125 /* the launcher failed, the program was not run or not probed */
 #define EXIT_CANNOT_EXECUTE 126
@@ -27,6 +28,8 @@ struct options {
 	size_t limited;	   /* definitions, if there are limits; else 0 */
 	double seconds;	   /* after which nothing is wanted any more; 0: there is no end */
 	struct trace_questions questions; /* the same */
+	struct trace_stack_wish stacks[TRACE_STACK_EVENTS]; /* of these call stacks are counted */
+	uint32_t stack_count;
 	bool explain;
 	bool quiet;
 	bool verbose;

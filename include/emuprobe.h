@@ -224,6 +224,9 @@ enum ep_flags {
 	   information (of a JIT compiler, say), the 8,193rd call at once in a thread,
 	   the 65th function in a chain of tail calls. */
 	EP_CALLS = 1 << 2,
+	/* Handlers may call ep_backtrace(). Takes some microseconds for each loaded object, when the first
+	   such probe of a process is created. */
+	EP_BACKTRACE = 1 << 3,
 };
 
 struct ep_options {
@@ -333,6 +336,22 @@ EP_API int ep_probe_info(const struct ep_probe *probe, struct ep_info *ret);
  * Context:  any thread; takes the registry lock.
  */
 EP_API int ep_check(const void *addr, const struct ep_options *options, struct ep_info *ret);
+
+/**
+ * The calls that lead to a hit: @ret[0] is regs->rip, each next one where a function returns to in its caller,
+ * at most @max. Where calls are followed (EP_CALLS) these are the addresses in the program,
+ * not the engine's. Signal frames are passed; behind one stands the address that was interrupted.
+ *
+ * Goes by the unwind information of what is loaded, as an exception does, and where there is none
+ * by frame pointers. Whatever the stack holds, it only ever reads, and what cannot be read ends it.
+ *
+ * @regs  Of the handler, unchanged; NULL: as in .ended, when nothing has returned.
+ *
+ * @return   How many; 0: no probe was created with EP_BACKTRACE so far, or @regs is NULL.
+ * Context:  handlers. Wait-free, no system call; 2 KiB of stack. Some nanoseconds a frame, some
+ *           microseconds where an address is met for the first time.
+ */
+EP_API size_t ep_backtrace(const struct ep_regs *regs, uint64_t *ret, size_t max);
 
 /* ---- places by name ------------------------------------------------------------------------ */
 

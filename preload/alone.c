@@ -19,6 +19,7 @@
 #include "sys/process.h"
 #include "trace/action/duration.h"
 #include "trace/action/follow.h"
+#include "trace/action/stack.h"
 #include "trace/language/parse.h"
 #include "trace/language/source.h"
 #include "trace/session/counts.h"
@@ -196,6 +197,7 @@ static int arm(struct alone *alone, const struct settings *settings)
 	arming.unseen = !environ; /* libc sets that up before anything of the program runs */
 	if (!error) {
 		trace_duration_init(&alone->session);
+		trace_stack_init(&alone->session);
 		error = trace_attach_arm(alone->probes, &arming, alone->counts, alone->arena);
 	}
 	if (!error)

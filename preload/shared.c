@@ -25,6 +25,7 @@
 #include "trace/action/limits.h"
 #include "trace/action/publish.h"
 #include "trace/action/record.h"
+#include "trace/action/stack.h"
 #include "trace/language/parse.h"
 #include "trace/session/counts.h"
 #include "trace/session/objects.h"
@@ -168,6 +169,7 @@ static int arm(struct start *start, struct trace_probes *probes)
 		trace_duration_init(&start->session);
 		trace_answer_init(&start->session, start->answers);
 		trace_limits_init(&start->session, start->limits, start->limit_counts);
+		trace_stack_init(&start->session);
 		error = trace_attach_arm(probes, &arming, start->counts, start->arena);
 	}
 	if (!error)
@@ -189,7 +191,10 @@ static bool wants_symbols(const struct trace_definitions *definitions)
 /* For addresses in events: what is mapped where. */
 static void say_objects(const struct start *start)
 {
-	if (start->session.shared->mode != TRACE_MODE_EVENTS || !wants_symbols(&start->definitions))
+	const struct trace_shared *shared = start->session.shared;
+
+	if (!shared->stacks[0].depth &&
+	    (shared->mode != TRACE_MODE_EVENTS || !wants_symbols(&start->definitions)))
 		return;
 	trace_objects_loaded(&start->session, start->process, 0, UINT64_MAX);
 	ep_watch_objects(start_say_object, NULL);

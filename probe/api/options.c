@@ -33,7 +33,8 @@ int options_read(const struct ep_options *options, struct ep_options *ret)
 	memcpy(ret, options, options->size < sizeof(*ret) ? options->size : sizeof(*ret));
 	if (ret->handler && options_follow(ret))
 		return -EP_INVALID;
-	if (ret->flags & ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY | EP_CALLS) ||
+	if (ret->flags &
+		    ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY | EP_CALLS | EP_BACKTRACE) ||
 	    (unsigned int)ret->plan > EP_PLAN_JUMP)
 		return -EP_INVALID;
 	return 0;

@@ -19,6 +19,7 @@
 #include "probe/guest/watch.h"
 #include "probe/image/leaf.h"
 #include "probe/image/place.h"
+#include "probe/image/walk.h"
 #include "probe/site/calls.h"
 #include "probe/site/plan.h"
 #include "probe/site/registry.h"
@@ -250,6 +251,8 @@ static int create_one(struct ep_request *request)
 
 	if (!error && options_follow(&options))
 		error = calls_init();
+	if (!error && options.flags & EP_BACKTRACE)
+		error = walk_start();
 	if (!error)
 		error = sites_get((uint64_t)request->addr, options.plan, &site);
 	if (error)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Can an unwinder go on at a return address? Asked in a hit, of what is loaded. */
+/* Can an unwinder go on at a return address, and how? Asked in a hit, of what is loaded. */
 #ifndef EMUPROBE_PROBE_IMAGE_CALLERS_H
 #define EMUPROBE_PROBE_IMAGE_CALLERS_H
 
@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "include/emuprobe.h"
+#include "probe/image/live.h"
 
 /**
  * Begin to keep what callers_can_be_unwound() looks at; until then its answer is false. Nothing
@@ -33,5 +34,19 @@ void callers_refresh(void);
  *           hundred where nobody has asked of that object lately.
  */
 EP_TRAP_PATH bool callers_can_be_unwound(uint64_t address);
+
+/*
+ * The same step by step, for who wants to know more: what callers_find() says by the version that
+ * callers_version() has told holds if callers_were_right() afterwards. Of the vDSO, too.
+ */
+
+/** Begins to be another one whenever objects come and go. Context: TRAP_PATH. */
+EP_TRAP_PATH uint64_t callers_version(void);
+
+/** The FDE of the instruction at @address. Context: TRAP_PATH; some hundred ns. */
+EP_TRAP_PATH bool callers_find(uint64_t version, uint64_t address, struct live_fde *ret);
+
+/** Has the list of @version been there all the time? Context: TRAP_PATH. */
+EP_TRAP_PATH bool callers_were_right(uint64_t version);
 
 #endif

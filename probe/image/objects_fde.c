@@ -10,17 +10,9 @@
 #include <string.h>
 
 #include "include/emuprobe.h"
+#include "probe/image/call_frame.h"
 #include "probe/image/objects_fde.h"
 #include "probe/image/objects_piece.h"
-
-/* DWARF 4, "Call Frame Instruction Encodings". */
-#define DW_CFA_NOP		  0x00
-#define DW_CFA_REMEMBER_STATE	  0x0a
-#define DW_CFA_DEF_CFA		  0x0c
-#define DW_CFA_DEF_CFA_REGISTER	  0x0d
-#define DW_CFA_DEF_CFA_OFFSET	  0x0e
-#define DW_CFA_DEF_CFA_EXPRESSION 0x0f
-#define DW_CFA_OFFSET		  0x80 /* and a register in the lower six bits */
 
 #define RECORD_MAX 256u /* bytes of each that are looked at */
 

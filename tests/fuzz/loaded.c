@@ -22,6 +22,7 @@
 #include "probe/engine/lock.h"
 #include "probe/image/callers.h"
 #include "probe/image/exits.h"
+#include "probe/image/walk.h"
 
 #define OBJECT_MAX  (64u << 10)
 #define RANGES_MAX  64
@@ -114,6 +115,17 @@ static void look_for_exits(uint64_t at)
 	engine_unlock();
 }
 
+/* From there, with a stack of nonsense. */
+static void walk_from(uint64_t at)
+{
+	uint64_t stack[16], frames[8];
+	struct ep_regs regs = {.rip = at, .rsp = (uint64_t)stack, .rbp = (uint64_t)&stack[8]};
+
+	for (int i = 0; i < 16; i++)
+		stack[i] = i % 2 ? at + below(64) : (uint64_t)&stack[below(16)];
+	walk_stack(&regs, frames, 8);
+}
+
 /* At each byte of its code. */
 static void use_code(uint64_t start, size_t size)
 {
@@ -124,6 +136,7 @@ static void use_code(uint64_t start, size_t size)
 		struct ep_probe *probe;
 
 		callers_can_be_unwound(at);
+		walk_from(at);
 		if (at % 8 == 0)
 			look_for_exits(at);
 		if (ep_check((const void *)at, &options, &info) || at % 8)
@@ -155,7 +168,7 @@ static void start_engine(void)
 	if (ep_probe_create((const void *)(uintptr_t)getppid, &options, &probe))
 		_exit(3);
 	engine_lock();
-	if (callers_start())
+	if (walk_start())
 		_exit(4);
 	engine_unlock();
 }

@@ -32,7 +32,7 @@ static bool libunwind_load(void)
 }
 
 /** Its callers' addresses, from its own on, at most @max. */
-static int libunwind_trace(uint64_t *ret, int max)
+static inline int libunwind_trace(uint64_t *ret, int max)
 {
 	unw_context_t context;
 	unw_cursor_t cursor;

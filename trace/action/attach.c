@@ -13,6 +13,7 @@
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
 #include "trace/action/missing.h"
+#include "trace/action/stack.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
 
@@ -308,6 +309,25 @@ static ep_handler handler_of(const struct trace_probe *probe, const struct trace
 								   : arming->handler;
 }
 
+/* Before what else its handlers do. */
+static void add_stacks(struct trace_probe *probe, struct ep_options *options)
+{
+	options->flags |= EP_BACKTRACE;
+	if (probe->view.is_return) {
+		probe->behind_stack = options->entered == trace_duration_entered
+					      ? TRACE_STACK_MEASURE
+				      : options->entered == trace_answer_entered
+					      ? TRACE_STACK_ANSWER
+					      : TRACE_STACK_RECORD;
+		options->entered = trace_stack_entered;
+	} else {
+		probe->behind_stack = options->handler == trace_record	     ? TRACE_STACK_RECORD
+				      : options->handler == trace_answer_hit ? TRACE_STACK_ANSWER
+									     : TRACE_STACK_COUNT;
+		options->handler = trace_stack_hit;
+	}
+}
+
 static struct ep_options options_of(struct trace_probe *probe, const struct trace_arming *arming,
 				    struct ep_counts *counts)
 {
@@ -321,11 +341,14 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 
 	if (!probe->view.is_return) {
 		ret.handler = handler_of(probe, arming);
-		return ret;
+	} else {
+		ret.flags |= EP_CALLS;
+		ret.entered = is_asked(probe, arming) ? trace_answer_entered : arming->entered;
+		ret.ended = is_asked(probe, arming) ? trace_answer_ended : arming->ended;
 	}
-	ret.flags |= EP_CALLS;
-	ret.entered = is_asked(probe, arming) ? trace_answer_entered : arming->entered;
-	ret.ended = is_asked(probe, arming) ? trace_answer_ended : arming->ended;
+	probe->stack_depth = trace_stack_depth(probe->view.event);
+	if (probe->stack_depth)
+		add_stacks(probe, &ret);
 	return ret;
 }
 

@@ -14,6 +14,8 @@ struct trace_probe {
 	struct ep_probe *handle; /* NULL: refused */
 	const void *addr;
 	uint16_t *semaphore; /* says to the program that somebody is there; NULL: none */
+	uint32_t stack_depth; /* of stacks that are counted; 0: none */
+	uint8_t behind_stack; /* enum trace_stack_then: what is done when it has been counted */
 };
 
 /* What to do when the calling thread's ring is full. */

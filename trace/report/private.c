@@ -26,6 +26,7 @@
 #include "trace/session/answers.h"
 #include "trace/session/counts.h"
 #include "trace/session/head.h"
+#include "trace/session/stacks.h"
 
 #define BUFFER_SIZE	(128ul << 10)
 #define HIGH_DESCRIPTOR 1000 /* out of the program's way */
@@ -292,6 +293,7 @@ EP_TRAP_PATH static void follow_fork(void)
 	trace_counts_clear(&own.reader.session, trace_session_process(&own.reader.session, 0));
 	trace_durations_clear(trace_session_process(&own.reader.session, 0));
 	trace_answer_clear(trace_session_process(&own.reader.session, 0));
+	trace_stacks_clear(trace_session_process(&own.reader.session, 0));
 	atomic_store(&own.busy, 0); /* the thread that held it is not here */
 }
 

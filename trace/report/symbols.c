@@ -306,26 +306,36 @@ static int basename_of(const char *path, const char **ret)
 }
 
 /* The call is in front of where it returns to: that may be another function, if it never should. */
+static void look_up(struct trace_symbols *symbols, struct trace_known_object *object,
+		    uint64_t address, bool is_return, struct trace_symbol *ret)
+{
+	uint64_t offset = address - object->object.start + object->object.offset, value;
+	struct file *file = file_of(symbols, object);
+	const struct symbol *symbol = NULL;
+
+	ret->object_length = basename_of(object->object.path, &ret->object);
+	value = file ? value_of(file, offset - is_return) : 0;
+	if (value)
+		symbol = find_symbol(file, value);
+	ret->function = symbol ? symbol->name : NULL;
+	ret->offset = symbol ? value + is_return - symbol->value : offset;
+}
+
 static void write_name(struct trace_symbols *symbols, struct trace_known_object *object,
 		       uint64_t address, bool is_exact, char *ret, size_t size)
 {
-	uint64_t offset = address - object->object.start + object->object.offset, value;
-	uint64_t back = is_exact ? 0 : 1;
-	struct file *file = file_of(symbols, object);
-	const struct symbol *symbol = NULL;
-	const char *name;
-	int length = basename_of(object->object.path, &name);
+	struct trace_symbol symbol;
 
-	value = file ? value_of(file, offset - back) : 0;
-	if (value)
-		symbol = find_symbol(file, value);
-	if (symbol && is_exact && value == symbol->value)
-		snprintf(ret, size, "%.*s:%s", length, name, symbol->name);
-	else if (symbol)
-		snprintf(ret, size, "%.*s:%s+0x%lx", length, name, symbol->name,
-			 (unsigned long)(value + back - symbol->value));
+	look_up(symbols, object, address, !is_exact, &symbol);
+	if (!symbol.function)
+		snprintf(ret, size, "%.*s:0x%lx", symbol.object_length, symbol.object,
+			 (unsigned long)symbol.offset);
+	else if (is_exact && !symbol.offset)
+		snprintf(ret, size, "%.*s:%s", symbol.object_length, symbol.object,
+			 symbol.function);
 	else
-		snprintf(ret, size, "%.*s:0x%lx", length, name, (unsigned long)offset);
+		snprintf(ret, size, "%.*s:%s+0x%lx", symbol.object_length, symbol.object,
+			 symbol.function, (unsigned long)symbol.offset);
 }
 
 /* The last object that a process has published; NULL: none, or nonsense. */
@@ -367,4 +377,16 @@ bool trace_symbols_name(struct trace_symbols *symbols, uint32_t process, uint64_
 	}
 	snprintf(ret, size, "%s", name->text);
 	return true;
+}
+
+bool trace_symbols_find(struct trace_symbols *symbols, uint32_t process, uint64_t address,
+			bool is_return, uint64_t time, struct trace_symbol *ret)
+{
+	struct trace_known_object *last = last_of(symbols, process);
+	struct trace_known_object *object =
+		last ? trace_objects_find(last, address - is_return, time) : NULL;
+
+	if (object)
+		look_up(symbols, object, address, is_return, ret);
+	return object;
 }

@@ -26,4 +26,20 @@ struct trace_symbols *trace_symbols_create(const struct trace_session *session,
 bool trace_symbols_name(struct trace_symbols *symbols, uint32_t process, uint64_t address,
 			bool is_exact, uint64_t time, char *ret, size_t size);
 
+/* What an address is called. */
+struct trace_symbol {
+	const char *object; /* "libc.so.6" */
+	int object_length;
+	const char *function; /* as in the file; NULL: none is known there */
+	uint64_t offset;      /* in the function; else in the file */
+};
+
+/**
+ * The same in parts, of a call's return address (@is_return), or of an instruction's.
+ *
+ * @return   false: nothing is known to be there. @ret points to what is never freed.
+ */
+bool trace_symbols_find(struct trace_symbols *symbols, uint32_t process, uint64_t address,
+			bool is_return, uint64_t time, struct trace_symbol *ret);
+
 #endif

@@ -28,6 +28,9 @@
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
+#define TRACE_STACK_EVENTS    8	 /* whose call stacks are counted */
+#define TRACE_STACK_NAME      64
+#define TRACE_STACK_DEPTH_MAX 127u
 
 enum trace_mode {
 	TRACE_MODE_EVENTS, /* record events */
@@ -69,6 +72,7 @@ struct trace_process {
 	_Atomic uint64_t durations; /* in the heap: of calls, see durations.c */
 	_Atomic uint64_t tables;    /* in the heap: threads' tables of these */
 	_Atomic uint64_t answers;   /* in the heap: threads' tables of these, see answers.c */
+	_Atomic uint64_t stacks;    /* in the heap: see stacks.h; 0: none yet */
 };
 
 /*
@@ -151,6 +155,12 @@ struct trace_unprobed_program {
 	char name[TRACE_UNPROBED_NAME];
 };
 
+/* Of which events call stacks are wanted. */
+struct trace_stack_wish {
+	char event[TRACE_STACK_NAME];
+	uint32_t depth; /* 0: of none */
+};
+
 struct trace_shape {
 	uint64_t process_max, ring_max, ring_size, heap_size, heap_max;
 };
@@ -191,6 +201,7 @@ struct trace_shared {
 	_Atomic uint64_t lost_events;  /* of threads that got no ring */
 	_Atomic uint64_t lost_probes;  /* in objects that were loaded later: no room in the table */
 	_Atomic uint64_t lost_answers; /* hits that are in no answer: there was no memory */
+	struct trace_stack_wish stacks[TRACE_STACK_EVENTS];
 	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
 	_Atomic uint64_t unprobed_others; /* for which there was no entry */
 };

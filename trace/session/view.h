@@ -43,6 +43,7 @@ static inline struct trace_view trace_view_of(const struct trace_definition *def
 enum trace_format {
 	TRACE_FORMAT_TEXT,
 	TRACE_FORMAT_JSON,
+	TRACE_FORMAT_FOLDED, /* of stacks only: for flame graphs */
 };
 
 #endif
