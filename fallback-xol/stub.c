@@ -23,6 +23,7 @@ OFFSET(hit, STUB_HIT);
 OFFSET(shared, STUB_SHARED);
 OFFSET(body, STUB_BODY);
 OFFSET(caller, STUB_CALLER);
+OFFSET(full, STUB_FULL);
 _Static_assert(sizeof(struct xol_stub) == XOL_STUB_SIZE, "data and code go in step");
 
 #define RETURN_ADDRESS 8
@@ -133,6 +134,7 @@ EP_TRAP_PATH static uint32_t make(void *site, uint64_t address,
 	xol_stub_data[number].where = (uint64_t)&xol_stub_data[number];
 	xol_stub_data[number].hit = hit;
 	atomic_init(&xol_stub_data[number].shared, xol_stub_general);
+	atomic_init(&xol_stub_data[number].full, xol_stub_general);
 	return number + 1;
 }
 
@@ -173,8 +175,17 @@ EP_TRAP_PATH void xol_stub_calls(struct xol_stub *stub, uint64_t body)
 
 EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared)
 {
-	if (shared != xol_stub_general &&
-	    atomic_load_explicit(&stub->shared, memory_order_relaxed) != shared)
+	if (shared == xol_stub_general ||
+	    atomic_load_explicit(&stub->full, memory_order_relaxed) == shared)
+		return;
+	atomic_store_explicit(&stub->full, shared, memory_order_relaxed);
+	atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
+}
+
+/* It is never taken back: what it goes on in does all that is to be done. */
+EP_TRAP_PATH void xol_stub_count(struct xol_stub *stub, const uint8_t *shared)
+{
+	if (atomic_load_explicit(&stub->shared, memory_order_relaxed) != shared)
 		atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
 }
 

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Claim: where calls are only counted, which has code of its own, nothing of a call changes: neither a
+ * register nor a flag, at its entry and at its end, whoever calls it.
+ */
+#include <criterion/criterion.h>
+
+#include "tests/unit/probe/followed.h"
+
+TestSuite(calls_counted, .timeout = 400);
+
+enum { REGISTERS = 16, RFLAGS = 15, CALLERS = 300, ROUNDS = 100, THREADS = 8 };
+
+/* In the order of counted.S. What is given is found, what is returned comes back. */
+uint64_t counted_given[REGISTERS], counted_found[REGISTERS];
+uint64_t counted_returned[REGISTERS], counted_back[REGISTERS];
+
+void counted_callee(void);
+void counted_call(void);
+void counted_tiny(void);
+void counted_many(void);
+
+/* CF, PF, AF, ZF, SF, DF, OF, and what is always set. */
+static uint64_t flags_of(unsigned int i)
+{
+	static const uint64_t bits[] = {0x1, 0x4, 0x10, 0x40, 0x80, 0x400, 0x800};
+	uint64_t ret = 0x202;
+
+	for (unsigned int bit = 0; bit < sizeof(bits) / sizeof(bits[0]); bit++)
+		ret |= i & 1u << bit ? bits[bit] : 0;
+	return ret;
+}
+
+static void fill(uint64_t registers[REGISTERS], uint64_t seed, uint64_t flags)
+{
+	for (int i = 0; i < RFLAGS; i++)
+		registers[i] = seed * 0x9e3779b97f4a7c15ull + (uint64_t)i;
+	registers[RFLAGS] = flags;
+}
+
+static unsigned int compare(void)
+{
+	unsigned int differ = 0;
+
+	for (int i = 0; i < REGISTERS; i++) {
+		differ += counted_found[i] != counted_given[i];
+		differ += counted_back[i] != counted_returned[i];
+	}
+	return differ;
+}
+
+static void exchange_all(const char *what)
+{
+	for (unsigned int i = 0; i < 128; i++) {
+		fill(counted_given, 2 * i + 1, flags_of(i));
+		fill(counted_returned, 2 * i + 2, flags_of(127 - i));
+		counted_call();
+		cr_assert_eq(compare(), 0, "%s, flags %#lx: %u", what, flags_of(i), compare());
+	}
+}
+
+static struct ep_probe *probe_calls(const void *function, ep_call_handler handler)
+{
+	struct ep_options options = {.size = sizeof(options),
+				     .plan = EP_PLAN_JUMP,
+				     .flags = EP_CALLS | EP_GENERAL_REGS_ONLY,
+				     .entered = handler,
+				     .ended = handler};
+	struct ep_probe *probe;
+
+	cr_assert_eq(ep_probe_create(function, &options, &probe), 0);
+	return probe;
+}
+
+static void expect(const struct ep_probe *probe, const char *what, uint64_t hits, uint64_t missed)
+{
+	struct ep_info info = {.size = sizeof(info)};
+
+	cr_assert_eq(ep_probe_info(probe, &info), 0);
+	cr_expect(info.hits == hits && info.returns == hits && info.missed == missed &&
+			  info.abandoned == 0 && info.unwound == 0,
+		  "%s: hits %lu of %lu, returns %lu, missed %lu of %lu", what, info.hits, hits,
+		  info.returns, info.missed, missed);
+}
+
+__attribute__((target("general-regs-only"))) static void
+do_nothing(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)call;
+	(void)cookie;
+}
+
+Test(calls_counted, find_all_registers_and_flags)
+{
+	struct ep_probe *probe = probe_calls((const void *)counted_callee, NULL);
+
+	exchange_all("counted");
+	expect(probe, "counted", 128, 0);
+	ep_probe_disable(probe);
+	exchange_all("disabled");
+	expect(probe, "disabled", 128, 0);
+	ep_probe_enable(probe);
+	exchange_all("enabled again");
+	expect(probe, "enabled again", 256, 0);
+	cr_expect_eq(ep_probe_remove(probe), 0);
+	probe = probe_calls((const void *)counted_callee, do_nothing);
+	exchange_all("with handlers");
+	expect(probe, "with handlers", 128, 0);
+	cr_expect_eq(ep_probe_remove(probe), 0);
+	probe = probe_calls((const void *)counted_callee, NULL);
+	exchange_all("and counted");
+	expect(probe, "and counted", 128, 0);
+	cr_expect_eq(ep_probe_remove(probe), 0);
+}
+
+/* ---- in a handler --------------------------------------------------------------------------- */
+
+static uint64_t differ;
+
+static void exchange_in_handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	fill(counted_given, 5, flags_of(0x55));
+	fill(counted_returned, 6, flags_of(0x2a));
+	counted_call();
+	differ += compare();
+}
+
+Test(calls_counted, in_handlers_are_missed)
+{
+	struct ep_options options = {
+		.size = sizeof(options), .plan = EP_PLAN_JUMP, .handler = exchange_in_handler};
+	struct ep_probe *calls = probe_calls((const void *)counted_callee, NULL), *outer;
+
+	exchange_all("before");
+	cr_assert_eq(ep_probe_create((const void *)counted_tiny, &options, &outer), 0);
+	counted_many();
+	cr_expect_eq(differ, 0, "%lu", differ);
+	expect(calls, "in handlers", 128, CALLERS);
+	cr_expect_eq(ep_probe_remove(outer), 0);
+	exchange_all("behind");
+	expect(calls, "behind", 256, CALLERS);
+	cr_expect_eq(ep_probe_remove(calls), 0);
+}
+
+/* ---- from everywhere ------------------------------------------------------------------------ */
+
+static void *call_from_everywhere(void *data)
+{
+	for (int i = 0; i < ROUNDS; i++)
+		counted_many();
+	return data;
+}
+
+Test(calls_counted, from_many_places)
+{
+	struct ep_probe *probe = probe_calls((const void *)counted_tiny, NULL);
+
+	call_from_everywhere(NULL);
+	expect(probe, "one thread", CALLERS * ROUNDS, 0);
+	followed_in_threads(THREADS, call_from_everywhere, NULL);
+	expect(probe, "all threads", (THREADS + 1) * CALLERS * ROUNDS, 0);
+	cr_expect_eq(ep_probe_remove(probe), 0);
+}
