@@ -182,11 +182,21 @@ EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared)
 	atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
 }
 
-/* It is never taken back: what it goes on in does all that is to be done. */
-EP_TRAP_PATH void xol_stub_count(struct xol_stub *stub, const uint8_t *shared)
+/* What saves vector registers stays, whoever is about to change it to something else. */
+EP_TRAP_PATH static void exchange(struct xol_stub *stub, const uint8_t *from, const uint8_t *to)
 {
-	if (atomic_load_explicit(&stub->shared, memory_order_relaxed) != shared)
-		atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
+	if (atomic_load_explicit(&stub->shared, memory_order_relaxed) == from)
+		atomic_compare_exchange_strong(&stub->shared, &from, to);
+}
+
+EP_TRAP_PATH void xol_stub_begin_with(struct xol_stub *stub, const uint8_t *shared)
+{
+	exchange(stub, xol_stub_general, shared);
+}
+
+EP_TRAP_PATH void xol_stub_begin_as_ever(struct xol_stub *stub, const uint8_t *shared)
+{
+	exchange(stub, shared, xol_stub_general);
 }
 
 const uint8_t *xol_stub_code_for(enum xol_save save)

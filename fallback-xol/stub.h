@@ -135,8 +135,12 @@ SYS_INLINE bool xol_stub_keeps_vectors(const struct xol_stub *stub)
 /** From now on @stub saves what @shared does, or more. */
 EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared);
 
-/** From now on @stub calls @shared, which goes on at STUB_FULL when it cannot do what is to be done. */
-EP_TRAP_PATH void xol_stub_count(struct xol_stub *stub, const uint8_t *shared);
+/**
+ * From now on @stub calls @shared at first, unless it saves vector registers. That goes on at STUB_FULL
+ * when it cannot do what is to be done. And no more.
+ */
+EP_TRAP_PATH void xol_stub_begin_with(struct xol_stub *stub, const uint8_t *shared);
+EP_TRAP_PATH void xol_stub_begin_as_ever(struct xol_stub *stub, const uint8_t *shared);
 
 /** The stub that @rip is in, NULL: none. Context: TRAP_PATH. */
 EP_TRAP_PATH struct xol_stub *xol_stub_at(uint64_t rip);

@@ -28,6 +28,7 @@
 #include "probe/thread/thread.h"
 
 static uint64_t serial;
+static uint32_t one_in = 1; /* of calls: see ep_sample_calls() */
 static struct ep_probe *removed_probes;
 static struct probe_list *replaced_lists;
 
@@ -231,6 +232,12 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 	probe->serial = ++serial;
 	probe->general_only = is_general(options);
 	probe->returns_base = 0;
+	probe->one_in = 1;
+	probe->turns = COUNTERS_NONE;
+	if (one_in > 1 && (probe->entered || probe->ended)) {
+		probe->turns = counters_alloc();
+		probe->one_in = probe->turns == COUNTERS_NONE ? 1 : one_in;
+	}
 	atomic_init(&probe->counts, options->counts ? options->counts : &probe->own_counts);
 	borrow_counter(probe, !options->counts);
 	borrow_return_counter(probe, !options->counts);
@@ -244,6 +251,8 @@ static void probe_destroy(struct ep_probe *probe)
 	    probe->return_counter != probe->site->return_counter)
 		counters_free(probe->return_counter);
 	return_counter(probe);
+	if (probe->turns != COUNTERS_NONE)
+		counters_free(probe->turns);
 	handles_give_back(probe);
 }
 
@@ -546,6 +555,13 @@ void ep_nobody_runs(bool so)
 {
 	engine_lock();
 	nobody_runs = so;
+	engine_unlock();
+}
+
+void ep_sample_calls(uint32_t set)
+{
+	engine_lock();
+	one_in = set ? set : 1;
 	engine_unlock();
 }
 

@@ -9,6 +9,7 @@
  */
 #include "probe/site/calls.h"
 
+#include "include/counting.h"
 #include "probe/image/callers.h"
 #include "probe/site/running.h"
 #include "probe/thread/counters.h"
@@ -27,6 +28,7 @@ OFFSET(probe_site, last_stub, SITE_LAST_STUB);
 OFFSET(probe_site, counted, SITE_COUNTED);
 OFFSET(probe_site, counted_probe, SITE_PROBE);
 OFFSET(probe_site, returns_at, SITE_RETURNS_AT);
+OFFSET(probe_site, turns_at, SITE_TURNS_AT);
 OFFSET(probe_site, body, SITE_BODY);
 OFFSET(ep_probe, state.word, PROBE_STATE);
 OFFSET(probe_thread, running, THREAD_RUNNING);
@@ -75,7 +77,7 @@ EP_TRAP_PATH static void end_call(struct records *records, struct record *record
 	if (probe && probe_state_has_handlers(&probe->state)) {
 		count_end(probe, end);
 		record->call.end = end;
-		if (probe->ended)
+		if (record->is_told && probe->ended)
 			probe->ended(probe->handle, regs, &record->call, probe->cookie);
 	}
 	atomic_store_explicit(&thread->passing, outer, memory_order_release);
@@ -102,6 +104,21 @@ EP_TRAP_PATH static uint64_t return_address_of(uint64_t expected)
 EP_TRAP_PATH static bool is_same_hit(uint32_t a, uint32_t b)
 {
 	return a && a == b;
+}
+
+/* Are the handlers of @probe told of this call? What a signal handler takes off in between does not matter. */
+EP_TRAP_PATH static bool is_its_turn(const struct ep_probe *probe)
+{
+	uint64_t *left = probe->one_in > 1 ? counters_find(probe->turns) : NULL;
+
+	if (!left)
+		return true;
+	if (*left) {
+		--*left;
+		return false;
+	}
+	*left = probe->one_in - 1;
+	return true;
 }
 
 /* ---- entry --------------------------------------------------------------------------------- */
@@ -215,7 +232,9 @@ EP_TRAP_PATH static void remember(struct probe_site *site, struct xol_stub *stub
 	uint64_t i = (stub->address + (uint64_t)site) % CALLS_STUBS;
 
 	if (atomic_load_explicit(&site->counted, memory_order_relaxed))
-		xol_stub_count(stub, calls_counted_leave);
+		xol_stub_begin_with(stub, calls_counted_leave);
+	else
+		xol_stub_begin_as_ever(stub, calls_counted_leave);
 	atomic_store_explicit(&calls_stubs[i], stub, memory_order_relaxed);
 	atomic_store_explicit(&site->last_stub, stub, memory_order_relaxed);
 }
@@ -298,7 +317,8 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 	record->hit = entry->hit;
 	record->call.return_address = return_address_of(entry->expected);
 	record->call.xmm0 = NULL;
-	if (probe->entered)
+	record->is_told = is_its_turn(probe);
+	if (record->is_told && probe->entered)
 		probe->entered(probe->handle, entry->regs, &record->call, probe->cookie);
 	record->state = RECORD_RUNNING;
 	entry->begun++;
@@ -354,7 +374,8 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct record *recor
 	record->hit = records_next_hit(records);
 	record->call.return_address = stub->address;
 	record->call.xmm0 = NULL;
-	if (probe->entered)
+	record->is_told = is_its_turn(probe);
+	if (record->is_told && probe->entered)
 		probe->entered(probe->handle, regs, &record->call, probe->cookie);
 	record->stack = regs->rsp; /* a handler may have chosen another stack */
 	record->state = RECORD_RUNNING;
@@ -483,32 +504,53 @@ EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
 	}
 }
 
-/* The commonest case: the record on top is the only one that ends, and its probe the only one there. */
+/* The counter at @where, as xol_where(); NULL: the thread has not got it, or it is none. */
+EP_TRAP_PATH static uint64_t *counter_at(uint64_t where)
+{
+	char *block = where ? (char *)running_load_fs((int32_t)where) : NULL;
+
+	return block ? (uint64_t *)(void *)(block + (where >> 32)) : NULL;
+}
+
+/* Byte by byte, as they were stored: one load over several stores waits until these are in the cache. */
+EP_TRAP_PATH static bool is_plain(const struct record *record)
+{
+	return __atomic_load_n(&record->state, __ATOMIC_RELAXED) == RECORD_RUNNING &&
+	       !__atomic_load_n(&record->is_in_place, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&record->is_chained, __ATOMIC_RELAXED);
+}
+
+/*
+ * The commonest case: the record on top is the only one that ends, and its probe the only one there.
+ * The site is the one that the stub names: the processor has that long before it has the record.
+ */
 EP_TRAP_PATH static bool leave_at_once(struct records *records, struct ep_regs *regs,
 				       const struct xol_stub *stub, struct probe_thread *thread,
 				       void *vectors)
 {
 	uint64_t stack = regs->rsp - sizeof(uint64_t);
 	struct record *record = &records->list[records->top - 1];
+	struct probe_site *site = stub->site;
+	uint64_t *returns = counter_at(site->returns_at);
 	struct ep_probe *probe;
 	int error;
 
-	if (!records->top || record->stack != stack || record->state != RECORD_RUNNING ||
-	    record->is_chained || record->is_in_place ||
+	if (!returns || !records->top || record->stack != stack || !is_plain(record) ||
 	    record->expected != xol_stub_return(stub) || thread->engine_depth ||
 	    atomic_load_explicit(&thread->running, memory_order_relaxed))
 		return false;
-	error = running_begin(thread, record->site, regs->rsp);
-	probe = atomic_load_explicit(&record->site->only_calls, memory_order_acquire);
+	error = running_begin(thread, site, regs->rsp);
+	probe = atomic_load_explicit(&site->only_calls, memory_order_acquire);
 	if (!probe || probe->serial != record->serial || !probe_state_enabled(&probe->state) ||
-	    !counters_add(probe->return_counter)) {
+	    probe->return_counter != site->return_counter) {
 		atomic_store_explicit(&thread->running, NULL, memory_order_release);
 		return false;
 	}
+	__asm__ volatile("incq %0" : "+m"(*returns) : : "cc");
 	record->state = RECORD_BUSY;
 	record->call.end = EP_END_RETURN;
 	record->call.xmm0 = xol_stub_keeps_vectors(stub) ? vectors : NULL;
-	if (probe->ended)
+	if (record->is_told && probe->ended)
 		probe->ended(probe->handle, regs, &record->call, probe->cookie);
 	records_drop(records, record);
 	running_end(thread, error, NULL);
@@ -527,6 +569,19 @@ EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, v
 		       xol_stub_return((const struct xol_stub *)stub), EP_END_RETURN, regs,
 		       xol_stub_keeps_vectors((const struct xol_stub *)stub) ? vectors : NULL,
 		       thread, site, regs->rsp);
+}
+
+/* The records of the thread are in the order of their entry. */
+EP_TRAP_PATH bool ep_call_is_nested(const struct ep_call *call)
+{
+	const struct record *record =
+		(const void *)((const char *)call - offsetof(struct record, call));
+	const struct records *records = records_if_any();
+
+	for (const struct record *below = record; records && below > records->list;)
+		if ((--below)->state == RECORD_RUNNING && below->serial == record->serial)
+			return true;
+	return false;
 }
 
 /* ---- unwinding ----------------------------------------------------------------------------- */
@@ -607,29 +662,33 @@ EP_TRAP_PATH void calls_exit(struct probe_thread *thread)
 	}
 }
 
-/* Is all that the one probe of @site does to count calls? */
+/* Is all that the only probe of @site does to count calls, at least most of them? */
 static bool is_counted(const struct probe_site *site, const struct ep_probe *probe)
 {
-	bool counts = probe && probe->follows && !probe->handler && !probe->entered &&
-		      !probe->ended && probe->counter != COUNTERS_NONE &&
-		      probe->counter == site->counter && probe->return_counter != COUNTERS_NONE &&
-		      probe->return_counter == site->return_counter;
-
-	return counts && !site->is_left_alone && atomic_load(&site->way) == WAY_NONE;
+	return probe && !probe->handler &&
+	       ((!probe->entered && !probe->ended) || (probe->one_in > 1 && probe->general_only)) &&
+	       site->return_counter != COUNTERS_NONE &&
+	       probe->return_counter == site->return_counter && !site->is_left_alone;
 }
 
 void calls_choose_way(struct probe_site *site)
 {
-	const struct probe_list *list = atomic_load(&site->probes);
-	struct ep_probe *probe = list && list->count == 1 ? list->probes[0] : NULL;
-	struct counters_where where;
+	struct ep_probe *probe = atomic_load(&site->only_calls);
 
+	if (site->return_counter != COUNTERS_NONE) {
+		struct counters_where where = counters_where(site->return_counter);
+
+		site->returns_at = xol_where(where.thread_offset, where.offset);
+	}
 	if (!is_counted(site, probe)) {
 		atomic_store_explicit(&site->counted, 0, memory_order_release);
 		return;
 	}
-	where = counters_where(site->return_counter);
-	site->returns_at = xol_where(where.thread_offset, where.offset);
+	if (probe->one_in > 1) {
+		struct counters_where where = counters_where(probe->turns);
+
+		site->turns_at = xol_where(where.thread_offset, where.offset);
+	}
 	/* Who reads it when it is gone finds memory still, and that it is not enabled. */
 	site->counted_probe = probe;
 	atomic_store_explicit(&site->counted, probe->serial, memory_order_release);

@@ -13,7 +13,8 @@
 #define SITE_COUNTED	40
 #define SITE_PROBE	48
 #define SITE_RETURNS_AT 56
-#define SITE_BODY	64
+#define SITE_TURNS_AT	64
+#define SITE_BODY	72
 #define PROBE_STATE	0
 #define THREAD_RUNNING	16
 #define HERE_RECORDS	8
@@ -96,6 +97,8 @@ EP_TRAP_PATH void calls_exit(struct probe_thread *thread);
  * go on in what is called otherwise.
  */
 extern const uint8_t calls_counted_enter[], calls_counted_leave[];
+/* The same where handlers are told of one call in some. */
+extern const uint8_t calls_sampled_enter[];
 
 /* Stubs by site and caller, for calls_counted_enter: any of them, at (address + site) % CALLS_STUBS. */
 extern _Atomic(struct xol_stub *) calls_stubs[CALLS_STUBS];

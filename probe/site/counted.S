@@ -82,7 +82,8 @@
 
 	.section ep_trap_path, "ax", @progbits
 
-	function calls_counted_enter
+	.macro	enter name:req, is_sample:req
+	function \name
 	# DW_CFA_expression RA, { CFA - 136; deref; to the data }
 	.cfi_escape 0x10, 0x10, 7, 0x08, P, 0x1c, 0x06, 0x08, -DETOUR_ADDRESS, 0x1c
 	keep	rax, 8
@@ -92,47 +93,63 @@
 	keep	rdi, 40
 	keep	r8, 48
 	keep	r9, 56
+	.if	\is_sample
+	keep	r10, 72
+	.endif
 	keep_flags
 	find_here
-	jne	.Lenter_slowly
+	jne	.Lenter_slowly\is_sample
 	movq	%fs:HERE_THREAD(%rax), %rdx
 	movq	%fs:HERE_RECORDS(%rax), %rcx
 	cmpq	$0, THREAD_RUNNING(%rdx)
-	jne	.Lenter_slowly			# in a handler
+	jne	.Lenter_slowly\is_sample	# in a handler
 	movq	(%rsp), %rdx
 	movq	P(%rsp), %rax			# where the caller goes on
 	movq	DETOUR_SITE(%rdx), %rsi
 	movl	RECORDS_TOP(%rcx), %r8d
 	movq	SITE_LAST_STUB(%rsi), %rdi
 	testq	%rdi, %rdi
-	jz	.Lenter_slowly
+	jz	.Lenter_slowly\is_sample
 	cmpq	%rax, STUB_ADDRESS(%rdi)
-	jne	.Lother_caller
-.Lstub_is_known:
+	jne	.Lother_caller\is_sample
+.Lstub_is_known\is_sample:
 	movq	SITE_COUNTED(%rsi), %r9
 	testq	%r9, %r9
-	jz	.Lenter_slowly			# its probe has gone
+	jz	.Lenter_slowly\is_sample	# its probe has gone
 	movq	SITE_PROBE(%rsi), %rax
 	testb	$PROBE_ENABLED, PROBE_STATE(%rax)
-	jz	.Lenter_slowly
+	jz	.Lenter_slowly\is_sample
 	movq	SITE_BODY(%rsi), %rax
 	cmpq	%rax, STUB_BODY(%rdi)
-	jne	.Lenter_slowly			# made by a trap, or for a detour before this one
+	jne	.Lenter_slowly\is_sample	# made by a trap, or for a detour before this one
 	cmpl	RECORDS_LIMIT(%rcx), %r8d
-	jae	.Lenter_slowly
+	jae	.Lenter_slowly\is_sample
 	cmpl	$0, RECORDS_SUSPECTS(%rcx)
-	jne	.Lenter_slowly
+	jne	.Lenter_slowly\is_sample
 	leaq	(%r8,%r8,8), %rax
 	shlq	$4, %rax
 	addq	%rcx, %rax
 	leaq	P(%rsp), %rdx
 	cmpq	%rdx, BELOW(STACK)(%rax)
-	jbe	.Lenter_slowly			# that call may have been left by a jump
+	jbe	.Lenter_slowly\is_sample	# that call may have been left by a jump
 	movq	(%rsp), %rdx
 	movslq	DETOUR_WHERE(%rdx), %rdx
 	movq	%fs:(%rdx), %rdx
 	testq	%rdx, %rdx
-	jz	.Lenter_slowly			# the thread has no counters yet, or does not count now
+	jz	.Lenter_slowly\is_sample	# the thread has no counters yet, or does not count now
+	.if	\is_sample
+	movslq	SITE_TURNS_AT(%rsi), %rdx
+	movq	%fs:(%rdx), %r10
+	testq	%r10, %r10
+	jz	.Lenter_slowly\is_sample
+	movslq	SITE_TURNS_AT+4(%rsi), %rdx
+	cmpq	$0, (%r10,%rdx)
+	je	.Lenter_slowly\is_sample	# it is the turn of this one
+	decq	(%r10,%rdx)
+	movq	(%rsp), %rdx
+	movslq	DETOUR_WHERE(%rdx), %rdx
+	movq	%fs:(%rdx), %rdx
+	.endif
 	addl	$1, %r8d
 	movl	%r8d, RECORDS_TOP(%rcx)		# from here on the record is ours, and busy
 	movq	(%rsp), %rcx
@@ -149,6 +166,9 @@
 	movq	$RECORD_RUNNING, TOP(STATE)(%rax) # of a hit of its own
 	.cfi_remember_state
 	give_back_flags
+	.if	\is_sample
+	give_back r10, 72
+	.endif
 	give_back r9, 56
 	give_back r8, 48
 	give_back rdi, 40
@@ -160,21 +180,24 @@
 
 	.cfi_restore_state
 	.cfi_remember_state
-.Lother_caller:
+.Lother_caller\is_sample:
 	leal	(%eax,%esi), %edi
 	andl	$CALLS_STUBS - 1, %edi
 	leaq	calls_stubs(%rip), %r9
 	movq	(%r9,%rdi,8), %rdi
 	testq	%rdi, %rdi
-	jz	.Lenter_slowly
+	jz	.Lenter_slowly\is_sample
 	cmpq	%rax, STUB_ADDRESS(%rdi)
-	jne	.Lenter_slowly
+	jne	.Lenter_slowly\is_sample
 	cmpq	%rsi, STUB_SITE(%rdi)
-	je	.Lstub_is_known
+	je	.Lstub_is_known\is_sample
 
 	.cfi_restore_state
-.Lenter_slowly:
+.Lenter_slowly\is_sample:
 	give_back_flags
+	.if	\is_sample
+	give_back r10, 72
+	.endif
 	give_back r9, 56
 	give_back r8, 48
 	give_back rdi, 40
@@ -183,7 +206,11 @@
 	give_back rcx, 16
 	give_back rax, 8
 	jmp	xol_detour_general
-	end	calls_counted_enter
+	end	\name
+	.endm
+
+	enter	calls_counted_enter, 0
+	enter	calls_sampled_enter, 1
 
 	function calls_counted_leave
 	# DW_CFA_expression RA, { CFA - 136; deref; to the data }

@@ -110,7 +110,8 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 		vector |= !list->probes[i]->general_only;
 	}
 	if (follows && atomic_load(&site->counted))
-		return PROBE_JUMP_CALLS_COUNT;
+		return site->counted_probe->one_in > 1 ? PROBE_JUMP_CALLS_SAMPLE
+						       : PROBE_JUMP_CALLS_COUNT;
 	if (follows)
 		return vector ? PROBE_JUMP_CALLS_VECTOR : PROBE_JUMP_CALLS;
 	return vector ? PROBE_JUMP_VECTOR : PROBE_JUMP_GENERAL;
@@ -121,10 +122,14 @@ static bool keeps_vectors(enum probe_jump_kind kind)
 	return kind == PROBE_JUMP_VECTOR || kind == PROBE_JUMP_CALLS_VECTOR;
 }
 
+static bool counts_calls(enum probe_jump_kind kind)
+{
+	return kind == PROBE_JUMP_CALLS_COUNT || kind == PROBE_JUMP_CALLS_SAMPLE;
+}
+
 static bool asks_the_way(enum probe_jump_kind kind)
 {
-	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR ||
-	       kind == PROBE_JUMP_CALLS_COUNT;
+	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR || counts_calls(kind);
 }
 
 /* Does a detour of @kind do what one of @wanted would? */
@@ -132,7 +137,7 @@ static bool will_do(enum probe_jump_kind kind, enum probe_jump_kind wanted)
 {
 	if (kind == PROBE_JUMP_COUNT || wanted == PROBE_JUMP_COUNT)
 		return kind == wanted;
-	if (kind == PROBE_JUMP_CALLS_COUNT || wanted == PROBE_JUMP_CALLS_COUNT)
+	if (counts_calls(kind) || counts_calls(wanted))
 		return kind == wanted;
 	if (kind == PROBE_JUMP_SILENT || wanted == PROBE_JUMP_SILENT)
 		return wanted == PROBE_JUMP_SILENT;
@@ -159,7 +164,9 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 		.guard = site->guard,
 		.silent = kind == PROBE_JUMP_SILENT,
 		.asks_the_way = asks_the_way(kind),
-		.shared = kind == PROBE_JUMP_CALLS_COUNT ? calls_counted_enter : NULL,
+		.shared = kind == PROBE_JUMP_CALLS_COUNT    ? calls_counted_enter
+			  : kind == PROBE_JUMP_CALLS_SAMPLE ? calls_sampled_enter
+							    : NULL,
 		.save = keeps_vectors(kind) ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
 	};
 

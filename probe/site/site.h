@@ -32,8 +32,10 @@ struct ep_probe {
 	uint64_t serial;	 /* no other probe has or had it */
 	uint32_t return_counter; /* COUNTERS_NONE: all are in counts */
 	uint64_t returns_base;	 /* what it had when the probe got it */
-	bool general_only;	 /* the handlers use no vector registers */
-	bool follows;		 /* calls, to their ends */
+	uint32_t one_in;   /* how many calls there are for one that the handlers are told of */
+	uint32_t turns;	   /* counts those until then down, in each thread */
+	bool general_only; /* the handlers use no vector registers */
+	bool follows;	   /* calls, to their ends */
 };
 
 /** Does a hit do more than count, so that a thread in a handler misses it? */
@@ -65,6 +67,7 @@ enum probe_jump_kind {
 	PROBE_JUMP_VECTOR,  /* calls any handlers */
 	/* The same three, and goes on where calls are followed. */
 	PROBE_JUMP_CALLS_COUNT,
+	PROBE_JUMP_CALLS_SAMPLE, /* counts most, and calls handlers for some */
 	PROBE_JUMP_CALLS,
 	PROBE_JUMP_CALLS_VECTOR,
 	PROBE_JUMP_KINDS
@@ -122,6 +125,7 @@ struct probe_site {
 	_Atomic uint64_t counted;
 	struct ep_probe *counted_probe; /* the last such */
 	uint64_t returns_at;		/* where .return_counter is, as xol_where() */
+	uint64_t turns_at;		/* the same of its .turns */
 	/* Of a function whose calls are followed: where it goes on behind its handlers. */
 	uint64_t body;
 	/* Continue the program after the handlers: the plan in force. TRAP_PATH. */

@@ -129,7 +129,7 @@ EP_TRAP_PATH void records_drop_holes(struct records *records)
 	volatile uint32_t *top = &records->top;
 
 	while (*top && records->list[*top - 1].state == RECORD_FREE) {
-		*(volatile uint16_t *)&records->list[*top - 1].state = RECORD_BUSY;
+		*(volatile uint8_t *)&records->list[*top - 1].state = RECORD_BUSY;
 		--*top;
 		if (records->holes)
 			records->holes--;

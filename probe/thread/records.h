@@ -41,7 +41,8 @@ struct probe_site;
 struct record {
 	uint64_t stack;	   /* where its return address lies */
 	uint64_t expected; /* what lies there while it runs */
-	uint16_t state;	   /* enum record_state */
+	uint8_t state;	   /* enum record_state */
+	bool is_told;	   /* the probe's handlers are: at the entry, and at the end */
 	bool is_in_place;  /* its return address is where its caller has put it */
 	bool is_chained;   /* it ends with another call, which has gone on in it */
 	uint32_t hit; /* which of the thread's: several probes may stand there. 0: of its own */

@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 
+#include "include/counting.h"
 #include "tests/unit/probe/followed.h"
 
 TestSuite(calls_counted, .timeout = 400);
@@ -164,5 +165,110 @@ Test(calls_counted, from_many_places)
 	expect(probe, "one thread", CALLERS * ROUNDS, 0);
 	followed_in_threads(THREADS, call_from_everywhere, NULL);
 	expect(probe, "all threads", (THREADS + 1) * CALLERS * ROUNDS, 0);
+	cr_expect_eq(ep_probe_remove(probe), 0);
+}
+
+/* ---- one in some ---------------------------------------------------------------------------- */
+
+enum { ONE_IN = 16 };
+
+static __thread uint64_t told, told_ends, told_nested;
+
+__attribute__((target("general-regs-only"))) static void
+count_entry(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	call->words[0] = ++told;
+	told_nested += ep_call_is_nested(call);
+}
+
+__attribute__((target("general-regs-only"))) static void
+count_end(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	told_ends += call->words[0] != 0 && call->end == EP_END_RETURN;
+}
+
+static struct ep_probe *sample_calls(const void *function)
+{
+	struct ep_options options = {.size = sizeof(options),
+				     .plan = EP_PLAN_JUMP,
+				     .flags = EP_CALLS | EP_GENERAL_REGS_ONLY,
+				     .entered = count_entry,
+				     .ended = count_end};
+	struct ep_probe *probe;
+
+	ep_sample_calls(ONE_IN);
+	cr_assert_eq(ep_probe_create(function, &options, &probe), 0);
+	ep_sample_calls(1);
+	told = told_ends = told_nested = 0;
+	return probe;
+}
+
+static atomic_bool told_wrongly;
+
+/* Each thread has its own turns. */
+static void *call_and_compare(void *data)
+{
+	told = told_ends = told_nested = 0;
+	call_from_everywhere(data);
+	if (told != CALLERS * ROUNDS / ONE_IN || told_ends != told || told_nested)
+		told_wrongly = true;
+	return data;
+}
+
+Test(calls_counted, are_told_of_one_in_some)
+{
+	struct ep_probe *probe = sample_calls((const void *)counted_tiny);
+
+	call_and_compare(NULL);
+	cr_expect_not(told_wrongly, "%lu of %d, %lu ends", told, CALLERS * ROUNDS / ONE_IN,
+		      told_ends);
+	expect(probe, "one thread", CALLERS * ROUNDS, 0);
+	followed_in_threads(THREADS, call_and_compare, NULL);
+	cr_expect_not(told_wrongly);
+	expect(probe, "all threads", (THREADS + 1) * CALLERS * ROUNDS, 0);
+	cr_expect_eq(ep_probe_remove(probe), 0);
+}
+
+Test(calls_counted, find_all_registers_and_flags_whoever_is_told)
+{
+	struct ep_probe *probe = sample_calls((const void *)counted_callee);
+
+	exchange_all("one in some");
+	expect(probe, "one in some", 128, 0);
+	cr_expect_eq(told, 128 / ONE_IN);
+	cr_expect_eq(ep_probe_remove(probe), 0);
+}
+
+FOLLOWED long recursive(long depth)
+{
+	long ret = depth ? recursive(depth - 1) + 1 : 0;
+
+	FOLLOWED_STAY();
+	return ret;
+}
+
+/* Also of one that its handlers have not been told of. */
+Test(calls_counted, know_of_the_call_that_they_are_in)
+{
+	struct ep_probe *probe = sample_calls((const void *)recursive);
+
+	cr_expect_eq(recursive(0), 0);
+	cr_expect_eq(recursive(ONE_IN - 2), ONE_IN - 2); /* nobody is told */
+	cr_expect_eq(told, 1);
+	cr_expect_eq(told_nested, 0);
+	cr_expect_eq(recursive(ONE_IN), ONE_IN);
+	cr_expect_eq(told, 3);
+	cr_expect_eq(told_nested, 1);
+	for (int i = 0; i < ONE_IN - 2; i++)
+		recursive(0);
+	recursive(4);
+	cr_expect_eq(told, 4);
+	cr_expect_eq(told_nested, 2);
 	cr_expect_eq(ep_probe_remove(probe), 0);
 }

@@ -21,6 +21,7 @@
 
 #include "fallback-xol/boost.h"
 #include "fallback-xol/stub.h"
+#include "include/counting.h"
 #include "tests/support/libunwind.h"
 #include "tests/support/patience.h"
 #include "tests/unit/probe/followed.h"
@@ -401,4 +402,7 @@ Test(calls_signals, may_arrive_at_every_instruction)
 	check_steps("vectors", do_nothing, EP_CALLS);
 	check_steps("general", do_nothing, EP_CALLS | EP_GENERAL_REGS_ONLY);
 	check_steps("counted", NULL, EP_CALLS);
+	ep_sample_calls(2);
+	check_steps("one in two", do_nothing, EP_CALLS | EP_GENERAL_REGS_ONLY);
+	ep_sample_calls(1);
 }
