@@ -83,7 +83,7 @@ static uint64_t build_call(struct xol_builder *to, uint64_t address,
 	build_quad(to, xol_where(detour->thread_offset, detour->offset));
 	build_quad(to, (uint64_t)detour->hit);
 	shared = xol_build_here(to);
-	build_quad(to, (uint64_t)shared_code(detour->save));
+	build_quad(to, (uint64_t)(detour->shared ? detour->shared : shared_code(detour->save)));
 	code = xol_build_here(to);
 	build_begin(to, address, called);
 	xol_build_call_mem(to, shared);

@@ -40,6 +40,8 @@ struct xol_detour {
 	void (*hit)(struct ep_regs *regs, void *site, uint64_t where, void *vectors);
 	void *site;
 	enum xol_save save;
+	/* Code that is called in place of what .save means, and may go on in that; NULL: none. */
+	const uint8_t *shared;
 	/* It goes on where @hit says, by a word at XOL_WAY_ON from the program's stack pointer. */
 	bool asks_the_way;
 	/* Do nothing but what is displaced: it is there for its @guard. */

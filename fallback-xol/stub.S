@@ -5,8 +5,7 @@
  */
 #include "fallback-xol/stub.h"
 
-/* Of the data, from the return address into the stub. */
-#define DATA	(XOL_STUBS * XOL_STUB_SIZE - STUB_HANDLED)
+#define DATA	STUB_DATA
 #define SHARED(kind) xol_stub_##kind
 #define ADDRESS (DATA + STUB_ADDRESS)
 #define SITE	(DATA + STUB_SITE)

@@ -23,6 +23,7 @@ OFFSET(hit, STUB_HIT);
 OFFSET(shared, STUB_SHARED);
 OFFSET(body, STUB_BODY);
 OFFSET(caller, STUB_CALLER);
+OFFSET(full, STUB_FULL);
 _Static_assert(sizeof(struct xol_stub) == XOL_STUB_SIZE, "data and code go in step");
 
 #define RETURN_ADDRESS 8
@@ -133,6 +134,7 @@ EP_TRAP_PATH static uint32_t make(void *site, uint64_t address,
 	xol_stub_data[number].where = (uint64_t)&xol_stub_data[number];
 	xol_stub_data[number].hit = hit;
 	atomic_init(&xol_stub_data[number].shared, xol_stub_general);
+	atomic_init(&xol_stub_data[number].full, xol_stub_general);
 	return number + 1;
 }
 
@@ -173,9 +175,28 @@ EP_TRAP_PATH void xol_stub_calls(struct xol_stub *stub, uint64_t body)
 
 EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared)
 {
-	if (shared != xol_stub_general &&
-	    atomic_load_explicit(&stub->shared, memory_order_relaxed) != shared)
-		atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
+	if (shared == xol_stub_general ||
+	    atomic_load_explicit(&stub->full, memory_order_relaxed) == shared)
+		return;
+	atomic_store_explicit(&stub->full, shared, memory_order_relaxed);
+	atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
+}
+
+/* What saves vector registers stays, whoever is about to change it to something else. */
+EP_TRAP_PATH static void exchange(struct xol_stub *stub, const uint8_t *from, const uint8_t *to)
+{
+	if (atomic_load_explicit(&stub->shared, memory_order_relaxed) == from)
+		atomic_compare_exchange_strong(&stub->shared, &from, to);
+}
+
+EP_TRAP_PATH void xol_stub_begin_with(struct xol_stub *stub, const uint8_t *shared)
+{
+	exchange(stub, xol_stub_general, shared);
+}
+
+EP_TRAP_PATH void xol_stub_begin_as_ever(struct xol_stub *stub, const uint8_t *shared)
+{
+	exchange(stub, shared, xol_stub_general);
 }
 
 const uint8_t *xol_stub_code_for(enum xol_save save)

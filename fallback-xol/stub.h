@@ -38,6 +38,10 @@
 #define STUB_SHARED  32
 #define STUB_BODY    40
 #define STUB_CALLER  48
+#define STUB_FULL    56
+
+/* Of the data, from the return address into the stub. */
+#define STUB_DATA (XOL_STUBS * XOL_STUB_SIZE - STUB_HANDLED)
 
 #ifndef __ASSEMBLER__
 #include <stdatomic.h>
@@ -52,16 +56,17 @@
 extern const uint8_t xol_stub_general[], xol_stub_sse[], xol_stub_avx[];
 extern const uint8_t xol_stub_avx512f[], xol_stub_avx512[];
 
-/* The data of a stub. Constant once it is there, but for .shared and .body, each value of which will do. */
+/* The data of a stub. Constant once it is there, but for .shared, .body and .full, each value of which will do. */
 struct xol_stub {
 	uint64_t address; /* where the caller goes on */
 	void *site;
 	uint64_t where; /* its own address */
 	void (*hit)(struct ep_regs *regs, void *site, uint64_t where, void *vectors);
-	_Atomic(const uint8_t *) shared; /* what saves registers around .hit */
+	_Atomic(const uint8_t *) shared; /* what is called at the return */
 	_Atomic uint64_t body; /* what is called; 0: stubs of traps are only returned to */
 	uint64_t caller;       /* .address - 1: in the call; see stub.S */
-	uint64_t unused;
+	_Atomic(const uint8_t *)
+		full; /* what saves registers around .hit: .shared, or where that goes on */
 };
 
 /**
@@ -124,11 +129,18 @@ EP_TRAP_PATH bool xol_stub_is_return(uint64_t address);
 /** Does @stub keep the vector registers around .hit? */
 SYS_INLINE bool xol_stub_keeps_vectors(const struct xol_stub *stub)
 {
-	return atomic_load_explicit(&stub->shared, memory_order_relaxed) != xol_stub_general;
+	return atomic_load_explicit(&stub->full, memory_order_relaxed) != xol_stub_general;
 }
 
 /** From now on @stub saves what @shared does, or more. */
 EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared);
+
+/**
+ * From now on @stub calls @shared at first, unless it saves vector registers. That goes on at STUB_FULL
+ * when it cannot do what is to be done. And no more.
+ */
+EP_TRAP_PATH void xol_stub_begin_with(struct xol_stub *stub, const uint8_t *shared);
+EP_TRAP_PATH void xol_stub_begin_as_ever(struct xol_stub *stub, const uint8_t *shared);
 
 /** The stub that @rip is in, NULL: none. Context: TRAP_PATH. */
 EP_TRAP_PATH struct xol_stub *xol_stub_at(uint64_t rip);

@@ -62,6 +62,21 @@ uint32_t ep_probe_counter(const struct ep_probe *probe);
 uint32_t ep_probe_return_counter(const struct ep_probe *probe);
 
 /**
+ * From now on who creates a probe with .entered or .ended wants these to be called for one call in
+ * @one_in of each thread only. All are counted.
+ * Context:  any thread, not from handlers.
+ */
+void ep_sample_calls(uint32_t one_in);
+
+/**
+ * Has the calling thread come from another call of the same probe, told of or not, that it has not left yet?
+ *
+ * @call     Of a handler that is running. It looks at all calls that the thread is in.
+ * Context:  TRAP_PATH.
+ */
+EP_TRAP_PATH bool ep_call_is_nested(const struct ep_call *call);
+
+/**
  * No probe here will follow calls (EP_CALLS), as far as is known: what is set aside for that, 2 MiB, is
  * kept as address space only. If one does all the same it is made ready again.
  * Context:  any thread, before the first probe.

@@ -67,8 +67,10 @@ static void disarm(void *data)
 
 static const char *arm_recording(void *data)
 {
-	const char *refused = arm(data);
+	const char *refused;
 
+	recording_measure_one_in(1);
+	refused = arm(data);
 	if (!refused)
 		recording_begin();
 	return refused;

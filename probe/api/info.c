@@ -55,7 +55,7 @@ static void read_probe(struct ep_probe *probe, struct ep_info *ret)
 	ret->ways_out = probe->site->way_count;
 	/* Ends first: while calls come and go, no more may be seen to end than to begin. */
 	ret->returns = __atomic_load_n(&counts->returns, __ATOMIC_RELAXED) +
-		       counters_sum(probe->return_counter);
+		       counters_sum(probe->return_counter) - probe->returns_base;
 	ret->unwound = __atomic_load_n(&counts->unwound, __ATOMIC_RELAXED);
 	ret->abandoned = __atomic_load_n(&counts->abandoned, __ATOMIC_RELAXED);
 	atomic_thread_fence(memory_order_acquire);

@@ -30,6 +30,7 @@
 #include "sys/memory.h"
 
 static uint64_t serial;
+static uint32_t one_in = 1; /* of calls: see ep_sample_calls() */
 static struct ep_probe *removed_probes;
 static struct probe_list *replaced_lists;
 
@@ -56,6 +57,7 @@ static void publish(struct probe_site *site, struct probe_list *list)
 	atomic_store_explicit(&site->only, only_probe(site, list, false), memory_order_release);
 	atomic_store_explicit(&site->only_calls, only_probe(site, list, true),
 			      memory_order_release);
+	calls_choose_way(site);
 	if (old) {
 		old->next_replaced = replaced_lists;
 		replaced_lists = old;
@@ -145,6 +147,24 @@ static void borrow_counter(struct ep_probe *probe, bool own_counts)
 		site->flags |= SITE_COUNTER_LENT;
 }
 
+/* The same of the counter of returns; who has the one has the other. */
+static void borrow_return_counter(struct ep_probe *probe, bool own_counts)
+{
+	struct probe_site *site = probe->site;
+
+	probe->return_counter = COUNTERS_NONE;
+	if (!own_counts || !probe->follows)
+		return;
+	if (probe->counter == COUNTERS_NONE || probe->counter != site->counter) {
+		probe->return_counter = counters_alloc();
+		return;
+	}
+	if (site->return_counter == COUNTERS_NONE)
+		site->return_counter = counters_alloc();
+	probe->return_counter = site->return_counter;
+	probe->returns_base = counters_sum(probe->return_counter);
+}
+
 static void return_counter(const struct ep_probe *probe)
 {
 	struct probe_site *site = probe->site;
@@ -225,20 +245,28 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 	probe->cookie = options->cookie;
 	probe->serial = ++serial;
 	probe->general_only = is_general(options);
-	probe->return_counter = COUNTERS_NONE;
-	if (probe->follows && !options->counts)
-		probe->return_counter = counters_alloc();
+	probe->returns_base = 0;
+	probe->one_in = 1;
+	probe->turns = COUNTERS_NONE;
+	if (one_in > 1 && (probe->entered || probe->ended)) {
+		probe->turns = counters_alloc();
+		probe->one_in = probe->turns == COUNTERS_NONE ? 1 : one_in;
+	}
 	atomic_init(&probe->counts, options->counts ? options->counts : &probe->own_counts);
 	borrow_counter(probe, !options->counts);
+	borrow_return_counter(probe, !options->counts);
 	enable_init(probe, !(options->flags & EP_DISABLED));
 	return probe;
 }
 
 static void probe_destroy(struct ep_probe *probe)
 {
-	if (probe->return_counter != COUNTERS_NONE)
+	if (probe->return_counter != COUNTERS_NONE &&
+	    probe->return_counter != probe->site->return_counter)
 		counters_free(probe->return_counter);
 	return_counter(probe);
+	if (probe->turns != COUNTERS_NONE)
+		counters_free(probe->turns);
 	handles_give_back(probe);
 }
 
@@ -558,6 +586,13 @@ void ep_nobody_runs(bool so)
 {
 	engine_lock();
 	nobody_runs = so;
+	engine_unlock();
+}
+
+void ep_sample_calls(uint32_t set)
+{
+	engine_lock();
+	one_in = set ? set : 1;
 	engine_unlock();
 }
 

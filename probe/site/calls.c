@@ -9,6 +9,7 @@
  */
 #include "probe/site/calls.h"
 
+#include "include/counting.h"
 #include "probe/image/callers.h"
 #include "probe/site/running.h"
 #include "probe/thread/counters.h"
@@ -20,6 +21,21 @@
 #define LOOKS_MAX     64u /* records that are looked at, in vain, in one hit */
 #define CONTEXT_WORDS 48u /* of an unwinder's state that are looked at */
 
+#define OFFSET(type, field, number)                                                                \
+	_Static_assert(offsetof(struct type, field) == (number), "see counted.S")
+
+OFFSET(probe_site, last_stub, SITE_LAST_STUB);
+OFFSET(probe_site, counted, SITE_COUNTED);
+OFFSET(probe_site, counted_probe, SITE_PROBE);
+OFFSET(probe_site, returns_at, SITE_RETURNS_AT);
+OFFSET(probe_site, turns_at, SITE_TURNS_AT);
+OFFSET(probe_site, body, SITE_BODY);
+OFFSET(ep_probe, state.word, PROBE_STATE);
+OFFSET(probe_thread, running, THREAD_RUNNING);
+OFFSET(probe_thread_here, records, HERE_RECORDS);
+OFFSET(probe_thread_here, thread, HERE_THREAD);
+_Static_assert(sizeof(struct record) == RECORD_SIZE, "see counted.S");
+
 /* ---- the end of a call --------------------------------------------------------------------- */
 
 EP_TRAP_PATH static struct ep_probe *probe_of(const struct record *record)
@@ -28,8 +44,8 @@ EP_TRAP_PATH static struct ep_probe *probe_of(const struct record *record)
 		atomic_load_explicit(&record->site->probes, memory_order_acquire);
 
 	for (uint32_t i = 0; list && i < list->count; i++)
-		if (list->probes[i] == record->probe && record->probe->serial == record->serial)
-			return record->probe;
+		if (list->probes[i]->serial == record->serial)
+			return list->probes[i];
 	return NULL; /* removed since */
 }
 
@@ -61,7 +77,7 @@ EP_TRAP_PATH static void end_call(struct records *records, struct record *record
 	if (probe && probe_state_has_handlers(&probe->state)) {
 		count_end(probe, end);
 		record->call.end = end;
-		if (probe->ended)
+		if (record->is_told && probe->ended)
 			probe->ended(probe->handle, regs, &record->call, probe->cookie);
 	}
 	atomic_store_explicit(&thread->passing, outer, memory_order_release);
@@ -76,6 +92,35 @@ EP_TRAP_PATH static bool is_dead(const struct record *record)
 	       (!sys_load_uint64_t(record->stack, &word) || word != record->expected);
 }
 
+/* In its caller; of a record whose .call may not be filled. */
+EP_TRAP_PATH static uint64_t return_address_of(uint64_t expected)
+{
+	const struct xol_stub *stub = xol_stub_at(expected);
+
+	return stub ? stub->address : expected;
+}
+
+/* Two probes' records of the same call? */
+EP_TRAP_PATH static bool is_same_hit(uint32_t a, uint32_t b)
+{
+	return a && a == b;
+}
+
+/* Are the handlers of @probe told of this call? What a signal handler takes off in between does not matter. */
+EP_TRAP_PATH static bool is_its_turn(const struct ep_probe *probe)
+{
+	uint64_t *left = probe->one_in > 1 ? counters_find(probe->turns) : NULL;
+
+	if (!left)
+		return true;
+	if (*left) {
+		--*left;
+		return false;
+	}
+	*left = probe->one_in - 1;
+	return true;
+}
+
 /* ---- entry --------------------------------------------------------------------------------- */
 
 /*
@@ -86,7 +131,8 @@ EP_TRAP_PATH static bool may_be_entering(const struct record *record)
 {
 	uint64_t word;
 
-	return sys_load_uint64_t(record->stack, &word) && word == record->call.return_address;
+	return sys_load_uint64_t(record->stack, &word) &&
+	       word == return_address_of(record->expected);
 }
 
 /* Of a call that lies no deeper than @stack, where the thread enters a function. */
@@ -141,7 +187,7 @@ EP_TRAP_PATH static bool is_replaced(struct records *records, const struct recor
 	uint16_t *newest = newest_at(records, record->stack);
 	const struct record *newer = *newest ? &records->list[*newest - 1] : NULL;
 
-	if (newer && !newer->is_chained && newer->hit != record->hit)
+	if (newer && !newer->is_chained && !is_same_hit(newer->hit, record->hit))
 		return true;
 	*newest = (uint16_t)(record - records->list + 1);
 	return false;
@@ -180,6 +226,19 @@ EP_TRAP_PATH static bool chain_is_short(const struct records *records, uint64_t 
 	return top < CHAIN_MAX || records->list[top - CHAIN_MAX].stack != stack;
 }
 
+/* For the next call from there: the site has the last one, and a table those of other callers. */
+EP_TRAP_PATH static void remember(struct probe_site *site, struct xol_stub *stub)
+{
+	uint64_t i = (stub->address + (uint64_t)site) % CALLS_STUBS;
+
+	if (atomic_load_explicit(&site->counted, memory_order_relaxed))
+		xol_stub_begin_with(stub, calls_counted_leave);
+	else
+		xol_stub_begin_as_ever(stub, calls_counted_leave);
+	atomic_store_explicit(&calls_stubs[i], stub, memory_order_relaxed);
+	atomic_store_explicit(&site->last_stub, stub, memory_order_relaxed);
+}
+
 /* The function is to return to a stub: is there one, or can one be made? */
 EP_TRAP_PATH static bool find_stub(struct calls_entry *entry)
 {
@@ -201,10 +260,11 @@ EP_TRAP_PATH static bool find_stub(struct calls_entry *entry)
 		entry->stub = xol_stub_make(entry->site, address, calls_leave);
 	if (!entry->stub)
 		return false;
-	atomic_store_explicit(&entry->site->last_stub, entry->stub, memory_order_relaxed);
 	xol_stub_need(entry->stub, entry->site->leave);
-	if (!entry->trapped)
+	if (!entry->trapped) {
 		xol_stub_calls(entry->stub, entry->site->body);
+		remember(entry->site, entry->stub);
+	}
 	entry->expected = xol_stub_return(entry->stub);
 	return true;
 }
@@ -217,17 +277,14 @@ EP_TRAP_PATH static void prepare(struct calls_entry *entry)
 	entry->records = records_own();
 	if (!entry->records)
 		return;
+	probe_thread_here.thread = thread;
+	probe_thread_here.records = entry->records;
+	__asm__ volatile("" : : : "memory");
+	probe_thread_here.mark = XOL_THREAD_MARK;
 	if (may_be_abandoned(entry->records, entry->regs->rsp))
 		end_abandoned(entry->records, entry->regs->rsp, thread);
-	entry->hit = ++entry->records->hits;
+	entry->hit = records_next_hit(entry->records);
 	entry->is_followed = find_stub(entry);
-}
-
-EP_TRAP_PATH static uint64_t caller_of(const struct calls_entry *entry)
-{
-	const struct xol_stub *stub = xol_stub_at(entry->expected);
-
-	return stub ? stub->address : entry->expected;
 }
 
 EP_TRAP_PATH static struct record *add_record(struct records *records)
@@ -256,12 +313,12 @@ EP_TRAP_PATH bool calls_enter(struct calls_entry *entry, struct ep_probe *probe)
 	record->is_in_place = entry->site->is_left_alone;
 	record->is_chained = !entry->stub && !record->is_in_place;
 	record->site = entry->site;
-	record->probe = probe;
 	record->serial = probe->serial;
 	record->hit = entry->hit;
-	record->call.return_address = caller_of(entry);
+	record->call.return_address = return_address_of(entry->expected);
 	record->call.xmm0 = NULL;
-	if (probe->entered)
+	record->is_told = is_its_turn(probe);
+	if (record->is_told && probe->entered)
 		probe->entered(probe->handle, entry->regs, &record->call, probe->cookie);
 	record->state = RECORD_RUNNING;
 	entry->begun++;
@@ -313,12 +370,12 @@ EP_TRAP_PATH static uint64_t enter(struct records *records, struct record *recor
 	record->expected = xol_stub_return(stub);
 	record->is_chained = record->is_in_place = false;
 	record->site = site;
-	record->probe = probe;
 	record->serial = probe->serial;
-	record->hit = ++records->hits;
+	record->hit = records_next_hit(records);
 	record->call.return_address = stub->address;
 	record->call.xmm0 = NULL;
-	if (probe->entered)
+	record->is_told = is_its_turn(probe);
+	if (record->is_told && probe->entered)
 		probe->entered(probe->handle, regs, &record->call, probe->cookie);
 	record->stack = regs->rsp; /* a handler may have chosen another stack */
 	record->state = RECORD_RUNNING;
@@ -385,7 +442,7 @@ EP_TRAP_PATH static void end_all(struct records *records, uint64_t stack, uint64
 				 struct probe_thread *thread)
 {
 	struct record *record = find(records, stack);
-	uint64_t hit;
+	uint32_t hit;
 
 	while (record && record->expected == expected) {
 		bool is_chained = record->is_chained;
@@ -395,7 +452,7 @@ EP_TRAP_PATH static void end_all(struct records *records, uint64_t stack, uint64
 		record->call.xmm0 = xmm0;
 		end_call(records, record, end, regs, thread);
 		record = find(records, stack);
-		if (!is_chained && record && record->hit != hit)
+		if (!is_chained && record && !is_same_hit(record->hit, hit))
 			return;
 	}
 }
@@ -428,11 +485,12 @@ EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
 	bool returns = atomic_load_explicit(&site->way, memory_order_relaxed) == WAY_RET;
 	struct records *records = records_if_any();
 	struct record *record = records ? find(records, regs->rsp) : NULL;
-	uint64_t rip = regs->rip, rsp = regs->rsp, hit = record ? record->hit : 0;
+	uint64_t rip = regs->rip, rsp = regs->rsp;
+	uint32_t hit = record ? record->hit : 0;
 
 	if (!record || !is_taken(site, regs))
 		return;
-	while (record && record->is_in_place && record->hit == hit) {
+	while (record && record->is_in_place && is_same_hit(record->hit, hit)) {
 		end_above(records, record, thread);
 		if (returns) {
 			regs->rip = record->call.return_address;
@@ -446,32 +504,53 @@ EP_TRAP_PATH void calls_way_out(struct probe_site *site, struct ep_regs *regs,
 	}
 }
 
-/* The commonest case: the record on top is the only one that ends, and its probe the only one there. */
+/* The counter at @where, as xol_where(); NULL: the thread has not got it, or it is none. */
+EP_TRAP_PATH static uint64_t *counter_at(uint64_t where)
+{
+	char *block = where ? (char *)running_load_fs((int32_t)where) : NULL;
+
+	return block ? (uint64_t *)(void *)(block + (where >> 32)) : NULL;
+}
+
+/* Byte by byte, as they were stored: one load over several stores waits until these are in the cache. */
+EP_TRAP_PATH static bool is_plain(const struct record *record)
+{
+	return __atomic_load_n(&record->state, __ATOMIC_RELAXED) == RECORD_RUNNING &&
+	       !__atomic_load_n(&record->is_in_place, __ATOMIC_RELAXED) &&
+	       !__atomic_load_n(&record->is_chained, __ATOMIC_RELAXED);
+}
+
+/*
+ * The commonest case: the record on top is the only one that ends, and its probe the only one there.
+ * The site is the one that the stub names: the processor has that long before it has the record.
+ */
 EP_TRAP_PATH static bool leave_at_once(struct records *records, struct ep_regs *regs,
 				       const struct xol_stub *stub, struct probe_thread *thread,
 				       void *vectors)
 {
 	uint64_t stack = regs->rsp - sizeof(uint64_t);
 	struct record *record = &records->list[records->top - 1];
+	struct probe_site *site = stub->site;
+	uint64_t *returns = counter_at(site->returns_at);
 	struct ep_probe *probe;
 	int error;
 
-	if (!records->top || record->stack != stack || record->state != RECORD_RUNNING ||
-	    record->is_chained || record->is_in_place ||
+	if (!returns || !records->top || record->stack != stack || !is_plain(record) ||
 	    record->expected != xol_stub_return(stub) || thread->engine_depth ||
 	    atomic_load_explicit(&thread->running, memory_order_relaxed))
 		return false;
-	error = running_begin(thread, record->site, regs->rsp);
-	probe = atomic_load_explicit(&record->site->only_calls, memory_order_acquire);
-	if (probe != record->probe || probe->serial != record->serial ||
-	    !probe_state_enabled(&probe->state) || !counters_add(probe->return_counter)) {
+	error = running_begin(thread, site, regs->rsp);
+	probe = atomic_load_explicit(&site->only_calls, memory_order_acquire);
+	if (!probe || probe->serial != record->serial || !probe_state_enabled(&probe->state) ||
+	    probe->return_counter != site->return_counter) {
 		atomic_store_explicit(&thread->running, NULL, memory_order_release);
 		return false;
 	}
+	__asm__ volatile("incq %0" : "+m"(*returns) : : "cc");
 	record->state = RECORD_BUSY;
 	record->call.end = EP_END_RETURN;
 	record->call.xmm0 = xol_stub_keeps_vectors(stub) ? vectors : NULL;
-	if (probe->ended)
+	if (record->is_told && probe->ended)
 		probe->ended(probe->handle, regs, &record->call, probe->cookie);
 	records_drop(records, record);
 	running_end(thread, error, NULL);
@@ -490,6 +569,19 @@ EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, v
 		       xol_stub_return((const struct xol_stub *)stub), EP_END_RETURN, regs,
 		       xol_stub_keeps_vectors((const struct xol_stub *)stub) ? vectors : NULL,
 		       thread, site, regs->rsp);
+}
+
+/* The records of the thread are in the order of their entry. */
+EP_TRAP_PATH bool ep_call_is_nested(const struct ep_call *call)
+{
+	const struct record *record =
+		(const void *)((const char *)call - offsetof(struct record, call));
+	const struct records *records = records_if_any();
+
+	for (const struct record *below = record; records && below > records->list;)
+		if ((--below)->state == RECORD_RUNNING && below->serial == record->serial)
+			return true;
+	return false;
 }
 
 /* ---- unwinding ----------------------------------------------------------------------------- */
@@ -568,6 +660,38 @@ EP_TRAP_PATH void calls_exit(struct probe_thread *thread)
 			end_call(records, record, is_dead(record) ? EP_END_JUMP : EP_END_EXIT, NULL,
 				 thread);
 	}
+}
+
+/* Is all that the only probe of @site does to count calls, at least most of them? */
+static bool is_counted(const struct probe_site *site, const struct ep_probe *probe)
+{
+	return probe && !probe->handler &&
+	       ((!probe->entered && !probe->ended) || (probe->one_in > 1 && probe->general_only)) &&
+	       site->return_counter != COUNTERS_NONE &&
+	       probe->return_counter == site->return_counter && !site->is_left_alone;
+}
+
+void calls_choose_way(struct probe_site *site)
+{
+	struct ep_probe *probe = atomic_load(&site->only_calls);
+
+	if (site->return_counter != COUNTERS_NONE) {
+		struct counters_where where = counters_where(site->return_counter);
+
+		site->returns_at = xol_where(where.thread_offset, where.offset);
+	}
+	if (!is_counted(site, probe)) {
+		atomic_store_explicit(&site->counted, 0, memory_order_release);
+		return;
+	}
+	if (probe->one_in > 1) {
+		struct counters_where where = counters_where(probe->turns);
+
+		site->turns_at = xol_where(where.thread_offset, where.offset);
+	}
+	/* Who reads it when it is gone finds memory still, and that it is not enabled. */
+	site->counted_probe = probe;
+	atomic_store_explicit(&site->counted, probe->serial, memory_order_release);
 }
 
 /* Never less than before: calls are on their way. */

@@ -8,6 +8,21 @@
 #ifndef EMUPROBE_PROBE_SITE_CALLS_H
 #define EMUPROBE_PROBE_SITE_CALLS_H
 
+/* Offsets, for counted.S; calls.c compares. */
+#define SITE_LAST_STUB	32
+#define SITE_COUNTED	40
+#define SITE_PROBE	48
+#define SITE_RETURNS_AT 56
+#define SITE_TURNS_AT	64
+#define SITE_BODY	72
+#define PROBE_STATE	0
+#define THREAD_RUNNING	16
+#define HERE_RECORDS	8
+#define HERE_THREAD	16
+
+#define CALLS_STUBS 4096 /* a power of two */
+
+#ifndef __ASSEMBLER__
 #include "fallback-xol/stub.h"
 #include "probe/site/site.h"
 #include "probe/thread/records.h"
@@ -77,13 +92,28 @@ EP_TRAP_PATH void calls_leave(struct ep_regs *regs, void *site, uint64_t stub, v
 /** The program ends here: so do all calls of the calling thread, @thread. TRAP_PATH. */
 EP_TRAP_PATH void calls_exit(struct probe_thread *thread);
 
+/*
+ * Where the one probe of a site only counts: what its detour and the stubs call. They do it by themselves, or
+ * go on in what is called otherwise.
+ */
+extern const uint8_t calls_counted_enter[], calls_counted_leave[];
+/* The same where handlers are told of one call in some. */
+extern const uint8_t calls_sampled_enter[];
+
+/* Stubs by site and caller, for calls_counted_enter: any of them, at (address + site) % CALLS_STUBS. */
+extern _Atomic(struct xol_stub *) calls_stubs[CALLS_STUBS];
+
 /** The probes of @site are about to be those of @list. Context: engine lock held. */
 void calls_choose_leave(struct probe_site *site, const struct probe_list *list);
+
+/** They are, from now on: may they be counted? Context: engine lock held. */
+void calls_choose_way(struct probe_site *site);
 
 /* Context: once, before the first probe of a call; engine lock held. 0 or -EP_NO_MEMORY. */
 int calls_init(void);
 
 /** Give back what calls_init() has not taken yet. Context: engine lock held. */
 void calls_deinit(void);
+#endif
 
 #endif

@@ -24,6 +24,7 @@
 #include <string.h>
 
 #include "probe/image/flow.h"
+#include "probe/site/calls.h"
 #include "probe/site/hit.h"
 #include "probe/site/patch.h"
 #include "probe/site/registry.h"
@@ -108,6 +109,9 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 		follows |= list->probes[i]->follows;
 		vector |= !list->probes[i]->general_only;
 	}
+	if (follows && atomic_load(&site->counted))
+		return site->counted_probe->one_in > 1 ? PROBE_JUMP_CALLS_SAMPLE
+						       : PROBE_JUMP_CALLS_COUNT;
 	if (follows)
 		return vector ? PROBE_JUMP_CALLS_VECTOR : PROBE_JUMP_CALLS;
 	return vector ? PROBE_JUMP_VECTOR : PROBE_JUMP_GENERAL;
@@ -118,15 +122,22 @@ static bool keeps_vectors(enum probe_jump_kind kind)
 	return kind == PROBE_JUMP_VECTOR || kind == PROBE_JUMP_CALLS_VECTOR;
 }
 
+static bool counts_calls(enum probe_jump_kind kind)
+{
+	return kind == PROBE_JUMP_CALLS_COUNT || kind == PROBE_JUMP_CALLS_SAMPLE;
+}
+
 static bool asks_the_way(enum probe_jump_kind kind)
 {
-	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR;
+	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR || counts_calls(kind);
 }
 
 /* Does a detour of @kind do what one of @wanted would? */
 static bool will_do(enum probe_jump_kind kind, enum probe_jump_kind wanted)
 {
 	if (kind == PROBE_JUMP_COUNT || wanted == PROBE_JUMP_COUNT)
+		return kind == wanted;
+	if (counts_calls(kind) || counts_calls(wanted))
 		return kind == wanted;
 	if (kind == PROBE_JUMP_SILENT || wanted == PROBE_JUMP_SILENT)
 		return wanted == PROBE_JUMP_SILENT;
@@ -153,6 +164,9 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 		.guard = site->guard,
 		.silent = kind == PROBE_JUMP_SILENT,
 		.asks_the_way = asks_the_way(kind),
+		.shared = kind == PROBE_JUMP_CALLS_COUNT    ? calls_counted_enter
+			  : kind == PROBE_JUMP_CALLS_SAMPLE ? calls_sampled_enter
+							    : NULL,
 		.save = keeps_vectors(kind) ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
 	};
 

@@ -31,9 +31,12 @@ struct ep_probe {
 	struct ep_counts own_counts;
 	uint64_t serial;	 /* no other probe has or had it */
 	uint32_t return_counter; /* COUNTERS_NONE: all are in counts */
-	bool general_only;	 /* the handlers use no vector registers */
-	bool follows;		 /* calls, to their ends */
-	uint64_t semaphore;	 /* address of what is counted as long as it is there; 0: none */
+	uint64_t returns_base;	 /* what it had when the probe got it */
+	uint32_t one_in;   /* how many calls there are for one that the handlers are told of */
+	uint32_t turns;	   /* counts those until then down, in each thread */
+	bool general_only; /* the handlers use no vector registers */
+	bool follows;	   /* calls, to their ends */
+	uint64_t semaphore; /* address of what is counted as long as it is there; 0: none */
 };
 
 /** Does a hit do more than count, so that a thread in a handler misses it? */
@@ -63,7 +66,9 @@ enum probe_jump_kind {
 	PROBE_JUMP_COUNT,   /* adds one to the site's counter */
 	PROBE_JUMP_GENERAL, /* calls handlers that use general registers only */
 	PROBE_JUMP_VECTOR,  /* calls any handlers */
-	/* The same two, and goes on where calls are followed. */
+	/* The same three, and goes on where calls are followed. */
+	PROBE_JUMP_CALLS_COUNT,
+	PROBE_JUMP_CALLS_SAMPLE, /* counts most, and calls handlers for some */
 	PROBE_JUMP_CALLS,
 	PROBE_JUMP_CALLS_VECTOR,
 	PROBE_JUMP_KINDS
@@ -117,6 +122,13 @@ struct probe_site {
 	/* The same, if it follows calls. */
 	_Atomic(struct ep_probe *) only_calls;
 	_Atomic(struct xol_stub *) last_stub; /* that was used, by whichever thread */
+	/* The serial number of its one probe, if that does nothing but count calls; else 0. */
+	_Atomic uint64_t counted;
+	struct ep_probe *counted_probe; /* the last such */
+	uint64_t returns_at;		/* where .return_counter is, as xol_where() */
+	uint64_t turns_at;		/* the same of its .turns */
+	/* Of a function whose calls are followed: where it goes on behind its handlers. */
+	uint64_t body;
 	/* Continue the program after the handlers: the plan in force. TRAP_PATH. */
 	_Atomic(void (*)(const struct probe_site *site, struct ep_regs *regs)) resume;
 	/* Does the engine itself want this instruction? Before resume; true: it is done. TRAP_PATH
@@ -136,17 +148,15 @@ struct probe_site {
 	/* In the text, partly at least: its boundaries may be reached. NULL: not promoted. */
 	_Atomic(const struct probe_jump *) jump;
 	struct probe_jump *jumps[PROBE_JUMP_KINDS]; /* ready */
-	/* Of a function whose calls are followed: where it goes on behind its handlers, and what stubs
-	   call when it returns. */
-	uint64_t body;
-	const uint8_t *leave;
-	bool is_left_alone; /* its return address: its ways out are probed, these: */
+	const uint8_t *leave; /* what stubs call when it returns, if its calls are followed */
+	bool is_left_alone;   /* its return address: its ways out are probed, these: */
 	uint32_t way_count;
 	struct probe_site **ways;
-	_Atomic uint8_t way;  /* enum site_way: what it is itself */
-	uint32_t way_uses;    /* to how many functions */
-	uint32_t counter;     /* for the detour that only counts; COUNTERS_NONE: not yet */
-	struct x86_insn insn; /* with the original bytes (G7) */
+	_Atomic uint8_t way;	 /* enum site_way: what it is itself */
+	uint32_t way_uses;	 /* to how many functions */
+	uint32_t counter;	 /* for the detour that only counts; COUNTERS_NONE: not yet */
+	uint32_t return_counter; /* likewise, of the probe that has .counter */
+	struct x86_insn insn;	 /* with the original bytes (G7) */
 };
 
 /** May our int3 stand at @site? Acquires what was made ready for it. TRAP_PATH; any thread. */

@@ -86,7 +86,7 @@ static int create(uint64_t address, enum ep_plan asked, bool is_known,
 		return -EP_NO_MEMORY;
 	site->address = address;
 	site->asked = (uint8_t)asked;
-	site->counter = COUNTERS_NONE;
+	site->counter = site->return_counter = COUNTERS_NONE;
 	site->guard = guard;
 	error = is_known ? place_decode(address, &site->insn) : place_check(address, &site->insn);
 	if (!error && site->insn.length == 1)

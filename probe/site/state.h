@@ -16,13 +16,15 @@
 #ifndef EMUPROBE_PROBE_SITE_STATE_H
 #define EMUPROBE_PROBE_SITE_STATE_H
 
+#define PROBE_ENABLED 1 /* of the word; for .S files, too */
+
+#ifndef __ASSEMBLER__
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "include/emuprobe.h"
 
-#define PROBE_ENABLED	 1ull
 #define PROBE_CHANGING	 2ull /* to what .enabled says; .base is that of before */
 #define PROBE_NEVER	 4ull /* its handler is gone: it is not enabled again */
 #define PROBE_LIVE	 8ull /* created and not removed */
@@ -86,5 +88,7 @@ EP_TRAP_PATH static inline bool probe_state_replace(struct probe_state *state,
 			 : "memory");
 	return ret;
 }
+
+#endif
 
 #endif

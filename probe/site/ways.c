@@ -39,6 +39,7 @@ static void use(struct probe_site *way, enum exits_kind kind)
 {
 	atomic_store_explicit(&way->only, NULL, memory_order_release);
 	atomic_store_explicit(&way->only_calls, NULL, memory_order_release);
+	atomic_store_explicit(&way->counted, 0, memory_order_release);
 	if (way->way_uses++ == 0)
 		atomic_store_explicit(&way->way,
 				      kind == EXITS_RET	      ? WAY_RET

@@ -3,3 +3,4 @@
 #include "probe/thread/area.h"
 
 __thread uint64_t probe_thread_mark = XOL_THREAD_MARK;
+__thread struct probe_thread_here probe_thread_here;

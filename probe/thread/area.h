@@ -20,6 +20,18 @@
  */
 extern __thread uint64_t probe_thread_mark;
 
+struct probe_thread;
+struct records;
+
+/* What code that follows calls by itself needs of the thread, when it has all of it. */
+struct probe_thread_here {
+	uint64_t mark; /* XOL_THREAD_MARK: the rest is there */
+	struct records *records;
+	struct probe_thread *thread;
+};
+
+extern __thread struct probe_thread_here probe_thread_here;
+
 /** Has the calling thread got our static TLS? Context: TRAP_PATH. */
 SYS_INLINE bool probe_thread_has_area(void)
 {

@@ -186,6 +186,15 @@ EP_TRAP_PATH bool counters_add_slow(uint32_t counter)
 	return own_block(counter / EP_COUNTERS_PER_BLOCK) && counters_add(counter);
 }
 
+EP_TRAP_PATH uint64_t *counters_find(uint32_t counter)
+{
+	struct counters_block *block = NULL;
+
+	if (counter != COUNTERS_NONE && !paused)
+		block = own_block(counter / EP_COUNTERS_PER_BLOCK);
+	return block ? (uint64_t *)&block->counters[counter % EP_COUNTERS_PER_BLOCK] : NULL;
+}
+
 struct counters_where counters_where(uint32_t counter)
 {
 	char *thread_pointer;

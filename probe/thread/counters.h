@@ -31,6 +31,9 @@ void counters_free(uint32_t counter);
 /* A thread's blocks, NULL where it has none yet, or must not count. */
 extern __thread struct counters_block *counters_table[COUNTERS_GROUPS];
 
+/** The calling thread's; NULL: there is no memory for it, or it must not count. TRAP_PATH, as below. */
+EP_TRAP_PATH uint64_t *counters_find(uint32_t counter);
+
 /* The slow path of counters_add(). TRAP_PATH; a system call at a thread's first use. */
 EP_TRAP_PATH bool counters_add_slow(uint32_t counter);
 

@@ -16,6 +16,22 @@
 #include "sys/mapping.h"
 #include "sys/process.h"
 
+#define OFFSET(type, field, number)                                                                \
+	_Static_assert(offsetof(struct type, field) == (number), "see records.h")
+
+OFFSET(records, top, RECORDS_TOP);
+OFFSET(records, holes, RECORDS_HOLES);
+OFFSET(records, suspects, RECORDS_SUSPECTS);
+OFFSET(records, limit, RECORDS_LIMIT);
+OFFSET(records, bottom, RECORDS_BELOW);
+OFFSET(records, list, RECORDS_BELOW + RECORD_SIZE);
+OFFSET(record, stack, RECORD_STACK);
+OFFSET(record, expected, RECORD_EXPECTED);
+OFFSET(record, state, RECORD_STATE);
+OFFSET(record, hit, RECORD_STATE + 4);
+OFFSET(record, site, RECORD_SITE);
+OFFSET(record, serial, RECORD_SERIAL);
+
 #define TRIES_MAX 8u /* other threads' records that are looked at before new ones are made */
 
 __thread struct records *records_known;
@@ -24,7 +40,7 @@ static _Atomic(struct records *) all;
 EP_TRAP_PATH static void clear(struct records *records)
 {
 	for (uint32_t i = 0; i < records->top; i++)
-		records->list[i].state = RECORD_FREE;
+		records->list[i].state = RECORD_BUSY;
 	records->top = records->holes = records->suspects = 0;
 	records->refused = 0;
 	records->limit = RECORDS_LIMIT_MIN;
@@ -57,6 +73,7 @@ EP_TRAP_PATH static struct records *create(uint32_t tid)
 	sys_madvise((uint64_t)at, sizeof(struct records), MADV_DONTDUMP);
 	records = (struct records *)at;
 	records->limit = RECORDS_LIMIT_MIN;
+	records->bottom.stack = UINT64_MAX;
 	atomic_store_explicit(&records->owner, tid, memory_order_relaxed);
 	records->next = atomic_load_explicit(&all, memory_order_relaxed);
 	while (!atomic_compare_exchange_weak(&all, &records->next, records))
@@ -101,9 +118,22 @@ EP_TRAP_PATH void records_close_up(struct records *records)
 		kept++;
 	}
 	for (uint32_t i = kept; i < records->top; i++)
-		records->list[i].state = RECORD_FREE;
+		records->list[i].state = RECORD_BUSY;
 	records->top = kept;
 	records->holes = 0;
+}
+
+/* Look at .top each time: a signal handler may have lowered it meanwhile. */
+EP_TRAP_PATH void records_drop_holes(struct records *records)
+{
+	volatile uint32_t *top = &records->top;
+
+	while (*top && records->list[*top - 1].state == RECORD_FREE) {
+		*(volatile uint8_t *)&records->list[*top - 1].state = RECORD_BUSY;
+		--*top;
+		if (records->holes)
+			records->holes--;
+	}
 }
 
 EP_TRAP_PATH bool records_should_look(struct records *records)

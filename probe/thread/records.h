@@ -3,6 +3,21 @@
 #ifndef EMUPROBE_PROBE_THREAD_RECORDS_H
 #define EMUPROBE_PROBE_THREAD_RECORDS_H
 
+/* For .S files; records.c compares. Offsets in struct records, and in the record below .top. */
+#define RECORDS_TOP	 4
+#define RECORDS_HOLES	 8
+#define RECORDS_SUSPECTS 12
+#define RECORDS_LIMIT	 16
+#define RECORDS_BELOW	 32808
+#define RECORD_SIZE	 144 /* 9 << 4 */
+#define RECORD_STACK	 0
+#define RECORD_EXPECTED	 8
+#define RECORD_STATE	 16
+#define RECORD_SITE	 24
+#define RECORD_SERIAL	 32
+#define RECORD_RUNNING	 2
+
+#ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,9 +29,10 @@
 #define RECORDS_SLOTS (2 * RECORDS_MAX) /* a power of two */
 
 enum record_state {
-	RECORD_FREE,
-	RECORD_BUSY,	/* being filled, or its call is just ending: hands off */
-	RECORD_RUNNING, /* the call is */
+	/* Being filled, or its call is just ending: hands off. Those above .top are, too. */
+	RECORD_BUSY,
+	RECORD_FREE, /* a hole */
+		     /* RECORD_RUNNING: the call is */
 };
 
 struct probe_site;
@@ -25,14 +41,14 @@ struct probe_site;
 struct record {
 	uint64_t stack;	   /* where its return address lies */
 	uint64_t expected; /* what lies there while it runs */
+	uint8_t state;	   /* enum record_state */
+	bool is_told;	   /* the probe's handlers are: at the entry, and at the end */
+	bool is_in_place;  /* its return address is where its caller has put it */
+	bool is_chained;   /* it ends with another call, which has gone on in it */
+	uint32_t hit; /* which of the thread's: several probes may stand there. 0: of its own */
 	struct probe_site *site;
-	struct ep_probe *probe;
-	uint64_t serial;  /* of the probe */
-	uint64_t hit;	  /* which of the thread's: several probes may stand there */
-	uint16_t state;	  /* enum record_state */
-	bool is_in_place; /* its return address is where its caller has put it */
-	bool is_chained;  /* it ends with another call, which has gone on in it */
-	struct ep_call call;
+	uint64_t serial;     /* of the probe */
+	struct ep_call call; /* not filled where the probe has no handlers */
 };
 
 /*
@@ -42,15 +58,17 @@ struct record {
  */
 struct records {
 	_Atomic uint32_t owner;
-	uint32_t top;	   /* all from here on are free */
+	uint32_t top;	   /* all from here on are not in use */
 	uint32_t holes;	   /* free ones below */
 	uint32_t suspects; /* that may have been left by a jump, or are on a stack that waits */
 	uint32_t limit;	   /* of .top: all are looked at, before it becomes higher */
 	uint32_t refused;  /* since that was done for the last time */
-	uint64_t hits;
+	uint32_t hits;
 	struct records *next;
 	/* Used while all are looked at: number + 1 of the newest at a place on the stack. */
 	uint16_t newest[RECORDS_SLOTS];
+	/* Higher than all stacks, so that who looks at the one below .top needs not ask if there is one. */
+	struct record bottom;
 	struct record list[RECORDS_MAX];
 };
 
@@ -76,9 +94,17 @@ EP_TRAP_PATH void records_close_up(struct records *records);
 #define RECORDS_HOLES_MAX 64u /* and as many as are in use, but for when .limit is reached */
 #define RECORDS_LIMIT_MIN 1024u
 
+/* Which hit of the thread's this is; not 0. TRAP_PATH. */
+SYS_INLINE uint32_t records_next_hit(struct records *records)
+{
+	if (__builtin_expect(!++records->hits, 0))
+		records->hits++;
+	return records->hits;
+}
+
 /**
  * A new record on top, busy; NULL: .limit is reached. Signal handlers come and go between
- * any two instructions, and leave .top as they found it.
+ * any two instructions, and leave .top as they found it, and what is above it busy.
  * Context:  TRAP_PATH.
  */
 SYS_INLINE struct record *records_push(struct records *records)
@@ -91,11 +117,8 @@ SYS_INLINE struct record *records_push(struct records *records)
 	if (__builtin_expect(records->top >= records->limit, 0))
 		return NULL;
 	record = &records->list[records->top];
-	record->state = RECORD_BUSY;
-	__asm__ volatile("" : : : "memory");
 	records->top = (uint32_t)(record - records->list) + 1;
 	__asm__ volatile("" : : : "memory");
-	record->state = RECORD_BUSY; /* a handler in between may have used and freed it */
 	return record;
 }
 
@@ -110,26 +133,27 @@ EP_TRAP_PATH bool records_should_look(struct records *records);
 /** All have been looked at. Context: TRAP_PATH. */
 EP_TRAP_PATH void records_have_looked(struct records *records);
 
+/* Those on top are no holes. TRAP_PATH. */
+EP_TRAP_PATH void records_drop_holes(struct records *records);
+
 /** It is not needed any more. Context: TRAP_PATH. */
 SYS_INLINE void records_drop(struct records *records, struct record *record)
 {
 	uint32_t top = records->top;
 
-	record->state = RECORD_FREE;
 	if (__builtin_expect(record == &records->list[top - 1] && !records->holes, 1)) {
+		record->state = RECORD_BUSY;
+		__asm__ volatile("" : : : "memory");
 		records->top = top - 1;
 		return;
 	}
+	record->state = RECORD_FREE;
 	records->holes++;
-	while (top && records->list[top - 1].state == RECORD_FREE) {
-		top--;
-		if (records->holes)
-			records->holes--;
-	}
-	records->top = top;
+	records_drop_holes(records);
 }
 
 /** In the child of a fork: the calling thread goes on with the records of its parent. */
 void records_follow_fork(void);
+#endif
 
 #endif

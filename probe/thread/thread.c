@@ -196,6 +196,7 @@ EP_TRAP_PATH struct probe_thread *probe_thread_find(void)
 		return NULL; /* nothing was ever probed, or the thread is none of libc's */
 	if (!pool->pid)
 		probe_thread_is_guest(); /* the first in the child of a fork: it is its memory */
+	probe_thread_here.mark = 0;	 /* what it says is of another record */
 	probe_thread_known = find_or_claim((uint32_t)sys0(SYS_gettid));
 	if (!probe_thread_is_guest())
 		altstack_install();

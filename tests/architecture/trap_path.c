@@ -47,6 +47,7 @@ static const struct {
 	{"xol_stub_avx", "likewise"},
 	{"xol_stub_avx512f", "likewise"},
 	{"xol_stub_avx512", "likewise"},
+	{"calls_counted_leave", "one of these"},
 	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
 	{"guard_pass_jump", "likewise"},
 	{"trace_snapshot_take", "sys_barrier_shared(), or a test's"},

@@ -14,6 +14,7 @@
  */
 #include "trace/action/duration.h"
 
+#include "include/counting.h"
 #include "trace/clock/clock.h"
 #include "trace/session/durations.h"
 
@@ -24,7 +25,7 @@ enum word {
 	HISTOGRAM,
 	OWN_TIMES,
 	IS_NESTED,
-	START, /* 0: it is not timed */
+	START,
 	WORDS
 };
 
@@ -33,7 +34,7 @@ _Static_assert((int)WORDS <= EP_CALL_WORDS, "there is room for it");
 static struct {
 	struct trace_memory durations;
 	enum trace_clock clock;
-	uint32_t skip;	/* calls between two that are timed */
+	bool is_sample; /* not all calls are told of here */
 	uint32_t epoch; /* that durations are of */
 } local;
 
@@ -48,7 +49,8 @@ void trace_duration_init(const struct trace_session *session)
 	uint32_t sample = session->shared->sample;
 
 	local.clock = session->shared->clock;
-	local.skip = sample ? sample - 1 : 0;
+	local.is_sample = sample > 1;
+	ep_sample_calls(sample);
 	trace_memory_init(&local.durations, session, trace_record_follow_fork());
 	local.epoch = trace_record_epoch();
 }
@@ -62,17 +64,6 @@ EP_TRAP_PATH __attribute__((noinline)) static void take_table(uint32_t epoch)
 	}
 	mine.epoch = epoch;
 	mine.table = trace_durations_take(&local.durations);
-}
-
-/* Is it the turn of this one? What a signal handler takes off in between does not matter. */
-EP_TRAP_PATH static inline bool is_timed(struct trace_histogram *histogram)
-{
-	if (histogram->countdown) {
-		histogram->countdown--;
-		return false;
-	}
-	histogram->countdown = local.skip;
-	return true;
 }
 
 EP_TRAP_PATH void trace_duration_entered(struct ep_probe *probe, struct ep_regs *regs,
@@ -96,10 +87,10 @@ EP_TRAP_PATH void trace_duration_entered(struct ep_probe *probe, struct ep_regs 
 	call->words[EPOCH] = epoch;
 	call->words[ENTRY] = (uint64_t)entry;
 	call->words[HISTOGRAM] = (uint64_t)histogram;
-	call->words[IS_NESTED] = entry->depth != 0;
+	call->words[IS_NESTED] = entry->depth != 0 || (local.is_sample && ep_call_is_nested(call));
 	TRACE_ADD_32(entry->depth, 1);
 	call->words[OWN_TIMES] = mine.own_times;
-	call->words[START] = is_timed(histogram) ? trace_clock_now(local.clock) : 0;
+	call->words[START] = trace_clock_now(local.clock);
 }
 
 EP_TRAP_PATH static inline void add(const struct ep_call *call)
@@ -126,7 +117,7 @@ EP_TRAP_PATH void trace_duration_ended(struct ep_probe *probe, struct ep_regs *r
 	(void)cookie;
 	if (!call->words[EPOCH] || call->words[EPOCH] != trace_record_epoch())
 		return;
-	if (call->words[START] && call->end < EP_END_JUMP)
+	if (call->end < EP_END_JUMP)
 		add(call);
 	entry = (struct trace_duration_entry *)call->words[ENTRY];
 	if (entry->depth) /* where nobody has scribbled */

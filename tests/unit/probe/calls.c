@@ -186,11 +186,11 @@ static void check_results(enum ep_plan plan, unsigned int threads, struct result
 		work(bare);
 	else
 		followed_in_threads(threads, work, bare);
-	cr_expect_eq(differ, 0, "%s: %lu", ep_plan_name(plan), differ);
+	cr_expect_eq(differ, 0, "%s: %lu", followed_plan_name(plan), differ);
 	for (int i = 0; i < FUNCTIONS; i++) {
 		uint64_t calls = functions[i].calls * TIMES * threads;
 
-		followed_end(&followed[i], ep_plan_name(plan),
+		followed_end(&followed[i], followed_plan_name(plan),
 			     (struct followed_counts){.hits = calls, .returns = calls});
 	}
 }
@@ -201,7 +201,7 @@ Test(calls, give_their_results)
 
 	for (long i = 0; i < TIMES; i++)
 		call_all(i, &bare[i]);
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	{
 		check_results(plan, 1, bare);
 		check_results(plan, THREADS, bare);
@@ -225,7 +225,7 @@ static void check_recursion(enum ep_plan plan, long depth, unsigned int threads)
 	struct followed followed;
 	char what[64];
 
-	snprintf(what, sizeof(what), "%s, depth %ld", ep_plan_name(plan), depth);
+	snprintf(what, sizeof(what), "%s, depth %ld", followed_plan_name(plan), depth);
 	followed_begin(&followed, (const void *)recursive, plan);
 	differ = 0;
 	for (int i = 0; i < 3; i++)
@@ -239,7 +239,7 @@ static void check_recursion(enum ep_plan plan, long depth, unsigned int threads)
 
 Test(calls, may_be_recursive)
 {
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	{
 		check_recursion(plan, 1000, 1);
 		check_recursion(plan, 1000, THREADS);
@@ -309,7 +309,7 @@ static void check_changed(enum ep_plan plan, unsigned int threads)
 	}
 	differ = 0;
 	followed_in_threads(threads, get_changed, NULL);
-	cr_expect_eq(differ, 0, "%s: %lu", ep_plan_name(plan), differ);
+	cr_expect_eq(differ, 0, "%s: %lu", followed_plan_name(plan), differ);
 	cr_expect_gt(with_xmm0, 0);
 	for (int i = 0; i < 4; i++)
 		cr_expect_eq(ep_probe_remove(probes[i]), 0);
@@ -352,12 +352,12 @@ Test(calls, have_xmm0_unless_the_handler_says_that_it_is_general)
 		options.flags = EP_GENERAL_REGS_ONLY;
 		cr_assert_eq(ep_probe_create((const void *)long_real, &options, &probe), 0);
 		long_real(1);
-		cr_expect_eq(seen, 0, "%s", ep_plan_name(plan));
+		cr_expect_eq(seen, 0, "%s", followed_plan_name(plan));
 		cr_expect_eq(ep_probe_remove(probe), 0);
 		options.flags = 0;
 		cr_assert_eq(ep_probe_create((const void *)real, &options, &probe), 0);
 		real(1);
-		cr_expect_eq(seen, 1, "%s", ep_plan_name(plan));
+		cr_expect_eq(seen, 1, "%s", followed_plan_name(plan));
 		cr_expect_eq(ep_probe_remove(probe), 0);
 	}
 }
@@ -464,7 +464,7 @@ static void expect_ymm_kept(void)
 		cr_assert_eq(ep_probe_create((const void *)calls_quiet, &options, &probe), 0);
 		keep_ymm(NULL);
 		followed_in_threads(THREADS, keep_ymm, NULL);
-		cr_expect_eq(differ, 0, "%s: %lu", ep_plan_name(plan), differ);
+		cr_expect_eq(differ, 0, "%s: %lu", followed_plan_name(plan), differ);
 		cr_expect_eq(ep_probe_remove(probe), 0);
 	}
 }

@@ -237,7 +237,7 @@ static void check_crowds(enum ep_plan plan, unsigned int threads, bool is_mapped
 	struct followed waiting, adding;
 	char what[64];
 
-	snprintf(what, sizeof(what), "%s, %u threads, %s, %s", ep_plan_name(plan), threads,
+	snprintf(what, sizeof(what), "%s, %u threads, %s, %s", followed_plan_name(plan), threads,
 		 by_hand ? "by hand" : "by libc", is_mapped ? "mapped" : "allocated");
 	followed_begin(&waiting, (const void *)waits, plan);
 	followed_begin(&adding, (const void *)adds, plan);
@@ -260,7 +260,7 @@ static void check_crowds(enum ep_plan plan, unsigned int threads, bool is_mapped
 
 static void check_all_crowds(void)
 {
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	{
 		check_crowds(plan, 1, false);
 		check_crowds(plan, 1, true);
@@ -299,10 +299,10 @@ static void check_lost(enum ep_plan plan, int times)
 	}
 	differ = adds(1) != 6;
 	cr_expect_eq(differ, 0);
-	followed_end(&waiting, ep_plan_name(plan),
+	followed_end(&waiting, followed_plan_name(plan),
 		     (struct followed_counts){.hits = (uint64_t)times * (DEPTH + 1),
 					      .abandoned = (uint64_t)times * (DEPTH + 1)});
-	followed_end(&adding, ep_plan_name(plan),
+	followed_end(&adding, followed_plan_name(plan),
 		     (struct followed_counts){.hits = 1, .returns = 1});
 }
 
@@ -343,17 +343,17 @@ static void check_moved(enum ep_plan plan, int times)
 		free(stack);
 		differ += adds(1) != 6;
 	}
-	cr_expect_eq(differ, 0, "%s: %lu", ep_plan_name(plan), differ);
-	followed_end(&waiting, ep_plan_name(plan),
+	cr_expect_eq(differ, 0, "%s: %lu", followed_plan_name(plan), differ);
+	followed_end(&waiting, followed_plan_name(plan),
 		     (struct followed_counts){.hits = (uint64_t)times * (DEPTH + 1),
 					      .abandoned = (uint64_t)times * (DEPTH + 1)});
-	followed_end(&adding, ep_plan_name(plan),
+	followed_end(&adding, followed_plan_name(plan),
 		     (struct followed_counts){.hits = (uint64_t)times * 3,
 					      .returns = (uint64_t)times * 3});
 }
 
 Test(calls_coroutines, that_end_in_another_thread)
 {
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	check_moved(plan, 100);
 }

@@ -118,7 +118,7 @@ static void check_jumps(enum ep_plan plan, long times, uint64_t threads)
 		jump_and_call(&times);
 	else
 		followed_in_threads((unsigned int)threads, jump_and_call, &times);
-	cr_expect_eq(differ, 0, "%s: %lu", ep_plan_name(plan), differ);
+	cr_expect_eq(differ, 0, "%s: %lu", followed_plan_name(plan), differ);
 	followed_end(&jumps, "left", (struct followed_counts){.hits = left, .abandoned = left});
 	followed_end(&plain, "sum", (struct followed_counts){.hits = sums, .returns = sums});
 	followed_end(&nests, "deeper", (struct followed_counts){.hits = deeper, .returns = deeper});
@@ -126,7 +126,7 @@ static void check_jumps(enum ep_plan plan, long times, uint64_t threads)
 
 Test(calls_ends, left_by_longjmp)
 {
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	{
 		check_jumps(plan, 200, 1);
 		check_jumps(plan, 200, THREADS);
@@ -140,7 +140,7 @@ static void check_many(enum ep_plan plan, long depth, uint64_t times)
 	struct followed jumps, plain;
 	char what[64];
 
-	snprintf(what, sizeof(what), "%s, depth %ld", ep_plan_name(plan), depth);
+	snprintf(what, sizeof(what), "%s, depth %ld", followed_plan_name(plan), depth);
 	followed_begin(&jumps, (const void *)jump_out, plan);
 	followed_begin(&plain, (const void *)sum, plan);
 	for (uint64_t i = 0; i < times; i++)
@@ -241,18 +241,18 @@ static void check_handlers(enum ep_plan plan, uint64_t threads, bool alternate)
 	differ = 0;
 	followed_in_threads((unsigned int)threads,
 			    alternate ? leave_handlers_on_another_stack : leave_handlers, NULL);
-	cr_expect_eq(differ, 0, "%s: %lu", ep_plan_name(plan), differ);
+	cr_expect_eq(differ, 0, "%s: %lu", followed_plan_name(plan), differ);
 	followed_end(&raises, alternate ? "on another stack" : "on the same stack",
 		     (struct followed_counts){.hits = left, .abandoned = left});
-	followed_end(&plain, ep_plan_name(plan),
+	followed_end(&plain, followed_plan_name(plan),
 		     (struct followed_counts){.hits = 210 * threads, .returns = 210 * threads});
-	followed_end(&nests, ep_plan_name(plan),
+	followed_end(&nests, followed_plan_name(plan),
 		     (struct followed_counts){.hits = 300 * threads, .returns = 300 * threads});
 }
 
 Test(calls_ends, left_by_siglongjmp)
 {
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	{
 		check_handlers(plan, 1, false);
 		check_handlers(plan, THREADS, false);
@@ -323,12 +323,12 @@ static void *end_deep(void *data)
 
 static void cancel_all(const struct followed *ends, struct thread_end end)
 {
-	uint64_t wanted = ends->entered + THREADS * ((uint64_t)end.depth + 1);
+	uint64_t wanted = followed_entered(ends) + THREADS * ((uint64_t)end.depth + 1);
 	pthread_t threads[THREADS];
 
 	for (int i = 0; i < THREADS; i++)
 		cr_assert_eq(pthread_create(&threads[i], NULL, end_deep, &end), 0);
-	while (ends->entered < wanted)
+	while (followed_entered(ends) < wanted)
 		usleep(1000);
 	for (int i = 0; i < THREADS; i++)
 		pthread_cancel(threads[i]);
@@ -343,7 +343,7 @@ static void run_thread_ends(struct followed *ends, struct thread_end end, enum e
 	followed_in_threads(THREADS, end_deep, &end);
 	end.is_cancelled = true;
 	cancel_all(ends, end);
-	cr_expect_eq(differ, 0, "%s: %lu", ep_plan_name(plan), differ);
+	cr_expect_eq(differ, 0, "%s: %lu", followed_plan_name(plan), differ);
 }
 
 static void check_plain_ends(enum ep_plan plan, long depth)
@@ -352,7 +352,7 @@ static void check_plain_ends(enum ep_plan plan, long depth)
 	struct followed ends;
 
 	run_thread_ends(&ends, (struct thread_end){end_plain, depth, false}, plan);
-	followed_end(&ends, ep_plan_name(plan),
+	followed_end(&ends, followed_plan_name(plan),
 		     (struct followed_counts){.hits = calls, .unwound = calls});
 }
 
@@ -364,18 +364,18 @@ static void check_cleaning_ends(enum ep_plan plan, long depth)
 
 	followed_begin(&plain, (const void *)sum, plan);
 	run_thread_ends(&ends, (struct thread_end){end_cleaning, depth, false}, plan);
-	cr_expect_eq(cleaned, calls, "%s: %lu of %lu", ep_plan_name(plan), cleaned, calls);
-	followed_end(&ends, ep_plan_name(plan),
+	cr_expect_eq(cleaned, calls, "%s: %lu of %lu", followed_plan_name(plan), cleaned, calls);
+	followed_end(&ends, followed_plan_name(plan),
 		     (struct followed_counts){.hits = calls,
 					      .unwound = 2 * THREADS,
 					      .abandoned = calls - 2 * THREADS});
-	followed_end(&plain, ep_plan_name(plan),
+	followed_end(&plain, followed_plan_name(plan),
 		     (struct followed_counts){.hits = calls, .returns = calls});
 }
 
 Test(calls_ends, left_by_the_end_of_their_thread)
 {
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	{
 		check_plain_ends(plan, 0);
 		check_plain_ends(plan, 30);

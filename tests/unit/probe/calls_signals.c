@@ -21,6 +21,7 @@
 
 #include "fallback-xol/boost.h"
 #include "fallback-xol/stub.h"
+#include "include/counting.h"
 #include "tests/support/libunwind.h"
 #include "tests/support/patience.h"
 #include "tests/unit/probe/followed.h"
@@ -221,7 +222,7 @@ static void check_storm(enum ep_plan plan, int timer, int sig, bool alternate, u
 	struct followed nests, leaves, handlers;
 	char what[64];
 
-	snprintf(what, sizeof(what), "%s, signal %d, %u threads%s", ep_plan_name(plan), sig,
+	snprintf(what, sizeof(what), "%s, signal %d, %u threads%s", followed_plan_name(plan), sig,
 		 threads, alternate ? ", on another stack" : "");
 	seen = seen_nested = ours = broken_libgcc = broken_libunwind = differ = rounds = 0;
 	followed_begin(&nests, (const void *)nest, plan);
@@ -236,32 +237,33 @@ static void check_storm(enum ep_plan plan, int timer, int sig, bool alternate, u
 		     seen);
 	cr_expect_eq(differ, 0, "%s: %lu", what, differ);
 	/* A signal that arrives in a handler of a probe makes its own calls missed ones. */
-	cr_expect_eq(nests.entered, rounds * (DEPTH + 1), "%s: %lu of %lu", what, nests.entered,
-		     rounds * (DEPTH + 1));
+	cr_expect_eq(followed_entered(&nests), rounds * (DEPTH + 1), "%s: %lu of %lu", what,
+		     followed_entered(&nests), rounds * (DEPTH + 1));
 	followed_end(&nests, what,
-		     (struct followed_counts){.hits = nests.entered, .returns = nests.entered});
+		     (struct followed_counts){.hits = followed_entered(&nests),
+					      .returns = followed_entered(&nests)});
 	struct ep_info info = {.size = sizeof(info)};
 	cr_assert_eq(ep_probe_info(leaves.probe, &info), 0);
 	cr_expect_eq(info.hits + info.missed, rounds + 3 * seen,
 		     "%s: leaf %lu + %lu of %lu + 3 * %lu", what, info.hits, info.missed, rounds,
 		     seen);
 	followed_end(&leaves, what,
-		     (struct followed_counts){.hits = leaves.entered,
-					      .returns = leaves.entered,
+		     (struct followed_counts){.hits = followed_entered(&leaves),
+					      .returns = followed_entered(&leaves),
 					      .missed = info.missed});
 	cr_assert_eq(ep_probe_info(handlers.probe, &info), 0);
 	cr_expect_eq(info.hits + info.missed, 4 * seen, "%s: in_handler %lu + %lu of 4 * %lu", what,
 		     info.hits, info.missed, seen);
 	followed_end(&handlers, what,
-		     (struct followed_counts){.hits = handlers.entered,
-					      .returns = handlers.entered,
+		     (struct followed_counts){.hits = followed_entered(&handlers),
+					      .returns = followed_entered(&handlers),
 					      .missed = info.missed});
 }
 
 Test(calls_signals, may_arrive_anywhere)
 {
 	load_unwinders();
-	FOLLOWED_EACH_PLAN(plan)
+	FOLLOWED_EACH_WAY(plan)
 	{
 		check_storm(plan, ITIMER_PROF, SIGPROF, false, THREADS);
 		check_storm(plan, ITIMER_REAL, SIGALRM, true, 1);
@@ -343,10 +345,23 @@ static void describe_step(const char *what)
 					  : bad_step - (uint64_t)info.dli_saddr);
 }
 
-static void check_steps(const char *what, uint32_t flags)
+static void do_nothing(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+		       void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)call;
+	(void)cookie;
+}
+
+static void check_steps(const char *what, ep_call_handler handler, uint32_t flags)
 {
 	static uint8_t stack[262144];
-	struct ep_options options = {.size = sizeof(options), .plan = EP_PLAN_JUMP, .flags = flags};
+	struct ep_options options = {.size = sizeof(options),
+				     .plan = EP_PLAN_JUMP,
+				     .flags = flags,
+				     .entered = handler,
+				     .ended = handler};
 	struct kernel_action old, stepping;
 	struct ep_probe *probes[2];
 	long result;
@@ -384,6 +399,10 @@ static void check_steps(const char *what, uint32_t flags)
 Test(calls_signals, may_arrive_at_every_instruction)
 {
 	load_unwinders();
-	check_steps("vectors", EP_CALLS);
-	check_steps("general", EP_CALLS | EP_GENERAL_REGS_ONLY);
+	check_steps("vectors", do_nothing, EP_CALLS);
+	check_steps("general", do_nothing, EP_CALLS | EP_GENERAL_REGS_ONLY);
+	check_steps("counted", NULL, EP_CALLS);
+	ep_sample_calls(2);
+	check_steps("one in two", do_nothing, EP_CALLS | EP_GENERAL_REGS_ONLY);
+	ep_sample_calls(1);
 }

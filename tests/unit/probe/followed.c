@@ -53,8 +53,11 @@ enum ep_plan followed_plan(const void *function, enum ep_plan plan)
 {
 	struct ep_options options = {.size = sizeof(options), .plan = plan};
 	struct ep_info info = {.size = sizeof(info)};
-	int error = -ep_check(function, &options, &info);
+	int error;
 
+	if (plan == FOLLOWED_COUNTED)
+		options.plan = plan = EP_PLAN_JUMP;
+	error = -ep_check(function, &options, &info);
 	return error == EP_NOT_EMULATED || error == EP_NOT_BOOSTED ? EP_PLAN_TRAP : plan;
 }
 
@@ -65,17 +68,38 @@ void followed_begin(struct followed *followed, const void *function, enum ep_pla
 				     .cookie = followed,
 				     .entered = followed_on_entry,
 				     .ended = followed_on_end};
+	bool is_counted = plan == FOLLOWED_COUNTED;
 	struct ep_info info = {.size = sizeof(info)};
 	int error;
 
 	options.plan = plan = followed_plan(function, plan);
 	memset(followed, 0, sizeof(*followed));
+	followed->is_counted = is_counted;
+	if (is_counted) {
+		options.entered = options.ended = NULL;
+		options.flags = EP_CALLS;
+	}
 	error = ep_probe_create(function, &options, &followed->probe);
 	cr_assert_eq(error, 0, "%s: %s", ep_plan_name(plan), ep_strerror(error));
 	cr_assert_eq(ep_probe_info(followed->probe, &info), 0);
 	if (plan >= EP_PLAN_EMULATE)
 		cr_assert_eq(info.plan, plan, "%s: it is %s", ep_plan_name(plan),
 			     ep_plan_name(info.plan));
+}
+
+uint64_t followed_entered(const struct followed *followed)
+{
+	struct ep_info info = {.size = sizeof(info)};
+
+	if (!followed->is_counted)
+		return followed->entered;
+	cr_assert_eq(ep_probe_info(followed->probe, &info), 0);
+	return info.hits;
+}
+
+const char *followed_plan_name(enum ep_plan plan)
+{
+	return plan == FOLLOWED_COUNTED ? "jump, counted" : ep_plan_name(plan);
 }
 
 void followed_expect(const struct followed *followed, const char *what,
@@ -91,6 +115,8 @@ void followed_expect(const struct followed *followed, const char *what,
 		  "%lu, missed %lu of %lu",
 		  what, info.hits, counts.hits, info.returns, counts.returns, info.unwound,
 		  counts.unwound, info.abandoned, counts.abandoned, info.missed, counts.missed);
+	if (followed->is_counted)
+		return;
 	cr_expect_eq(followed->entered, counts.hits, "%s: entered %lu", what, followed->entered);
 	cr_expect_eq(followed->ended[EP_END_RETURN], counts.returns, "%s: %lu", what,
 		     followed->ended[EP_END_RETURN]);

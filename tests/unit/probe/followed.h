@@ -4,6 +4,7 @@
 #define EMUPROBE_TESTS_FOLLOWED_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "include/emuprobe.h"
@@ -20,6 +21,7 @@
 
 struct followed {
 	struct ep_probe *probe;
+	bool is_counted;		    /* FOLLOWED_COUNTED: nothing below is told */
 	_Atomic uint64_t entered, ended[3]; /* by enum ep_end */
 	_Atomic uint64_t wrong;		    /* ends with words or registers of another call */
 };
@@ -29,15 +31,28 @@ struct followed_counts {
 	uint64_t hits, returns, unwound, abandoned, missed;
 };
 
+/* Under EP_PLAN_JUMP, and a probe without handlers: its calls are counted by code of their own. */
+#define FOLLOWED_COUNTED ((enum ep_plan)(EP_PLAN_JUMP + 1))
+
 /* Under one plan after the other, from EP_PLAN_AUTO to EP_PLAN_JUMP. */
 #define FOLLOWED_EACH_PLAN(plan)                                                                   \
 	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= EP_PLAN_JUMP; plan++)
+
+/* The same, and then FOLLOWED_COUNTED. */
+#define FOLLOWED_EACH_WAY(plan)                                                                    \
+	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= FOLLOWED_COUNTED; plan++)
 
 /** @plan, or where @function has an instruction that it cannot do, EP_PLAN_TRAP. */
 enum ep_plan followed_plan(const void *function, enum ep_plan plan);
 
 /** Probe @function. The test fails if that cannot be. */
 void followed_begin(struct followed *followed, const void *function, enum ep_plan plan);
+
+/** How many calls have begun. */
+uint64_t followed_entered(const struct followed *followed);
+
+/** ep_plan_name(), and that of FOLLOWED_COUNTED. */
+const char *followed_plan_name(enum ep_plan plan);
 
 /** Nothing but the counts are as @counts says, so far. */
 void followed_expect(const struct followed *followed, const char *what,
