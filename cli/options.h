@@ -27,7 +27,7 @@ struct options {
 	const char *asked; /* what is asked of events, and which are wanted: a line for each */
 	size_t limited;	   /* definitions, if there are limits; else 0 */
 	double seconds;	   /* after which nothing is wanted any more; 0: there is no end */
-	struct trace_questions questions; /* the same */
+	struct trace_questions questions;		    /* the same */
 	struct trace_stack_wish stacks[TRACE_STACK_EVENTS]; /* of these call stacks are counted */
 	uint32_t stack_count;
 	bool explain;

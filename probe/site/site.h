@@ -32,10 +32,10 @@ struct ep_probe {
 	uint64_t serial;	 /* no other probe has or had it */
 	uint32_t return_counter; /* COUNTERS_NONE: all are in counts */
 	uint64_t returns_base;	 /* what it had when the probe got it */
-	uint32_t one_in;   /* how many calls there are for one that the handlers are told of */
-	uint32_t turns;	   /* counts those until then down, in each thread */
-	bool general_only; /* the handlers use no vector registers */
-	bool follows;	   /* calls, to their ends */
+	uint32_t one_in;    /* how many calls there are for one that the handlers are told of */
+	uint32_t turns;	    /* counts those until then down, in each thread */
+	bool general_only;  /* the handlers use no vector registers */
+	bool follows;	    /* calls, to their ends */
 	uint64_t semaphore; /* address of what is counted as long as it is there; 0: none */
 };
 

@@ -314,11 +314,10 @@ static void add_stacks(struct trace_probe *probe, struct ep_options *options)
 {
 	options->flags |= EP_BACKTRACE;
 	if (probe->view.is_return) {
-		probe->behind_stack = options->entered == trace_duration_entered
-					      ? TRACE_STACK_MEASURE
-				      : options->entered == trace_answer_entered
-					      ? TRACE_STACK_ANSWER
-					      : TRACE_STACK_RECORD;
+		probe->behind_stack =
+			options->entered == trace_duration_entered ? TRACE_STACK_MEASURE
+			: options->entered == trace_answer_entered ? TRACE_STACK_ANSWER
+								   : TRACE_STACK_RECORD;
 		options->entered = trace_stack_entered;
 	} else {
 		probe->behind_stack = options->handler == trace_record	     ? TRACE_STACK_RECORD

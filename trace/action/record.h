@@ -13,7 +13,7 @@ struct trace_probe {
 	bool is_published;	 /* as it is; publish.h */
 	struct ep_probe *handle; /* NULL: refused */
 	const void *addr;
-	uint16_t *semaphore; /* says to the program that somebody is there; NULL: none */
+	uint16_t *semaphore;  /* says to the program that somebody is there; NULL: none */
 	uint32_t stack_depth; /* of stacks that are counted; 0: none */
 	uint8_t behind_stack; /* enum trace_stack_then: what is done when it has been counted */
 };

@@ -42,15 +42,13 @@ EP_TRAP_PATH struct trace_stack_table *trace_stacks_table(const struct trace_ses
 /* ---- adding -------------------------------------------------------------------------------- */
 
 /* One of this process's own; NULL: none is there. Nothing is divided, as trace_session_at() does. */
-EP_TRAP_PATH static struct trace_stack *own_stack(const struct trace_memory *heap,
-						  uint32_t place)
+EP_TRAP_PATH static struct trace_stack *own_stack(const struct trace_memory *heap, uint32_t place)
 {
 	struct trace_stack *ret = trace_memory_at(heap, place, size_of(0));
 	uint32_t depth = ret ? *(const volatile uint16_t *)&ret->depth : 0;
 
-	return ret && depth <= TRACE_STACK_DEPTH_MAX
-		       ? trace_memory_at(heap, place, size_of(depth))
-		       : NULL;
+	return ret && depth <= TRACE_STACK_DEPTH_MAX ? trace_memory_at(heap, place, size_of(depth))
+						     : NULL;
 }
 
 EP_TRAP_PATH static uint64_t hash_of(uint32_t probe, const uint64_t *frames, uint32_t depth)
@@ -74,8 +72,8 @@ EP_TRAP_PATH static bool is_equal(const struct trace_stack *stack, const struct 
 }
 
 /* A copy of @stack in the heap; 0: there is no memory, or there are enough. */
-EP_TRAP_PATH static uint32_t make(const struct trace_memory *heap,
-				  struct trace_stack_table *table, const struct trace_stack *stack)
+EP_TRAP_PATH static uint32_t make(const struct trace_memory *heap, struct trace_stack_table *table,
+				  const struct trace_stack *stack)
 {
 	const struct trace_session *session = &heap->session;
 	struct trace_stack *to;
@@ -122,9 +120,9 @@ EP_TRAP_PATH static struct trace_stack *find(const struct trace_memory *heap,
 	return NULL;
 }
 
-EP_TRAP_PATH void trace_stacks_add(const struct trace_memory *heap,
-				   struct trace_stack_table *table, uint32_t probe,
-				   const uint64_t *frames, uint32_t depth, bool is_cut)
+EP_TRAP_PATH void trace_stacks_add(const struct trace_memory *heap, struct trace_stack_table *table,
+				   uint32_t probe, const uint64_t *frames, uint32_t depth,
+				   bool is_cut)
 {
 	uint64_t words[STACK_WORDS];
 	struct trace_stack *wanted = (struct trace_stack *)words, *found;

@@ -49,9 +49,9 @@ EP_TRAP_PATH struct trace_stack_table *trace_stacks_table(const struct trace_ses
  *
  * Context: TRAP_PATH; lock-free. A system call where more of the heap has to be mapped.
  */
-EP_TRAP_PATH void trace_stacks_add(const struct trace_memory *heap,
-				   struct trace_stack_table *table, uint32_t probe,
-				   const uint64_t *frames, uint32_t depth, bool is_cut);
+EP_TRAP_PATH void trace_stacks_add(const struct trace_memory *heap, struct trace_stack_table *table,
+				   uint32_t probe, const uint64_t *frames, uint32_t depth,
+				   bool is_cut);
 
 /** In the child of a fork, whose memory is its own: it begins anew. Context: TRAP_PATH. */
 EP_TRAP_PATH void trace_stacks_clear(struct trace_process *process);

@@ -16,7 +16,7 @@ TestSuite(trace_stacks, .timeout = 400);
 static const struct trace_shape shape = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 32ul << 20, .heap_max = 2};
 static struct trace_session session;
-static struct trace_durations heap;
+static struct trace_memory heap;
 static struct trace_stack_table *table;
 
 static void setup(void)
@@ -26,7 +26,7 @@ static void setup(void)
 	cr_assert_eq(trace_session_create(&shape, "", 0, &fd, &session), 0);
 	close(fd);
 	cr_assert_eq(trace_session_add_process(&session, getpid(), 1), 0);
-	trace_durations_init(&heap, &session, 0);
+	trace_memory_init(&heap, &session, 0);
 	table = trace_stacks_table(&session, 0);
 	cr_assert_not_null(table);
 	cr_expect_eq(trace_stacks_table(&session, 0), table);
