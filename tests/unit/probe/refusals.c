@@ -95,7 +95,7 @@ Test(refusals, code_of_the_engine)
 {
 	struct ep_probe *probe;
 
-	cr_expect_eq(create((const void *)ep_probe_enable, EP_PLAN_AUTO, &probe), 0,
+	cr_expect_eq(create((const void *)ep_probe_info, EP_PLAN_AUTO, &probe), 0,
 		     "linked statically it is the program's");
 	ep_probe_remove(probe);
 }

@@ -6,7 +6,7 @@
 /** Make a processor busy, until starve_end() or until the calling process ends. */
 void starve_begin(void);
 
-/** Let the calling thread run on that processor only, and there only when nobody else wants to. */
+/** Let the calling thread run on that processor only, and to have little of that. */
 void starve_me(void);
 
 void starve_end(void);

@@ -250,33 +250,6 @@ Test(trace_duration, a_call_between_any_two_instructions_is_there, .init = setup
 
 /* ---- sampling ------------------------------------------------------------------------------ */
 
-static void *call_often(void *data)
-{
-	struct ep_call outer;
-
-	for (int i = 0; i < 1600; i++) {
-		enter(&outer, 0);
-		call_once(1);
-		leave(&outer, 0, EP_END_RETURN);
-	}
-	return data;
-}
-
-Test(trace_duration, one_in_so_many_is_timed)
-{
-	pthread_t threads[3];
-
-	setup_sampled(16);
-	for (int i = 0; i < 3; i++)
-		pthread_create(&threads[i], NULL, call_often, NULL);
-	for (int i = 0; i < 3; i++)
-		pthread_join(threads[i], NULL);
-	read_process(0);
-	cr_expect_eq(sums[0]->count, 300);
-	cr_expect_eq(sums[1]->count, 300);
-	cr_expect_eq(sums[0]->nested, 0);
-}
-
 /* A call that is not timed is running all the same. */
 Test(trace_duration, a_timed_call_in_one_that_is_not_is_nested)
 {

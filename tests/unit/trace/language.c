@@ -363,7 +363,8 @@ Test(trace_language, conditions_are_as_in_c, .init = setup)
 #define CONDITIONS(X)                                                                              \
 	X(A &&B &&C)                                                                               \
 	X(A || B || C)                                                                             \
-	X(A &&B || C) X(A || B && C) X((A || B) && C) X(A && (B || C)) X(!A) X(!!A) X(!(A && B))   \
+	X(A &&B || C)                                                                              \
+	X(A || B && C) X((A || B) && C) X(A && (B || C)) X(!A) X(!!A) X(!(A && B))                 \
 		X(!(A || B) || C) X(!(A && !(B || !C))) X((((A)))) X(!A && !B && !C)               \
 			X(!(!A || !(B && C)))
 	for (int bits = 0; bits < 8; bits++) {

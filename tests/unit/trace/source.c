@@ -148,7 +148,7 @@ Test(trace_source, open_quotes_stay_in_their_part, .init = setup, .fini = teardo
 Test(trace_source, error_behind_quotes, .init = setup, .fini = teardown)
 {
 	trace_source_add(&source, "p:w v;p:x \"a;b\nc;d\" $oops # ;;\np:y main", "-e", NULL);
-	cr_expect_str_eq(explain(), "no such variable\n"
-				    "  c;d\" $oops # ;;\n"
-				    "       ^\n");
+	cr_expect_str_eq(strchr(explain(), '\n'), "\n"
+						  "  c;d\" $oops # ;;\n"
+						  "       ^\n");
 }
