@@ -135,3 +135,37 @@ Test(language, faults_are_nobodys_business)
 	expect_contains(result, error, " a=(fault) b=(fault) c=(fault) d=(fault)\n");
 	command_result_deinit(&result);
 }
+
+/* ---- beside the kernel ----------------------------------------------------------------------- */
+
+#define TRACEFS "/sys/kernel/tracing"
+
+/* In a buffer of its own, so that nobody else's is touched. Texts are without quotes: the kernel lets them stand. */
+#define KERNELS                                                                                    \
+	"number=+7(+0(%di)):char low=+20(%di):b3@0/32 high=+20(%di):b5@3/32 row=+22(%di):s16[4] "  \
+	"n=%si:s32 w=%si:s16 last=+8(%sp):s64 k=+16(%di):x32 c=\\$comm st=\\$stack1:x64 "          \
+	"ch=+0(+0(%di)):char u=+0(+0(%di)):u8[3] t=+0(+0(%di)):x8 name=+0(%dx):string"
+
+Test(language, values_are_the_kernels)
+{
+	struct command_result result = command_shell(
+		"[ -w " TRACEFS "/uprobe_events ] && [ -d " TRACEFS "/instances ] || exit 77; "
+		"d=$(mktemp -d); g=ep_values_$$; i=" TRACEFS "/instances/$g; "
+		"at=0x$(nm %s | awk '$3 == \"work\" { print $1 }'); "
+		"one=\"p:$g/w %s:$at %s\"; "
+		"trap 'echo 0 >$i/events/$g/w/enable; rmdir $i; echo \"-:$g/w\" >>" TRACEFS
+		"/uprobe_events; rm -r $d' EXIT; "
+		"echo \"$one\" >>" TRACEFS "/uprobe_events && mkdir $i && "
+		"echo 1 >$i/events/$g/w/enable && %s 200 >/dev/null && "
+		"sed -n 's/.*: w: (0x[0-9a-f]*) //p' $i/trace >$d/kernel && echo 0 >$i/events/$g/w/enable && "
+		"'%s' -q -o $d/events -e \"$one\" -- %s 200 >/dev/null && "
+		"sed 's/.*: w: ([^)]*) //' $d/events >$d/ours && wc -l <$d/kernel && "
+		"cmp $d/kernel $d/ours",
+		VALUED, VALUED, KERNELS, VALUED, EMUPROBE, VALUED);
+
+	if (result.status == 77)
+		cr_skip_test("no tracefs that can be written to");
+	expect_status(result, 0);
+	cr_expect_str_eq(result.output, "200\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
