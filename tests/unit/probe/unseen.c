@@ -111,16 +111,22 @@ Test(unseen, a_thread_that_blocks_sigtrap_is_found)
 	cr_expect_eq(status_of(block), 0);
 }
 
-/* For moments that last, on the processor that it has, as long as others like. */
+static void spin(void)
+{
+	for (volatile int i = 0; i < 10000; i++)
+		continue;
+}
+
+/* Half of its time: moments that last, on the processor that it has, as long as others like. */
 static void *block_at_times(void *data)
 {
 	CHECK(write(ready[1], "", 1) == 1);
 	starve_me();
 	for (;;) {
 		CHECK(call(SIG_BLOCK, &trap, NULL, sizeof(trap), SYS_rt_sigprocmask) == 0);
-		for (volatile int i = 0; i < 100000; i++)
-			continue;
+		spin();
 		CHECK(call(SIG_UNBLOCK, &trap, NULL, sizeof(trap), SYS_rt_sigprocmask) == 0);
+		spin();
 	}
 	return data;
 }
