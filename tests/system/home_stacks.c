@@ -54,6 +54,7 @@ static void expect_at_most(const char *plan, const char *action, const char *pro
 
 #define COUNTS	"-c", "p target?"
 #define RECORDS "--drop", "p target? a=%di:u64"
+#define FETCHES "--drop", "p target? a=+0(%sp):string b=$ts if b > 0"
 
 Test(home_stacks, are_taken_as_little_of_as_is_written)
 {
@@ -65,4 +66,5 @@ Test(home_stacks, are_taken_as_little_of_as_is_written)
 	}
 	expect_at_most("--plan=jump", COUNTS, (struct depths){144, 512, 512});
 	expect_at_most("--plan=jump", RECORDS, (struct depths){640, 512, 512});
+	expect_at_most("--plan=jump", FETCHES, (struct depths){1024, 512, 512});
 }

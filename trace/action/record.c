@@ -361,6 +361,20 @@ EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *
 	return false;
 }
 
+/* A hit whose values are registers is written as they are fetched, and takes less of the stack. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
+write_registers(const struct trace_program *program, const struct ep_regs *regs, uint64_t first)
+{
+	uint64_t mask = local.session.layout.ring_size / 8 - 1;
+	uint64_t at = first + sizeof(struct trace_record) / 8;
+	const uint64_t *words = (const uint64_t *)(const void *)regs;
+	_Atomic uint64_t *data = mine.data;
+
+	for (uint32_t i = 0; i < program->recorded; i++)
+		set(&data[at++ & mask], trace_step_register(&program->steps[i], words));
+	return at - first;
+}
+
 /* Behind the header: which values are faulty, the numbers, what is copied. Returns all words. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
 write_values(const struct trace_program *program, const struct trace_run *run, uint64_t first)
@@ -378,18 +392,21 @@ write_values(const struct trace_program *program, const struct trace_run *run, u
 	return copy.at - first;
 }
 
-/* Returns its words. */
+/* Returns its words. @run: NULL where all values are registers. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
-write_record(const struct trace_probe *probe, const struct trace_run *run, uint64_t head)
+write_record(const struct trace_probe *probe, const struct trace_run *run,
+	     const struct ep_regs *regs, uint64_t head)
 {
 	uint64_t mask = local.session.layout.ring_size / 8 - 1, words;
 	uint64_t first = (head & TRACE_HEAD_POSITION) / 8;
 	uint32_t cpu;
 	uint64_t time = trace_clock_read(local.clock, &cpu);
 
-	words = write_values(probe->view.program, run, first);
+	words = run ? write_values(probe->view.program, run, first)
+		    : write_registers(probe->view.program, regs, first);
 	set(&mine.data[first & mask],
-	    trace_record_first(probe->index, run->call ? run->call->end : 0, (uint32_t)words, cpu));
+	    trace_record_first(probe->index, run && run->call ? run->call->end : 0, (uint32_t)words,
+			       cpu));
 	set(&mine.data[(first + 1) & mask], time);
 	return words;
 }
@@ -403,11 +420,11 @@ EP_TRAP_PATH static void wake_at_half(uint64_t head, uint64_t size)
 
 /* false: our turn was taken away. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) bool
-append(const struct trace_probe *probe, const struct trace_run *run, struct trace_ring *ring,
-       uint64_t head)
+append(const struct trace_probe *probe, const struct trace_run *run, const struct ep_regs *regs,
+       struct trace_ring *ring, uint64_t head)
 {
 	uint64_t reserved = trace_head_reserve(&ring->head, head, local.safe);
-	uint64_t size = 8 * write_record(probe, run, head);
+	uint64_t size = 8 * write_record(probe, run, regs, head);
 
 	if (!trace_head_publish(&ring->head, reserved, size, local.safe))
 		return false;
@@ -433,7 +450,7 @@ EP_TRAP_PATH static inline uint64_t size_of(const struct trace_program *program)
 
 /* false: begin again. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) bool
-record(const struct trace_probe *probe, const struct trace_run *run)
+record(const struct trace_probe *probe, const struct trace_run *run, const struct ep_regs *regs)
 {
 	struct trace_ring *ring = mine.ring;
 	uint64_t size = size_of(probe->view.program), head;
@@ -445,15 +462,16 @@ record(const struct trace_probe *probe, const struct trace_run *run)
 	head = atomic_load_explicit(&ring->head, memory_order_relaxed);
 	if (!has_room(ring, head, size) && !make_room(ring, head, size))
 		return true;
-	return append(probe, run, ring, head);
+	return append(probe, run, regs, ring, head);
 }
 
 EP_TRAP_PATH __attribute__((noinline)) static void record_again(const struct trace_probe *probe,
-								const struct trace_run *run)
+								const struct trace_run *run,
+								const struct ep_regs *regs)
 {
 	for (int turn = 1; turn < TURNS; turn++) {
 		look_for_ring();
-		if (record(probe, run))
+		if (record(probe, run, regs))
 			return;
 	}
 	atomic_fetch_add_explicit(&mine.ring->dropped, 1, memory_order_relaxed);
@@ -468,8 +486,8 @@ handle_with(const struct trace_probe *probe, const struct ep_regs *regs, const s
 
 	look_for_ring();
 	run.comm = mine.ring ? (const char *)mine.ring->comm : NULL;
-	if (trace_run(probe->view.program, &run) && !record(probe, &run))
-		record_again(probe, &run);
+	if (trace_run(probe->view.program, &run) && !record(probe, &run, regs))
+		record_again(probe, &run, regs);
 }
 
 /* Not many have so many values; the others shall not pay for the stack. */
@@ -481,7 +499,7 @@ handle_many(const struct trace_probe *probe, const struct ep_regs *regs, const s
 	handle_with(probe, regs, call, values);
 }
 
-EP_TRAP_PATH static inline __attribute__((always_inline)) void
+EP_TRAP_PATH __attribute__((noinline)) static void
 handle(const struct trace_probe *probe, const struct ep_regs *regs, const struct ep_call *call)
 {
 	uint64_t values[FEW_VALUES];
@@ -494,15 +512,23 @@ handle(const struct trace_probe *probe, const struct ep_regs *regs, const struct
 
 EP_TRAP_PATH void trace_record(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
+	const struct trace_probe *of = cookie;
+
 	(void)probe;
-	handle(cookie, regs, NULL);
+	if (!of->view.program->is_plain) {
+		handle(of, regs, NULL);
+		return;
+	}
+	look_for_ring();
+	if (!record(of, NULL, regs))
+		record_again(of, NULL, regs);
 }
 
 EP_TRAP_PATH void trace_record_values(const struct trace_probe *probe, const struct trace_run *run)
 {
 	look_for_ring();
-	if (!record(probe, run))
-		record_again(probe, run);
+	if (!record(probe, run, run->regs))
+		record_again(probe, run, run->regs);
 }
 
 /* ---- a call -------------------------------------------------------------------------------- */

@@ -214,11 +214,6 @@ EP_TRAP_PATH static bool is_true(const struct trace_step *step, const struct tra
 
 /* ---- all of it ------------------------------------------------------------------------------- */
 
-EP_TRAP_PATH static inline uint64_t narrow_signed(uint64_t value, const struct trace_step *step)
-{
-	return (uint64_t)((int64_t)(value << step->left) >> step->right);
-}
-
 EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_run *run)
 {
 	const uint64_t *words = (const uint64_t *)(const void *)run->regs;
@@ -232,10 +227,8 @@ EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_ru
 		}
 		switch (step->code) {
 		case TRACE_STEP_REGISTER:
-			values[step->to] = words[step->from] << step->left >> step->right;
-			break;
 		case TRACE_STEP_REGISTER_SIGNED:
-			values[step->to] = narrow_signed(words[step->from], step);
+			values[step->to] = trace_step_register(step, words);
 			break;
 		case TRACE_STEP_WORD:
 			values[step->to] = run->call->words[step->from];
@@ -259,10 +252,10 @@ EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_ru
 			}
 			break;
 		case TRACE_STEP_NARROW:
-			values[step->to] = values[step->to] << step->left >> step->right;
+			values[step->to] = trace_step_narrow(step, values[step->to], false);
 			break;
 		case TRACE_STEP_NARROW_SIGNED:
-			values[step->to] = narrow_signed(values[step->to], step);
+			values[step->to] = trace_step_narrow(step, values[step->to], true);
 			break;
 		case TRACE_STEP_IF:
 		case TRACE_STEP_IF_VALUE:

@@ -29,6 +29,20 @@ EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_ru
 EP_TRAP_PATH void trace_run_keep(const struct trace_program *program, const struct ep_regs *regs,
 				 uint64_t *words);
 
+EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
+trace_step_narrow(const struct trace_step *step, uint64_t value, bool is_signed)
+{
+	value <<= step->left;
+	return is_signed ? (uint64_t)((int64_t)value >> step->right) : value >> step->right;
+}
+
+/** What a REGISTER step fetches of @words, the registers. Context: TRAP_PATH. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
+trace_step_register(const struct trace_step *step, const uint64_t *words)
+{
+	return trace_step_narrow(step, words[step->from], step->code == TRACE_STEP_REGISTER_SIGNED);
+}
+
 static inline __attribute__((always_inline)) bool trace_run_is_faulty(const struct trace_run *run,
 								      uint32_t value)
 {

@@ -150,6 +150,17 @@ static void note_facts(const struct trace_builder *builder, struct trace_program
 	program->is_timed = builder->is_timed;
 }
 
+static bool is_plain(const struct trace_builder *builder, const struct trace_program *program)
+{
+	if (builder->definition->is_return || program->step_count != program->recorded + 1u)
+		return false;
+	for (uint32_t i = 0; i < program->recorded; i++)
+		if (program->steps[i].code > TRACE_STEP_REGISTER_SIGNED ||
+		    program->steps[i].to != i)
+			return false;
+	return !program->bulk_count;
+}
+
 int trace_builder_finish(struct trace_builder *builder, const struct trace_step *filter,
 			 uint32_t filter_count)
 {
@@ -177,5 +188,6 @@ int trace_builder_finish(struct trace_builder *builder, const struct trace_step 
 		put(builder, program, filter[i]);
 	put_chains(builder, program, false);
 	put(builder, program, (struct trace_step){.code = TRACE_STEP_ACCEPT});
+	program->is_plain = is_plain(builder, program);
 	return 0;
 }

@@ -131,6 +131,7 @@ struct trace_program {
 	uint8_t value_count;
 	uint8_t recorded; /* numbers: the first values; then come the bulks */
 	bool has_filter;
+	bool is_plain; /* of a hit; its steps fetch registers, one for each value, in their order */
 	bool asks_latency; /* at the hit: trace_run_init() comes first */
 	bool may_fault;	   /* the record says which of its values are faulty */
 	bool is_timed;	   /* the entry's time is wanted */
