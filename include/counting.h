@@ -62,6 +62,23 @@ uint32_t ep_probe_counter(const struct ep_probe *probe);
 uint32_t ep_probe_return_counter(const struct ep_probe *probe);
 
 /**
+ * Take off one hit of @probe, and of @call's end, if that is not NULL: what was asked for was another
+ * one. ep_counts.trapped stays.
+ *
+ * Context:  TRAP_PATH; its handler, or .ended, that was called for this hit.
+ */
+EP_TRAP_PATH void ep_probe_uncount(struct ep_probe *probe, const struct ep_call *call);
+
+/**
+ * Have @freed called when @probe was removed and none of its handlers runs or will run. Once for a
+ * probe. @freed may not call the engine.
+ *
+ * Context:  any thread; takes the registry lock, under which @freed is called. Nothing is done if it
+ *           was removed already.
+ */
+void ep_probe_on_free(struct ep_probe *probe, void (*freed)(void *data), void *data);
+
+/**
  * From now on who creates a probe with .entered or .ended wants these to be called for one call in
  * @one_in of each thread only. All are counted.
  * Context:  any thread, not from handlers.

@@ -439,9 +439,23 @@ struct ep_error_at {
 };
 
 /**
- * Create the probes that a definition list means ("p:malloc libc.so.6:malloc", see emuprobe(1)),
- * all with the same options; those of "r" definitions with EP_CALLS as well. All or nothing, except
- * that refused places are left out.
+ * Create the probes that a definition list means ("p:malloc libc.so.6:malloc size=%di if size > 64k",
+ * see emuprobe(1)), all with the same options; those of "r" definitions with EP_CALLS as well. All or
+ * nothing, except that refused places are left out.
+ *
+ * Of a definition with a condition ("if ..."), a handler is called for what it holds for, and only that is
+ * counted, with a handler or without; ep_counts.trapped has all. That of an "r" definition is decided
+ * when the call ends: .entered is always called, .ended if it holds; if it does not, the call is taken
+ * off the counts then. Otherwise it is decided at the hit or entry, for .entered and .ended alike.
+ * A handler has the values of arguments by ep_values().
+ *
+ * ep_call.words: the handlers have the first ones. The last ones are taken by what arguments and
+ * conditions of an "r" definition need of the entry, if anything: one, and one for each $argN and
+ * register; by the condition of another definition, one. Overwriting them spoils these values.
+ *
+ * The parsed list is kept in memory until the last one of its probes that has arguments for a handler, or
+ * a condition, is removed, from outside of handlers. Of one that another thread, or its own handler,
+ * removes before ep_define() returns it is kept for ever.
  *
  * @ret        The probes, in an array for free(); the probes themselves go with ep_probe_remove().
  * @ret_count  How many.
@@ -449,10 +463,64 @@ struct ep_error_at {
  *
  * @return   0, -EP_SYNTAX, -EP_NO_OBJECT, -EP_NO_SYMBOL, -EP_NO_MATCH, -EP_NO_SYMBOLS,
  *           -EP_BAD_OFFSET, -EP_NO_MEMORY, or, if every place was refused, the first refusal.
- * Context:  as ep_probe_create(). Arguments to fetch are an error: a handler has the registers.
+ * Context:  as ep_probe_create(). A hit costs what its arguments and condition cost, and 2 KiB more of
+ *           stack; without either nothing more.
  */
 EP_API int ep_define(const char *definitions, const struct ep_options *options,
 		     struct ep_probe ***ret, size_t *ret_count, struct ep_error_at *error);
+
+/* What the type of an argument makes of it. */
+enum ep_value_kind {
+	EP_VALUE_UNSIGNED,
+	EP_VALUE_SIGNED, /* .number has its sign: cast it to int64_t */
+	EP_VALUE_HEX,
+	EP_VALUE_CHAR,
+	EP_VALUE_FLOAT,	 /* the bits of a float or double, by .size */
+	EP_VALUE_SYMBOL, /* an address */
+	EP_VALUE_TEXT,
+	EP_VALUE_BYTES,	   /* hex[N] */
+	EP_VALUE_SOCKADDR, /* a struct sockaddr, as long as its family needs */
+};
+
+enum ep_value_state {
+	EP_VALUE_WHOLE,
+	EP_VALUE_CUT,	 /* not all of it is in .bytes: for its limit, for want of room, or the rest
+			    cannot be read */
+	EP_VALUE_FAULT,	 /* it cannot be read */
+	EP_VALUE_ABSENT, /* there is none: what is returned, of a call that did not return */
+};
+
+struct ep_value {
+	const char *name; /* of the argument; lives as long as the probe */
+	enum ep_value_kind kind;
+	enum ep_value_state state;
+	uint64_t number; /* if .bytes is NULL */
+	/* A text, with a zero behind it that .size does not count, or the elements of an array, or
+	   bytes, in the memory that was given. Of an array of bitfields: what they lie in. */
+	const void *bytes;
+	size_t size;	   /* in bytes: of .bytes, or of the number where it was */
+	uint32_t elements; /* of an array, whole; else 0 */
+	uint32_t element; /* of an array of texts, each of which is a value: which one, from 0 on */
+};
+
+/**
+ * The arguments of the definition, in its order, for a handler that was called for it: .handler; .entered,
+ * but for "r" definitions; .ended of "r" definitions. Numbers are what they were at the hit; texts
+ * and arrays are read now. $latency is in nanoseconds, and ends where the call did; $ts is
+ * CLOCK_MONOTONIC, now, in nanoseconds. Vector registers are the program's, unless a handler of
+ * another probe at this address has come first and changed them.
+ *
+ * @probe    As the handler was given it.
+ * @ret      Room for @max values.
+ * @memory   Of @size bytes: for texts and arrays, each of which takes its bytes and up to 24 more. NULL if
+ *           @size is 0.
+ *
+ * @return   How many were written; 0: the handler has none, or @probe is another one.
+ * Context:  handlers. Wait-free; a system call for each $tid, $pid and $comm. Some nanoseconds an
+ *           argument, and what reading texts and arrays takes.
+ */
+EP_API size_t ep_values(const struct ep_probe *probe, struct ep_value *ret, size_t max,
+			void *memory, size_t size);
 
 #ifdef __cplusplus
 }

@@ -267,6 +267,8 @@ static void probe_destroy(struct ep_probe *probe)
 	return_counter(probe);
 	if (probe->turns != COUNTERS_NONE)
 		counters_free(probe->turns);
+	if (probe->freed)
+		probe->freed(probe->freed_data);
 	handles_give_back(probe);
 }
 
@@ -571,6 +573,19 @@ void ep_probe_use_semaphore(struct ep_probe *probe, uint16_t *semaphore)
 	if (found && !found->semaphore) {
 		found->semaphore = (uint64_t)semaphore;
 		add_to_semaphore(found, 1);
+	}
+	engine_unlock();
+}
+
+void ep_probe_on_free(struct ep_probe *probe, void (*freed)(void *data), void *data)
+{
+	struct ep_probe *found;
+
+	engine_lock();
+	found = handles_find(probe);
+	if (found) {
+		found->freed = freed;
+		found->freed_data = data;
 	}
 	engine_unlock();
 }

@@ -37,6 +37,8 @@ struct ep_probe {
 	bool general_only;  /* the handlers use no vector registers */
 	bool follows;	    /* calls, to their ends */
 	uint64_t semaphore; /* address of what is counted as long as it is there; 0: none */
+	void (*freed)(void *data); /* when nobody looks at it any more; NULL: nothing is done */
+	void *freed_data;
 };
 
 /** Does a hit do more than count, so that a thread in a handler misses it? */

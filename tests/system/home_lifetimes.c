@@ -17,6 +17,11 @@ Test(home_lifetimes, programs_use_the_library_in_every_way)
 	run(EP_PROGRAMS "/self_api");
 }
 
+Test(home_lifetimes, programs_define_probes_with_conditions_and_arguments)
+{
+	run(EP_PROGRAMS "/self_defines");
+}
+
 Test(home_lifetimes, the_library_stays_when_it_is_closed)
 {
 	struct command_result result =

@@ -145,7 +145,9 @@ static void expect_error(const char *definitions, int wanted, size_t column)
 Test(trace_define, errors)
 {
 	expect_error("q main", EP_SYNTAX, 0);
-	expect_error("p define_target_one; p define_target_two a=%di", EP_SYNTAX, 21);
+	expect_error("p define_target_one; p define_target_two a=%bad", EP_SYNTAX, 43);
+	expect_error("p define_target_one if nothing > 1", EP_SYNTAX, 23);
+	expect_error("p define_target_one a=@no_such_variable", EP_NO_SYMBOL, 22);
 	expect_error("p no_such_function", EP_NO_SYMBOL, 2);
 	expect_error("p define_target_one; p libnothing:x", EP_NO_OBJECT, 23);
 	expect_error("p no_such_*", EP_NO_MATCH, 2);
