@@ -157,7 +157,8 @@ Test(language, values_are_the_kernels)
 		"/uprobe_events; rm -r $d' EXIT; "
 		"echo \"$one\" >>" TRACEFS "/uprobe_events && mkdir $i && "
 		"echo 1 >$i/events/$g/w/enable && %s 200 >/dev/null && "
-		"sed -n 's/.*: w: (0x[0-9a-f]*) //p' $i/trace >$d/kernel && echo 0 >$i/events/$g/w/enable && "
+		"sed -n 's/.*: w: (0x[0-9a-f]*) //p' $i/trace >$d/kernel && echo 0 "
+		">$i/events/$g/w/enable && "
 		"'%s' -q -o $d/events -e \"$one\" -- %s 200 >/dev/null && "
 		"sed 's/.*: w: ([^)]*) //' $d/events >$d/ours && wc -l <$d/kernel && "
 		"cmp $d/kernel $d/ours",

@@ -360,24 +360,30 @@ Test(trace_language, units, .init = setup)
 /* All ways in which three tests can come out, against C's own operators. */
 Test(trace_language, conditions_are_as_in_c, .init = setup)
 {
-#define CONDITIONS(X)                                                                              \
-	X(A &&B &&C)                                                                               \
-	X(A || B || C)                                                                             \
-	X(A &&B || C)                                                                              \
-	X(A || B && C) X((A || B) && C) X(A && (B || C)) X(!A) X(!!A) X(!(A && B))                 \
-		X(!(A || B) || C) X(!(A && !(B || !C))) X((((A)))) X(!A && !B && !C)               \
-			X(!(!A || !(B && C)))
 	for (int bits = 0; bits < 8; bits++) {
 		bool A = bits & 1, B = bits & 2, C = bits & 4;
 		const struct ep_regs regs = {.rdi = A, .rsi = B, .rdx = C};
-
 		char text[256];
+
 #define CHECK(condition)                                                                           \
 	snprintf(text, sizeof(text), "A=%%di B=%%si C=%%dx if %s", #condition);                    \
-	cr_expect_eq(*shown_with(text, &regs) != 0, (condition), "%s with %d", #condition, bits);
+	cr_expect_eq(*shown_with(text, &regs) != 0, (condition), "%s with %d", #condition, bits)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wparentheses"
-		CONDITIONS(CHECK)
+		CHECK(A && B && C);
+		CHECK(A || B || C);
+		CHECK(A && B || C);
+		CHECK(A || B && C);
+		CHECK((A || B) && C);
+		CHECK(A && (B || C));
+		CHECK(!A);
+		CHECK(!!A);
+		CHECK(!(A && B));
+		CHECK(!(A || B) || C);
+		CHECK(!(A && !(B || !C)));
+		CHECK(((A)));
+		CHECK(!A && !B && !C);
+		CHECK(!(!A || !(B && C)));
 #pragma GCC diagnostic pop
 	}
 }
