@@ -58,6 +58,15 @@ void ep_use_counter_memory(ep_counter_memory alloc, void *data);
  */
 uint32_t ep_probe_counter(const struct ep_probe *probe);
 
+/**
+ * The name that the calling thread has given itself since the engine has been there, as prctl(2) takes
+ * it: 16 bytes, the last one zero, of the alignment of uint64_t.
+ *
+ * @return   NULL: none.
+ * Context:  TRAP_PATH. No system call.
+ */
+EP_TRAP_PATH const char *ep_thread_name(void);
+
 /** The same of a probe's calls that have returned; ep_counts.returns has the others. */
 uint32_t ep_probe_return_counter(const struct ep_probe *probe);
 

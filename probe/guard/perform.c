@@ -28,6 +28,7 @@
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
 #include "probe/thread/altstack.h"
+#include "probe/thread/name.h"
 #include "probe/thread/thread.h"
 #include "sys/abi.h"
 #include "sys/call.h"
@@ -338,6 +339,13 @@ EP_TRAP_PATH static int decide_filter(const struct ep_regs *regs)
 	return GUARD_PASS;
 }
 
+EP_TRAP_PATH static int decide_prctl(const struct ep_regs *regs)
+{
+	if (regs->rdi == PR_SET_NAME)
+		probe_thread_note_name(regs->rsi);
+	return decide_filter(regs);
+}
+
 /* ---- what is called ------------------------------------------------------------------------- */
 
 EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
@@ -373,6 +381,7 @@ EP_TRAP_PATH int guard_decide(struct guard_frame *frame)
 		sys_note_mlockall();
 		return GUARD_PASS;
 	case SYS_prctl:
+		return decide_prctl(regs);
 	case SYS_seccomp:
 		return decide_filter(regs);
 	default:

@@ -153,6 +153,42 @@ Test(answers, with_c_are_of_what_the_filter_wants)
 	command_result_deinit(&result);
 }
 
+/* A thread that gives itself another name has been hit before. */
+Test(answers, know_a_thread_by_the_name_that_it_has)
+{
+	struct command_result result =
+		command_shell(EMUPROBE " -c -e 'p:w " WORK
+				       ":target c=$comm if $comm == \"other\"' --top w:c -- " WORK
+				       " call 5 name other call 3");
+
+	expect_status(result, 0);
+	expect_contains(result, error, "           3  jump     w      work:target\n");
+	expect_contains(result, error, "           3  other\n");
+	command_result_deinit(&result);
+	result = command_shell(EMUPROBE " -q -e 'p:w " WORK
+					":target c=$comm if c == \"other\"' -- " WORK
+					" call 5 name other call 1");
+	expect_status(result, 0);
+	expect_contains(result, error, "other-");
+	expect_contains(result, error, " c=\"other\"\n");
+	expect_lacks(result, error, "c=\"work\"");
+	command_result_deinit(&result);
+}
+
+/* A call has one latency, whatever is asked: answers take time. */
+Test(answers, of_one_latency_agree)
+{
+	struct command_result result =
+		command_shell(EMUPROBE " -q -c --format=json -e 'r:w " WORK
+				       ":target n=$arg1:u8 l=$latency' --top w:n:l --hist w:l "
+				       "--hist w:l,0,9,3 -- " WORK " call 20 2>&1 | "
+				       "grep -o '\"hits\":21,\"sum\":[0-9]*,' | sort | uniq -c");
+
+	expect_status(result, 0);
+	expect_contains(result, output, "      3 \"hits\":21");
+	command_result_deinit(&result);
+}
+
 /* One without a name has that of its symbol. */
 Test(answers, are_of_the_symbol_where_there_is_no_name)
 {

@@ -177,21 +177,18 @@ EP_TRAP_PATH static void set_text(struct trace_field_value *ret, const struct tr
 					  .absent = first & TRACE_BULK_FAULTY && !(uint32_t)first};
 }
 
-EP_TRAP_PATH static void set_comm(struct trace_field_value *ret, struct text *text)
+EP_TRAP_PATH static void set_comm(struct trace_field_value *ret)
 {
-	char *name = (char *)text->words;
+	const char *name = trace_run_comm(NULL);
 	uint32_t size = 0;
 
-	sys_get_comm(name);
 	while (size < SYS_COMM_SIZE && name[size])
 		size++;
 	*ret = (struct trace_field_value){.bytes = name, .size = size};
 }
 
-EP_TRAP_PATH static uint64_t elapsed(uint64_t since)
+EP_TRAP_PATH static uint64_t elapsed(uint64_t since, uint64_t now)
 {
-	uint64_t now = trace_clock_now(local.clock);
-
 	return now > since ? now - since : 0;
 }
 
@@ -205,7 +202,7 @@ EP_TRAP_PATH static uint32_t processor(void)
 
 EP_TRAP_PATH static void set_field(struct trace_field_value *ret, const struct trace_arg *arg,
 				   const struct trace_run *run, const struct trace_program *program,
-				   struct text *text)
+				   uint64_t now, struct text *text)
 {
 	switch (arg->origin) {
 	case TRACE_OF_PROGRAM:
@@ -216,26 +213,27 @@ EP_TRAP_PATH static void set_field(struct trace_field_value *ret, const struct t
 				   trace_run_is_faulty(run, arg->value));
 		return;
 	case TRACE_OF_LATENCY: /* nobody knows when a jump left it */
-		set_number(ret, elapsed(run->call->words[TRACE_CALL_TIME]),
+		set_number(ret, elapsed(run->call->words[TRACE_CALL_TIME], now),
 			   run->call->end == EP_END_JUMP);
 		return;
 	case TRACE_OF_TID:
-		set_number(ret, (uint64_t)sys0(SYS_gettid), false);
+		set_number(ret, trace_run_tid(), false);
 		return;
 	case TRACE_OF_PID:
-		set_number(ret, (uint64_t)sys_getpid(), false);
+		set_number(ret, trace_run_pid(), false);
 		return;
 	case TRACE_OF_CPU:
 		set_number(ret, processor(), false);
 		return;
 	default: /* TRACE_OF_COMM */
-		set_comm(ret, text);
+		set_comm(ret);
 	}
 }
 
 /* Fields that are asked for, one question after the other: each has room for its texts. */
 EP_TRAP_PATH static void answer_one(const struct trace_answer *answer,
-				    const struct trace_probe *probe, const struct trace_run *run)
+				    const struct trace_probe *probe, const struct trace_run *run,
+				    uint64_t now)
 {
 	struct trace_field_value values[TRACE_QUESTION_KEYS_MAX + 1];
 	struct text texts[TRACE_QUESTION_KEYS_MAX];
@@ -243,12 +241,12 @@ EP_TRAP_PATH static void answer_one(const struct trace_answer *answer,
 
 	for (uint32_t i = 0; i < own.field_count && i < TRACE_QUESTION_KEYS_MAX; i++) {
 		set_field(&values[i], &probe->view.args[own.fields[i]], run, probe->view.program,
-			  &texts[i]);
+			  now, &texts[i]);
 		own.fields[i] = (uint8_t)i;
 	}
 	if (own.value != TRACE_NO_FIELD) {
 		set_field(&values[TRACE_QUESTION_KEYS_MAX], &probe->view.args[own.value], run,
-			  probe->view.program, &texts[0]); /* it is a number */
+			  probe->view.program, now, &texts[0]); /* it is a number */
 		own.value = TRACE_QUESTION_KEYS_MAX;
 	}
 	trace_answers_add(&own, 1, values);
@@ -260,6 +258,7 @@ handle(const struct trace_probe *probe, const struct ep_regs *regs, const struct
 {
 	uint64_t values[TRACE_VALUES_MAX];
 	struct trace_run run = {.regs = regs, .call = call, .values = values};
+	uint64_t now; /* one, whatever is asked: a call has one latency, and answering takes time */
 
 	if (!trace_run(probe->view.program, &run)) {
 		if (!local.records)
@@ -270,8 +269,11 @@ handle(const struct trace_probe *probe, const struct ep_regs *regs, const struct
 		return;
 	if (local.records)
 		trace_record_values(probe, &run);
-	for (uint32_t i = 0; is_asked(probe) && i < local.list[probe->view.definition].count; i++)
-		answer_one(&local.list[probe->view.definition].list[i], probe, &run);
+	if (!is_asked(probe))
+		return;
+	now = call ? trace_clock_now(local.clock) : 0;
+	for (uint32_t i = 0; i < local.list[probe->view.definition].count; i++)
+		answer_one(&local.list[probe->view.definition].list[i], probe, &run, now);
 }
 
 EP_TRAP_PATH void trace_answer_hit(struct ep_probe *probe, struct ep_regs *regs, void *cookie)

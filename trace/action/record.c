@@ -71,6 +71,7 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 	local.epoch = 1;
 	local.alive = (_Atomic uint32_t *)page;
 	atomic_store(local.alive, 1);
+	trace_run_watch_forks(local.alive);
 	return 0;
 }
 
@@ -155,6 +156,7 @@ EP_TRAP_PATH uint32_t trace_record_follow_fork(void)
 	if (!atomic_compare_exchange_strong(local.alive, &wiped, 1))
 		return local.process;
 	local.epoch++;
+	trace_run_follow_fork();
 	if (needs_clock_of_reader())
 		trace_clock_after_fork();
 	if (local.full == TRACE_FULL_WRITE)
@@ -485,7 +487,7 @@ handle_with(const struct trace_probe *probe, const struct ep_regs *regs, const s
 	struct trace_run run = {.regs = regs, .call = call, .values = values};
 
 	look_for_ring();
-	run.comm = mine.ring ? (const char *)mine.ring->comm : NULL;
+	run.comm = mine.ring ? mine.ring->comm : NULL;
 	if (trace_run(probe->view.program, &run) && !record(probe, &run, regs))
 		record_again(probe, &run, regs);
 }

@@ -46,18 +46,76 @@ EP_TRAP_PATH static uint64_t latency(const struct ep_call *call)
 	return now > start ? (uint64_t)((unsigned __int128)(now - start) * local.rate >> 32) : 0;
 }
 
+/* Of the process: in a child that was not noticed yet, .alive is wiped. */
+static struct {
+	const _Atomic uint32_t *alive; /* NULL: there is no session */
+	uint32_t forks;		       /* from 1 on */
+} self = {.forks = 1};
+
+void trace_run_watch_forks(const _Atomic uint32_t *alive)
+{
+	self.alive = alive;
+}
+
+EP_TRAP_PATH void trace_run_follow_fork(void)
+{
+	self.forks++;
+}
+
+/* Asked once: a sandbox that the program enters later may not allow it. */
 static __thread struct {
 	char comm[TRACE_COMM_SIZE];
-	bool is_known;
+	uint64_t tid, pid;
+	uint32_t forks; /* when these two were asked; 0: never */
+	bool has_comm;
 } mine;
 
-/* Once: a sandbox that the program enters later may not allow it. */
-EP_TRAP_PATH static const char *own_comm(void)
+EP_TRAP_PATH static void update_comm(_Atomic uint64_t *recorded, const char *renamed)
 {
-	if (!mine.is_known)
+	for (uint32_t i = 0; i < TRACE_COMM_SIZE / 8; i++)
+		atomic_store_explicit(&recorded[i], ((const uint64_t *)renamed)[i],
+				      memory_order_relaxed);
+}
+
+EP_TRAP_PATH const char *trace_run_comm(_Atomic uint64_t *recorded)
+{
+	const char *renamed = ep_thread_name();
+
+	if (recorded) {
+		if (renamed)
+			update_comm(recorded, renamed);
+		return (const char *)recorded;
+	}
+	if (renamed)
+		return renamed;
+	if (!mine.has_comm)
 		sys2(SYS_prctl, PR_GET_NAME, (long)mine.comm);
-	mine.is_known = true;
+	mine.has_comm = true;
 	return mine.comm;
+}
+
+/* The child of a fork is another one. */
+EP_TRAP_PATH static void know_self(void)
+{
+	bool known = !self.alive || atomic_load_explicit(self.alive, memory_order_relaxed);
+
+	if (known && mine.forks == self.forks)
+		return;
+	mine.tid = (uint64_t)sys0(SYS_gettid);
+	mine.pid = (uint64_t)sys0(SYS_getpid);
+	mine.forks = known ? self.forks : 0;
+}
+
+EP_TRAP_PATH uint64_t trace_run_tid(void)
+{
+	know_self();
+	return mine.tid;
+}
+
+EP_TRAP_PATH uint64_t trace_run_pid(void)
+{
+	know_self();
+	return mine.pid;
 }
 
 EP_TRAP_PATH static uint64_t returned_vector(const struct trace_run *run)
@@ -87,13 +145,13 @@ EP_TRAP_PATH __attribute__((noinline)) static uint64_t ask(const struct trace_st
 	case TRACE_STEP_TIME:
 		return trace_clock_now(TRACE_CLOCK_MONOTONIC);
 	case TRACE_STEP_TID:
-		return (uint64_t)sys0(SYS_gettid);
+		return trace_run_tid();
 	case TRACE_STEP_PID:
-		return (uint64_t)sys0(SYS_getpid);
+		return trace_run_pid();
 	case TRACE_STEP_CPU:
 		return processor();
 	default: /* TRACE_STEP_COMM */
-		return (uint64_t)(run->comm ? run->comm : own_comm());
+		return (uint64_t)trace_run_comm(run->comm);
 	}
 }
 

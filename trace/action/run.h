@@ -11,7 +11,7 @@
 struct trace_run {
 	const struct ep_regs *regs;	    /* NULL: the call has not returned */
 	const struct ep_call *call;	    /* NULL: a mere hit */
-	const char *comm;		    /* the thread's name, TRACE_COMM_SIZE bytes */
+	_Atomic uint64_t *comm;		    /* the name in the thread's ring; NULL: it has none */
 	uint64_t *values;		    /* .value_count of the program */
 	uint64_t faults[TRACE_FAULT_WORDS]; /* a bit for each value that is not to be had */
 };
@@ -21,9 +21,26 @@ void trace_run_init(enum trace_clock clock);
 
 /**
  * @return   false: the filter wants no event.
- * Context:  TRAP_PATH. No system call, but for $tid, $pid and, at a thread's first time, $comm.
+ * Context:  TRAP_PATH. No system call, but for $tid, $pid and $comm at a thread's first time.
  */
 EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_run *run);
+
+/** @alive is wiped in the child of a fork. Context: once. */
+void trace_run_watch_forks(const _Atomic uint32_t *alive);
+
+/** This is the child of a fork, and @alive is not wiped any more. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_run_follow_fork(void);
+
+/**
+ * What a thread and its process are called and numbered, as events have it.
+ *
+ * @recorded  The name that is in its ring, which is brought up to date; NULL: it has none.
+ *
+ * Context:   TRAP_PATH. A system call at a thread's first time.
+ */
+EP_TRAP_PATH const char *trace_run_comm(_Atomic uint64_t *recorded);
+EP_TRAP_PATH uint64_t trace_run_tid(void);
+EP_TRAP_PATH uint64_t trace_run_pid(void);
 
 /** Keep of a call's entry what its end needs, in @words of it. Context: TRAP_PATH. */
 EP_TRAP_PATH void trace_run_keep(const struct trace_program *program, const struct ep_regs *regs,
