@@ -229,14 +229,14 @@ Test(trace_definition, values_of_a_call)
 	struct trace_definition one = parse_one("r main $arg6 $arg1:s32 r=$retval:s64 $latency "
 						"$caller t=$latency:x32 c=$caller:x64 %dx:u8");
 	static const struct trace_arg wanted[] = {
-		{"arg1", .type = {TRACE_HEX, 8}},
-		{"arg2", .type = {TRACE_SIGNED, 4}},
-		{"r", .type = {TRACE_SIGNED, 8}, .needs_return = true},
-		{"arg4", .type = {TRACE_UNSIGNED, 8}, .origin = TRACE_OF_LATENCY},
-		{"arg5", .type = {TRACE_SYMBOL, 8}, .is_return_address = true},
-		{"t", .type = {TRACE_HEX, 4}, .origin = TRACE_OF_LATENCY},
-		{"c", .type = {TRACE_HEX, 8}, .is_return_address = true},
-		{"arg8", .type = {TRACE_UNSIGNED, 1}, .needs_return = true},
+		{"arg1", .type = {.kind = TRACE_HEX, .size = 8}},
+		{"arg2", .type = {.kind = TRACE_SIGNED, .size = 4}},
+		{"r", .type = {.kind = TRACE_SIGNED, .size = 8}, .needs_return = true},
+		{"arg4", .type = {.kind = TRACE_UNSIGNED, .size = 8}, .origin = TRACE_OF_LATENCY},
+		{"arg5", .type = {.kind = TRACE_SYMBOL, .size = 8}, .is_return_address = true},
+		{"t", .type = {.kind = TRACE_HEX, .size = 4}, .origin = TRACE_OF_LATENCY},
+		{"c", .type = {.kind = TRACE_HEX, .size = 8}, .is_return_address = true},
+		{"arg8", .type = {.kind = TRACE_UNSIGNED, .size = 1}, .needs_return = true},
 	};
 
 	cr_assert_eq(one.arg_count, sizeof(wanted) / sizeof(wanted[0]));

@@ -21,7 +21,7 @@ static struct trace_probe probes[PROBES];
 static struct trace_arena arena;
 static struct trace_duration_sum *sums[PROBES];
 
-static void setup_sampled(uint32_t sample)
+static void setup(void)
 {
 	int fd;
 
@@ -29,15 +29,9 @@ static void setup_sampled(uint32_t sample)
 		probes[i].index = i;
 	cr_assert_eq(trace_session_create(&shape, "", 0, &fd, &session), 0);
 	close(fd);
-	session.shared->sample = sample;
 	cr_assert_eq(trace_session_add_process(&session, getpid(), 1), 0);
 	cr_assert_eq(trace_record_init(&session, 0, TRACE_FULL_DROP), 0);
 	trace_duration_init(&session);
-}
-
-static void setup(void)
-{
-	setup_sampled(0);
 }
 
 static void enter(struct ep_call *call, int probe)
@@ -246,24 +240,6 @@ Test(trace_duration, a_call_between_any_two_instructions_is_there, .init = setup
 	cr_expect_eq(sums[0]->unplaced + sums[1]->unplaced, 0);
 	enter(&call, 0);
 	cr_expect_eq(call.words[4], 0, "no call is left behind");
-}
-
-/* ---- sampling ------------------------------------------------------------------------------ */
-
-/* A call that is not timed is running all the same. */
-Test(trace_duration, a_timed_call_in_one_that_is_not_is_nested)
-{
-	struct ep_call outer, inner;
-
-	setup_sampled(2);
-	call_once(0);
-	enter(&outer, 0);
-	enter(&inner, 0);
-	leave(&inner, 0, EP_END_RETURN);
-	leave(&outer, 0, EP_END_RETURN);
-	read_process(0);
-	cr_expect_eq(sums[0]->count, 2);
-	cr_expect_gt(sums[0]->nested, 0);
 }
 
 /* ---- forks --------------------------------------------------------------------------------- */
