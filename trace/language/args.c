@@ -31,8 +31,8 @@ static int check_unique(const struct parse *parse, const char *name, const char 
 
 		if (strcmp(parse->args[i].name, name) != 0)
 			continue;
-		*ret_is_same =
-			other.size == fetch.size && memcmp(other.at, fetch.at, fetch.size) == 0;
+		*ret_is_same = fetch.size && other.size == fetch.size &&
+			       memcmp(other.at, fetch.at, fetch.size) == 0;
 		if (!*ret_is_same)
 			return trace_syntax(parse->builder.scanner, at,
 					    "another argument is called %s", name);
