@@ -112,7 +112,8 @@ bool park_each_task(long fd, void (*visit)(int32_t tid))
 	_Alignas(8) char buf[4096];
 	long size;
 
-	sys3(SYS_lseek, fd, 0, SEEK_SET);
+	if (sys3(SYS_lseek, fd, 0, SEEK_SET)) /* else there seems to be nobody */
+		return false;
 	while ((size = sys3(SYS_getdents64, fd, buf, sizeof(buf))) > 0) {
 		for (long at = 0; at < size;) {
 			const struct linux_dirent64 *entry = (const void *)(buf + at);
