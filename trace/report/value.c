@@ -146,7 +146,7 @@ EP_TRAP_PATH static void put_escaped(struct trace_text *text, uint8_t byte)
 
 	trace_text_char(text, '\\');
 	for (size_t i = 0; i < sizeof(letters) / sizeof(letters[0]); i++)
-		if (byte == letters[i][0]) {
+		if (byte == (uint8_t)letters[i][0]) {
 			trace_text_char(text, letters[i][1]);
 			return;
 		}
