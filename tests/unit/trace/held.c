@@ -55,8 +55,10 @@ static pid_t start(int (*run)(void))
 	pid = fork();
 	if (pid == 0)
 		_exit(run());
-	while (!(tid = atomic_load(&shared->tid)))
+	while (!(tid = atomic_load(&shared->tid))) {
+		cr_assert_eq(waitpid(pid, NULL, WNOHANG), 0, "it ended before that");
 		sched_yield();
+	}
 	if (ptrace(PTRACE_SEIZE, tid, NULL, PTRACE_O_TRACESYSGOOD | PTRACE_O_EXITKILL) ||
 	    ptrace(PTRACE_INTERRUPT, tid, NULL, NULL)) {
 		kill(pid, SIGKILL);
@@ -158,7 +160,9 @@ Test(trace_held, a_fork_may_come_before_it_is_said_how_large_memory_is)
 
 static const struct trace_shape small = {
 	.process_max = 4, .ring_max = 4, .ring_size = 4096, .heap_size = 1 << 16, .heap_max = 1};
-static struct trace_probe probe = {.view = {.group = "g", .event = "e", .place = "p"}};
+static const struct trace_program nothing = {.is_plain = true};
+static struct trace_probe probe = {
+	.view = {.group = "g", .event = "e", .place = "p", .program = &nothing}};
 
 static void *hit(void *is_held)
 {
