@@ -309,6 +309,17 @@ def call_sites(results):
                       "nanoseconds for a call, each from another place", series)
 
 
+def backtrace(results):
+    rows = list(dict.fromkeys(r["row"] for r in results.cases))
+    series = [(name, colour, [(int(row.split()[0]), results.one(row, column)["median"])
+                              for row in rows if results.one(row, column)])
+              for column, name, colour in (("ep_backtrace", "ep_backtrace()", BLUE),
+                                           ("unw_backtrace", "libunwind", GREEN),
+                                           ("glibc backtrace", "glibc", GREY))]
+    return line_chart("What does a call stack cost?", results.note(), "frames",
+                      "nanoseconds for a stack", series)
+
+
 def threads(results):
     bars = []
     rows = list(dict.fromkeys(r["row"] for r in results.cases))
@@ -365,6 +376,7 @@ PLOTS = {
     "hit_cost": {"hit_cost": hit_cost, "hit_cost_instructions": hit_cost_instructions},
     "arm": {"arm": arm, "arm_lookup": arm_lookup, "arm_memory": arm_memory},
     "call_sites": {"call_sites": call_sites},
+    "backtrace": {"backtrace": backtrace},
     "threads": {"threads": threads},
     "programs": {"programs": programs},
     "emulate": {"emulate": every_case(

@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 
-PROGRAMS = ["hit_cost", "programs", "arm", "call_sites", "threads", "out_of_line", "emulate"]
+PROGRAMS = ["hit_cost", "programs", "arm", "call_sites", "backtrace", "threads", "out_of_line", "emulate"]
 
 
 def machine():
