@@ -99,8 +99,9 @@ static int parse_arg(struct parse *parse, struct trace_span word)
 	} else {
 		error = set_default_name(parse, index, arg);
 	}
-	if (!error)
-		error = check_unique(parse, arg->name, start, word, &is_same);
+	if (error || !arg->name)
+		return error;
+	error = check_unique(parse, arg->name, start, word, &is_same);
 	if (is_same)
 		return 0;
 	if (!error)
