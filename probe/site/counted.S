@@ -68,6 +68,24 @@
 	sahf
 	.endm
 
+	.macro	give_back_five
+	give_back_flags
+	give_back rdi, 40
+	give_back rsi, 32
+	give_back rdx, 24
+	give_back rcx, 16
+	give_back rax, 8
+	.endm
+
+	.macro	give_back_entry is_sample:req
+	.if	\is_sample
+	give_back r10, 72
+	.endif
+	give_back r9, 56
+	give_back r8, 48
+	give_back_five
+	.endm
+
 	# rax is where the thread's probe_thread_here is; ZF: it is ready.
 	.macro	find_here
 	movq	probe_thread_here@gottpoff(%rip), %rax
@@ -165,17 +183,7 @@
 	movq	%rcx, P+XOL_WAY_ON(%rsp)
 	movq	$RECORD_RUNNING, TOP(STATE)(%rax) # of a hit of its own
 	.cfi_remember_state
-	give_back_flags
-	.if	\is_sample
-	give_back r10, 72
-	.endif
-	give_back r9, 56
-	give_back r8, 48
-	give_back rdi, 40
-	give_back rsi, 32
-	give_back rdx, 24
-	give_back rcx, 16
-	give_back rax, 8
+	give_back_entry \is_sample
 	ret
 
 	.cfi_restore_state
@@ -194,17 +202,7 @@
 
 	.cfi_restore_state
 .Lenter_slowly\is_sample:
-	give_back_flags
-	.if	\is_sample
-	give_back r10, 72
-	.endif
-	give_back r9, 56
-	give_back r8, 48
-	give_back rdi, 40
-	give_back rsi, 32
-	give_back rdx, 24
-	give_back rcx, 16
-	give_back rax, 8
+	give_back_entry \is_sample
 	jmp	xol_detour_general
 	end	\name
 	.endm
@@ -253,12 +251,7 @@
 	movl	%eax, RECORDS_TOP(%rcx)
 	incq	(%rsi,%rdi)
 	.cfi_remember_state
-	give_back_flags
-	give_back rdi, 40
-	give_back rsi, 32
-	give_back rdx, 24
-	give_back rcx, 16
-	give_back rax, 8
+	give_back_five
 	ret
 
 	.cfi_restore_state
@@ -266,12 +259,7 @@
 	movq	(%rsp), %rax
 	movq	STUB_DATA+STUB_FULL(%rax), %rax
 	movq	%rax, TARGET(%rsp)
-	give_back_flags
-	give_back rdi, 40
-	give_back rsi, 32
-	give_back rdx, 24
-	give_back rcx, 16
-	give_back rax, 8
+	give_back_five
 	jmp	*TARGET(%rsp)
 	end	calls_counted_leave
 

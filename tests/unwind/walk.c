@@ -5,6 +5,7 @@
  */
 #include <criterion/criterion.h>
 #include <dlfcn.h>
+#include <gnu/libc-version.h>
 #include <pthread.h>
 #include <regex.h>
 #include <signal.h>
@@ -21,6 +22,7 @@
 #include "probe/engine/lock.h"
 #include "probe/image/walk.h"
 #include "tests/support/libunwind.h"
+#include "x86/cpu.h"
 
 TestSuite(walk, .timeout = 400);
 
@@ -172,6 +174,15 @@ static NOINLINE void run_stepped(void (*work)(void))
 	__asm__ volatile("nop");
 }
 
+/*
+ * At one instruction of glibc 2.41's code for AVX-512 the two differ, on a machine that has that. Nowhere
+ * else may they.
+ */
+static bool differs_there(void)
+{
+	return x86_cpu_has(X86_CPU_AVX512) && strverscmp(gnu_get_libc_version(), "2.41") >= 0;
+}
+
 static void check_stepped(const char *what, void (*work)(void), bool warm, uint64_t least)
 {
 	struct sigaction action = {.sa_sigaction = on_step, .sa_flags = SA_SIGINFO};
@@ -189,9 +200,8 @@ static void check_stepped(const char *what, void (*work)(void), bool warm, uint6
 	cr_log_info("%s: %lu instructions, %lu frames, %lu unbelievable", what, stepped.steps,
 		    stepped.frames, stepped.unbelievable);
 	cr_expect_gt(stepped.steps, least);
-	/* At one instruction of glibc 2.41's code for AVX-512 the two differ, on a machine that has that. */
-	cr_expect_leq(stepped.wrong, stepped.steps / 1000, "%s: %lu of %lu", what, stepped.wrong,
-		      stepped.steps);
+	cr_expect_leq(stepped.wrong, stepped.steps / 1000 * differs_there(), "%s: %lu of %lu", what,
+		      stepped.wrong, stepped.steps);
 	cr_expect_lt(stepped.unbelievable, stepped.steps / 50);
 	if (stepped.wrong) {
 		name("ours", stepped.ours, stepped.our_count);

@@ -12,9 +12,6 @@
 #define ONES  0x0101010101010101ull
 #define HIGHS 0x8080808080808080ull
 
-/* From sockaddr(2type), whose numbers are the kernel's. */
-enum { FAMILY_UNIX = 1, FAMILY_IPV4 = 2, FAMILY_IPV6 = 10 };
-
 EP_TRAP_PATH static inline void put(struct trace_copy *copy, uint64_t word)
 {
 	atomic_store_explicit(&copy->data[copy->at++ & copy->mask], word, memory_order_relaxed);
@@ -104,9 +101,9 @@ EP_TRAP_PATH static uint32_t size_of_address(uint64_t address, uint32_t limit)
 	uint16_t family = 0;
 
 	sys_load_uint16_t(address, &family);
-	if (family == FAMILY_UNIX)
+	if (family == TRACE_FAMILY_UNIX)
 		return limit;
-	return family == FAMILY_IPV6 ? 28 : family == FAMILY_IPV4 ? 16 : 2;
+	return family == TRACE_FAMILY_IPV6 ? 28 : family == TRACE_FAMILY_IPV4 ? 16 : 2;
 }
 
 /* Each element is the address of a text. */

@@ -321,9 +321,6 @@ EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_ru
 			if (is_true(step, run) == step->wanted)
 				step += step->skip;
 			break;
-		case TRACE_STEP_GO:
-			step += step->skip;
-			break;
 		case TRACE_STEP_REJECT:
 			return false;
 		case TRACE_STEP_ACCEPT:

@@ -77,7 +77,7 @@ static void number_values(struct trace_builder *builder, struct trace_program *p
 static void put(const struct trace_builder *builder, struct trace_program *program,
 		struct trace_step step)
 {
-	if (step.code < TRACE_STEP_GO)
+	if (step.code <= TRACE_STEP_IF_TEXT)
 		step.to = builder->chains[step.to].value;
 	if (step.code == TRACE_STEP_IF_VALUE)
 		step.from = builder->chains[step.from].value;

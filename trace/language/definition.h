@@ -42,6 +42,9 @@ struct trace_type {
 	uint16_t limit;	   /* bytes of what is copied: what is longer is cut, and marked */
 };
 
+/* Of sockaddr(2type), whose numbers are the kernel's: how much of it there is, and how it is shown. */
+enum trace_family { TRACE_FAMILY_UNIX = 1, TRACE_FAMILY_IPV4 = 2, TRACE_FAMILY_IPV6 = 10 };
+
 /* Who has the value. */
 enum trace_origin {
 	TRACE_OF_PROGRAM, /* the event's program: it is in the record */

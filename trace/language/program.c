@@ -31,7 +31,7 @@ static bool is_step_sound(const struct trace_program *program, uint32_t index)
 {
 	const struct trace_step *step = &program->steps[index];
 	uint32_t left = program->step_count - 1 - index;
-	bool has_value = step->code < TRACE_STEP_GO;
+	bool has_value = step->code <= TRACE_STEP_IF_TEXT;
 
 	if (step->code >= TRACE_STEP_COUNT || (has_value && step->to >= program->value_count))
 		return false;

@@ -52,7 +52,6 @@ enum trace_step_code {
 	TRACE_STEP_IF,	     /* compared with .number */
 	TRACE_STEP_IF_VALUE, /* compared with value .from */
 	TRACE_STEP_IF_TEXT,  /* the text at this address, compared with pattern .number */
-	TRACE_STEP_GO,	     /* .skip, in any case */
 	TRACE_STEP_REJECT,   /* no event */
 	TRACE_STEP_ACCEPT,   /* the end */
 	TRACE_STEP_COUNT

@@ -227,8 +227,7 @@ EP_TRAP_PATH static enum trace_value_state put_dump(const struct printer *printe
 
 /* ---- addresses of sockets --------------------------------------------------------------------- */
 
-/* From sockaddr(2type); the bytes of ports and addresses are in the order of the network. */
-enum { FAMILY_UNIX = 1, FAMILY_IPV4 = 2, FAMILY_IPV6 = 10 };
+/* Bytes of ports and addresses are in the order of the network. */
 enum { PORT = 2, IPV4 = 4, IPV4_SIZE = 8, IPV6 = 8, IPV6_SIZE = 24, PATH = 2 };
 
 EP_TRAP_PATH static unsigned int two_bytes(const uint8_t *bytes)
@@ -315,24 +314,24 @@ EP_TRAP_PATH static enum trace_value_state put_sockaddr(const struct printer *pr
 
 	if (printer->is_json)
 		trace_text_char(text, '"');
-	if (family == FAMILY_IPV4 && piece->size >= IPV4_SIZE)
+	if (family == TRACE_FAMILY_IPV4 && piece->size >= IPV4_SIZE)
 		put_ipv4(text, piece->bytes);
-	else if (family == FAMILY_IPV6 && piece->size >= IPV6_SIZE)
+	else if (family == TRACE_FAMILY_IPV6 && piece->size >= IPV6_SIZE)
 		put_ipv6(text, piece->bytes);
-	else if (family == FAMILY_UNIX)
+	else if (family == TRACE_FAMILY_UNIX)
 		put_path(printer, piece);
 	else
 		trace_text_string(text, "family ");
-	if (family == FAMILY_IPV4 || family == FAMILY_IPV6) {
+	if (family == TRACE_FAMILY_IPV4 || family == TRACE_FAMILY_IPV6) {
 		trace_text_char(text, ':');
 		trace_text_unsigned(text, piece->size >= 4 ? two_bytes(piece->bytes + PORT) : 0, 1,
 				    '0');
-	} else if (family != FAMILY_UNIX) {
+	} else if (family != TRACE_FAMILY_UNIX) {
 		trace_text_unsigned(text, family, 1, '0');
 	}
 	if (printer->is_json)
 		trace_text_char(text, '"');
-	return family == FAMILY_UNIX ? TRACE_VALUE_WHOLE : state_of(piece);
+	return family == TRACE_FAMILY_UNIX ? TRACE_VALUE_WHOLE : state_of(piece);
 }
 
 /* ---- arrays ---------------------------------------------------------------------------------- */
