@@ -20,16 +20,15 @@
 struct trace_histogram {
 	uint64_t next; /* in the heaps: the process's one before it */
 	uint32_t probe;
-	uint32_t countdown; /* calls that are not timed before the next one that is */
-	uint64_t sum;	    /* of all */
-	uint64_t nested;    /* of those made while another call of the same probe was running */
-	uint64_t self;	    /* of all, less what the calls took that were made by them */
+	uint32_t process; /* index of its entry */
+	uint64_t sum;	  /* of all */
+	uint64_t nested;  /* of those made while another call of the same probe was running */
+	uint64_t self;	  /* of all, less what the calls took that were made by them */
 	uint64_t longest, shortest_inverted;
 	uint64_t unplaced; /* how many have no bucket: there was no memory */
 	/* 16 buckets each, in units of 64 bytes from the beginning of the process's heap; 0: none. */
 	uint32_t octaves[TRACE_OCTAVES];
-	uint32_t process; /* index of its entry */
-	uint32_t unused[3];
+	uint32_t unused[4];
 };
 
 /* What a thread has of a probe. */
