@@ -39,12 +39,10 @@ static bool is_canonical(uint64_t address)
  * machines cannot return from a signal to one that is not canonical. There an interrupt may kill,
  * too, wherever it comes.
  */
-static void leave(greg_t *gregs)
+static void leave(greg_t *gregs, bool of_memory)
 {
-	const int protection = 13;
-
 	fault_rsp = (uint64_t)gregs[REG_RSP];
-	may_be_interruption = gregs[REG_TRAPNO] == protection && !is_canonical(fault_rsp);
+	may_be_interruption = of_memory && !is_canonical(fault_rsp);
 	gregs[REG_RSP] = 0;
 	gregs[REG_RIP] = (greg_t)cpu_exit_2;
 }
@@ -57,7 +55,7 @@ static void on_fault(int sig, siginfo_t *info, void *context)
 	if (fixup) {
 		gregs[REG_RIP] = (greg_t)fixup;
 	} else if (rip == CPU_INSN || !is_canonical((uint64_t)gregs[REG_RSP])) {
-		leave(gregs);
+		leave(gregs, sig == SIGSEGV || sig == SIGBUS);
 	} else {
 		dprintf(STDERR_FILENO, "signal %d at %lx, address %p\n", sig, rip, info->si_addr);
 		signal(sig, SIG_DFL);
