@@ -8,7 +8,8 @@
  *	%fs:counters_table[group] -> block: | header | counter 0 | counter 1 | ...
  *
  * NULL in the table sends the thread to the slow road, where it gets a block; while it is busy
- * with the engine's own work the table is empty, and the slow road counts nothing.
+ * with the engine's own work the table is empty, and the slow road counts nothing. The table is filled
+ * again from the list of the thread's blocks: what is in TLS is missing on every thread's stack.
  */
 #include "probe/thread/counters.h"
 
@@ -30,8 +31,9 @@ _Static_assert(EP_COUNTERS_PER_BLOCK *COUNTERS_GROUPS == 131072, "as documented"
 struct counters_block {
 	_Atomic uint32_t owner; /* thread ID */
 	uint32_t group;
-	struct counters_block *next; /* older; constant once published */
-	uint64_t reserved[6];
+	struct counters_block *next;	 /* older; constant once published */
+	struct counters_block *own_next; /* of the same thread */
+	uint64_t reserved[5];
 	_Atomic uint64_t counters[EP_COUNTERS_PER_BLOCK];
 };
 
@@ -39,7 +41,7 @@ _Static_assert(offsetof(struct counters_block, counters) == EP_COUNTER_BLOCK_HEA
 	       "as documented");
 
 __thread struct counters_block *counters_table[COUNTERS_GROUPS];
-static __thread struct counters_block *paused_table[COUNTERS_GROUPS];
+static __thread struct counters_block *own_blocks;
 static __thread bool paused;
 
 static _Atomic(struct counters_block *) blocks;
@@ -158,6 +160,19 @@ EP_TRAP_PATH static struct counters_block *create_block(uint32_t group, uint32_t
 	return block;
 }
 
+/*
+ * A signal handler may have got the same block in between, hence the look; one that gets another while this
+ * one is linked may take that out of the list, and the thread gets it, or a new one, once more.
+ */
+EP_TRAP_PATH static void remember(struct counters_block *block)
+{
+	for (struct counters_block *own = own_blocks; own; own = own->own_next)
+		if (own == block)
+			return;
+	block->own_next = own_blocks;
+	own_blocks = block;
+}
+
 EP_TRAP_PATH static struct counters_block *own_block(uint32_t group)
 {
 	struct counters_block *block = counters_table[group];
@@ -176,6 +191,8 @@ EP_TRAP_PATH static struct counters_block *own_block(uint32_t group)
 			block = create_block(group, tid);
 	}
 	counters_table[group] = block;
+	if (block)
+		remember(block);
 	return block;
 }
 
@@ -212,7 +229,8 @@ struct counters_where counters_where(uint32_t counter)
 void counters_use_memory(ep_counter_memory alloc, void *data)
 {
 	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++)
-		counters_table[i] = paused_table[i] = NULL;
+		counters_table[i] = NULL;
+	own_blocks = NULL;
 	atomic_store(&blocks, NULL);
 	source = alloc;
 	source_data = data;
@@ -223,9 +241,9 @@ void counters_pause(bool pause)
 	if (pause == paused)
 		return;
 	paused = pause;
-	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++) {
-		if (pause)
-			paused_table[i] = counters_table[i];
-		counters_table[i] = pause ? NULL : paused_table[i];
-	}
+	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++)
+		counters_table[i] = NULL;
+	for (struct counters_block *block = pause ? NULL : own_blocks; block;
+	     block = block->own_next)
+		counters_table[block->group] = block;
 }
