@@ -14,6 +14,7 @@
 #include "fallback-xol/boost.h"
 
 #include "fallback-xol/displace.h"
+#include "fallback-xol/door.h"
 #include "fallback-xol/head.h"
 #include "fallback-xol/relocate.h"
 #include "fallback-xol/stub.h"
@@ -172,13 +173,13 @@ EP_TRAP_PATH static bool stub_origin(uint64_t rip, struct xol_origin *ret)
 	return xol_stub_origin(rip, &ret->address, &ret->state, &ret->resume, &ret->executed);
 }
 
-EP_TRAP_PATH bool xol_origin(uint64_t rip, struct xol_origin *ret)
+EP_TRAP_PATH static bool slot_origin(uint64_t rip, struct xol_origin *ret)
 {
 	const struct xol_slot *slot = xol_slot_find(rip);
 	const struct xol_step *step;
 
 	if (!slot)
-		return stub_origin(rip, ret) || head_origin(rip, ret);
+		return false;
 	if (rip - slot->rx >= slot->size)
 		return false;
 	step = slot->steps;
@@ -190,10 +191,31 @@ EP_TRAP_PATH bool xol_origin(uint64_t rip, struct xol_origin *ret)
 	ret->resume = slot->rx + step->resume;
 	if (step->state & XOL_STATE_SYSCALL) {
 		step += !ret->executed;
-		ret->rcx_from = slot->rx + step->offset;
+		ret->rcx_from = ret->rcx_too = slot->rx + step->offset;
+		if (slot->door)
+			ret->rcx_too = xol_door_address(slot->door) + XOL_DOOR_DONE;
 		ret->rcx_to = slot->address + (uint64_t)(int64_t)step->original;
 	}
 	return true;
+}
+
+/* In front of the call, that is where the slot leads to the door; behind it, where it goes on. */
+EP_TRAP_PATH static bool door_origin(uint64_t rip, struct xol_origin *ret)
+{
+	uint64_t back;
+	unsigned int door = xol_door_find(rip, &back);
+	bool executed;
+
+	if (!door)
+		return false;
+	executed = rip - xol_door_address(door) >= XOL_DOOR_DONE;
+	return slot_origin(executed ? back : back - 1, ret);
+}
+
+EP_TRAP_PATH bool xol_origin(uint64_t rip, struct xol_origin *ret)
+{
+	return slot_origin(rip, ret) || door_origin(rip, ret) || stub_origin(rip, ret) ||
+	       head_origin(rip, ret);
 }
 
 /* By how much RSP is too low. */
@@ -224,7 +246,8 @@ EP_TRAP_PATH static void restore_stack(unsigned int state, struct ep_regs *regs)
 EP_TRAP_PATH void xol_origin_restore(const struct xol_origin *origin, struct ep_regs *regs)
 {
 	restore_stack(origin->state, regs);
-	if ((origin->state & XOL_STATE_SYSCALL) && regs->rcx == origin->rcx_from)
+	if ((origin->state & XOL_STATE_SYSCALL) &&
+	    (regs->rcx == origin->rcx_from || regs->rcx == origin->rcx_too))
 		regs->rcx = origin->rcx_to;
 	regs->rip = origin->address;
 }

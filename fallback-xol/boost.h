@@ -47,7 +47,9 @@ struct xol_origin {
 	uint64_t resume;  /* where a thread that has the registers made exact goes on without a
 			     second hit */
 	uint16_t state;	  /* of enum xol_state: what xol_origin_restore() has to put right */
-	uint64_t rcx_from, rcx_to; /* an RCX to correct: the address behind a syscall */
+	uint64_t rcx_from, rcx_too,
+		rcx_to; /* RCXs to correct: the address behind a syscall, and what
+					       that is; both the same where there is one */
 };
 
 /**

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "fallback-xol/arena.h"
+#include "fallback-xol/door.h"
 #include "x86/encode.h"
 
 #define PIECE_MAX 40 /* no more is written at once */
@@ -19,6 +20,7 @@ void xol_build_start(struct xol_builder *to, uint64_t rx, uint64_t address)
 	to->address = address;
 	to->size = 0;
 	to->step_count = 0;
+	to->door = 0;
 	to->error = 0;
 	to->guard = NULL;
 }
@@ -188,10 +190,13 @@ int xol_build_finish(const struct xol_builder *from, const struct xol_code *at)
 	slot->address = from->address;
 	slot->size = (uint16_t)from->size;
 	slot->step_count = from->step_count;
+	slot->door = from->door;
 	copy(slot->steps, from->steps, steps_size);
 	for (unsigned int i = 0; i < slot->step_count; i++)
 		find_resume(slot->steps, slot->step_count, i);
 	copy(at->rw, from->bytes, from->size);
+	if (from->door)
+		xol_door_open(from->door, from->rx + from->door_back);
 	xol_slot_publish(slot);
 	return 0;
 }

@@ -22,6 +22,7 @@ struct xol_builder {
 	uint64_t address; /* of the original */
 	size_t size;
 	uint16_t step_count;
+	uint16_t door, door_back; /* as in struct xol_slot */
 	int error;
 	const struct xol_guard *guard; /* of each syscall that is copied; NULL: none */
 	struct xol_step steps[XOL_STEPS_MAX];

@@ -9,11 +9,13 @@
 #define GUARDED_DONE	16 /* where it goes on behind the call */
 #define GUARDED_NUMBERS 24
 #define GUARDED_ENTER	32
-#define GUARDED_SIZE	40
+#define GUARDED_DOOR	40 /* through which it makes the call; see door.h */
+#define GUARDED_SIZE	48
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
 
+struct x86_insn;
 struct xol_builder;
 
 #define XOL_GUARD_NUMBERS 65536
@@ -30,12 +32,12 @@ struct xol_guard {
 };
 
 /**
- * Append the look at the number. The copy of the call, @call_size bytes, must follow.
+ * Append the look at the number, and the call.
  *
- * @address  Of the original.
+ * @insn     The original.
  */
-void xol_build_guard(struct xol_builder *to, const struct xol_guard *guard, uint64_t address,
-		     unsigned int call_size);
+void xol_build_guarded(struct xol_builder *to, const struct xol_guard *guard,
+		       const struct x86_insn *insn);
 #endif
 
 #endif

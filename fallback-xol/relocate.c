@@ -241,10 +241,11 @@ static void relocate_syscall(const struct x86_insn *insn, struct xol_builder *to
 {
 	uint64_t end = x86_insn_end(insn);
 
+	xol_build_step(to, insn->address, to->guard ? XOL_STATE_EXACT : XOL_STATE_SYSCALL);
 	if (to->guard)
-		xol_build_guard(to, to->guard, insn->address, insn->length);
-	xol_build_step(to, insn->address, XOL_STATE_SYSCALL);
-	xol_build_bytes(to, insn->bytes, insn->length);
+		xol_build_guarded(to, to->guard, insn);
+	else
+		xol_build_bytes(to, insn->bytes, insn->length);
 	xol_build_step(to, end, XOL_STATE_SYSCALL | XOL_STATE_EXECUTED);
 	xol_build_mov(to, RCX, end);
 }

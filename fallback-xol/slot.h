@@ -45,6 +45,7 @@ struct xol_slot {
 	uint64_t address; /* the instruction, or the first of them, that it is a copy of */
 	uint16_t size;
 	uint16_t step_count;
+	uint16_t door; /* that its system call is made through, a number + 1; 0: none */
 	struct xol_step steps[];
 };
 

@@ -50,6 +50,7 @@ static const struct {
 	{"calls_counted_leave", "one of these"},
 	{"guard_done_jump", "back to the copy of a guarded call, where its data says"},
 	{"guard_pass_jump", "likewise"},
+	{"xol_doors", "likewise, behind the call"},
 	{"hit", "a handler of a program that probes itself, likewise"},
 	{"entered", "likewise"},
 	{"ended", "likewise"},
