@@ -78,7 +78,7 @@ static int write_buffered(void *data, const char *text, size_t size)
 
 static int open_output(struct collector *collector)
 {
-	const char *path = collector->options->output;
+	const char *path = collector->options->cover ? NULL : collector->options->output;
 
 	collector->output = STDERR_FILENO;
 	collector->output_name = path ? path : "standard error";
@@ -590,6 +590,10 @@ void collect_finish(struct collector *collector)
 	collect_pass(collector, true);
 	collect_pass(collector, true);
 	collector->text.used = 0;
+	if (collector->options->cover)
+		complain_of_losses(collector);
+	if (collector->options->cover)
+		return;
 	if ((collector->options->quiet || collector->options->format == TRACE_FORMAT_FOLDED) &&
 	    collector->options->mode < TRACE_MODE_CHECK) {
 		put_asked(collector);

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/cover.h"
 #include "cli/launch.h"
 #include "cli/list.h"
 #include "cli/options.h"
@@ -74,26 +75,33 @@ static int check_surroundings(void)
 	return EXIT_OURS;
 }
 
-static int put_together(const struct options *options, struct trace_arena *arena, struct texts *ret)
+/* *ret_cover: where what is covered begins; 0: nothing is. */
+static int put_together(const struct options *options, const struct cover *cover,
+			struct trace_arena *arena, struct texts *ret, size_t *ret_cover)
 {
 	size_t first = options->definitions.size + 1, second = strlen(options->asked);
 	size_t end = (first + second + 1 + 7) / 8 * 8;
 	size_t counts = options->limited * sizeof(struct trace_limit_counts);
-	char *text = trace_arena_alloc(arena, end + counts);
+	size_t covered = options->cover ? cover_session_size(cover) : 0;
+	char *text = trace_arena_alloc(arena, end + counts + covered);
 
 	if (!text)
 		return -EP_NO_MEMORY;
 	memcpy(text, options->definitions.text, first - 1);
 	memcpy(text + first, options->asked, second);
-	*ret = (struct texts){text, second ? end + counts : first - 1};
+	*ret = (struct texts){text, second || covered ? end + counts + covered : first - 1};
+	*ret_cover = covered ? end + counts : 0;
+	if (covered)
+		cover_put_session(cover, text + *ret_cover);
 	return 0;
 }
 
-static int make_session(const struct options *options, struct trace_arena *arena, int *ret_fd,
-			struct trace_session *ret)
+static int make_session(const struct options *options, struct cover *cover,
+			struct trace_arena *arena, int *ret_fd, struct trace_session *ret)
 {
 	struct texts texts;
-	int error = put_together(options, arena, &texts);
+	size_t covered;
+	int error = put_together(options, cover, arena, &texts, &covered);
 
 	if (!error)
 		error = create_unlimited(&texts, ret_fd, ret);
@@ -101,6 +109,8 @@ static int make_session(const struct options *options, struct trace_arena *arena
 		complain("no memory to share with the program: %s", ep_strerror(error));
 		return EXIT_OURS;
 	}
+	cover->session_at = covered ? ret->layout.definitions + covered : 0;
+	ret->shared->cover = cover->session_at;
 	ret->shared->mode = options->mode;
 	ret->shared->plan = options->plan;
 	ret->shared->follow = options->follow;
@@ -146,8 +156,34 @@ static void complain_of_others(const struct trace_session *session, int fd)
 		 others.count == 1 ? "" : ", ...", others.count == 1 ? "it" : "them");
 }
 
+/* A list that is there already has what was reached before: that costs nothing any more. */
+static int find_covered(const struct options *options, const char *path, struct cover *ret)
+{
+	int error = 0;
+
+	if (!options->cover)
+		return 0;
+	error = cover_find(path, options->cover_objects, options->cover_object_count,
+			   options->cover, ret);
+	if (!error && options->output && options->cover_format == COVER_PLAIN &&
+	    access(options->output, F_OK) == 0 && strcmp(options->output, "/dev/stdout") != 0)
+		error = cover_read(options->output, true, ret);
+	return error;
+}
+
+static int report_covered(const struct options *options, const struct trace_session *session,
+			  struct cover *cover)
+{
+	uint64_t unarmed;
+
+	cover_take_session(cover, (const char *)session->shared + cover->session_at, &unarmed);
+	if (!options->quiet)
+		cover_say(cover, unarmed);
+	return options->output ? cover_write(cover, options->cover_format, options->output) : 0;
+}
+
 static int run(const struct options *options, const struct launch *launch,
-	       struct collector *collector)
+	       struct collector *collector, struct cover *cover)
 {
 	int status, error = launch_run(launch, collector, &status);
 
@@ -158,6 +194,8 @@ static int run(const struct options *options, const struct launch *launch,
 	if (options->wait)
 		launch_wait_for_others(launch, collector);
 	collect_finish(collector);
+	if (options->cover && report_covered(options, &collector->session, cover))
+		return EXIT_OURS;
 	if (!collector->known && !options->quiet)
 		complain("%s was not probed: it ended before it was ready, or the library could "
 			 "not be loaded",
@@ -187,11 +225,15 @@ int main(int argc, char **argv)
 	static struct trace_arena arena;
 	static struct options options;
 	static struct collector collector;
+	static struct cover cover;
 	char path[PATH_MAX], library[PATH_MAX];
 	struct launch launch = {.path = path, .library = library};
 	struct trace_session session;
-	int error = options_parse(argc, argv, &arena, &options);
+	int error;
 
+	if (argc > 1 && strcmp(argv[1], "cover-merge") == 0)
+		return cover_merge(argc - 1, argv + 1);
+	error = options_parse(argc, argv, &arena, &options);
 	if (!error && options.list)
 		return list_run(&options, &arena);
 	launch.command = options.command;
@@ -204,8 +246,10 @@ int main(int argc, char **argv)
 	if (!error)
 		error = check_surroundings();
 	if (!error)
-		error = make_session(&options, &arena, &launch.session_fd, &session);
+		error = find_covered(&options, path, &cover);
+	if (!error)
+		error = make_session(&options, &cover, &arena, &launch.session_fd, &session);
 	if (!error)
 		error = collect_init(&collector, &options, &session, launch.session_fd, &arena);
-	return error ? error : run(&options, &launch, &collector);
+	return error ? error : run(&options, &launch, &collector, &cover);
 }

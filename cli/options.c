@@ -59,6 +59,12 @@ static const char usage[] =
 	"      --format=FORMAT    text, json, or folded: stacks alone, for flame graphs\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
+	"      --cover[=functions|blocks]\n"
+	"                         which functions and basic blocks of the program were reached; "
+	"-o FILE:\n"
+	"                         a list, which adds up over runs; --format: text, lcov, "
+	"cobertura\n"
+	"      --cover-object=GLOB    the same of these libraries, or (with a slash) files\n"
 	"  -D, --definitions      print what would be placed, each with a file's path and an "
 	"offset,\n"
 	"                         and do not run the program\n"
@@ -94,6 +100,8 @@ enum {
 	OPTION_FOR,
 	OPTION_SAMPLE,
 	OPTION_STACKS,
+	OPTION_COVER,
+	OPTION_COVER_OBJECT,
 	OPTION_EXPLAIN,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
@@ -119,6 +127,8 @@ static const struct option long_options[] = {
 	{"for", required_argument, NULL, OPTION_FOR},
 	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
+	{"cover", optional_argument, NULL, OPTION_COVER},
+	{"cover-object", required_argument, NULL, OPTION_COVER_OBJECT},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
 	{"definitions", no_argument, NULL, 'D'},
@@ -177,8 +187,22 @@ static int set_format(struct options *options, const char *value)
 		options->format = TRACE_FORMAT_JSON;
 	else if (strcmp(value, "folded") == 0)
 		options->format = TRACE_FORMAT_FOLDED;
+	else if (!cover_format_of(value, &options->cover_format))
+		return complain("--format=%s: text, json or folded; with --cover text, lcov or "
+				"cobertura",
+				value),
+		       EXIT_OURS;
+	return 0;
+}
+
+static int set_cover(struct options *options, const char *value)
+{
+	if (!value || strcmp(value, "blocks") == 0)
+		options->cover = COVER_BLOCKS;
+	else if (strcmp(value, "functions") == 0)
+		options->cover = COVER_FUNCTIONS;
 	else
-		return complain("--format=%s: text, json or folded", value), EXIT_OURS;
+		return complain("--cover=%s: functions or blocks", value), EXIT_OURS;
 	return 0;
 }
 
@@ -366,6 +390,11 @@ static int set(struct options *options, int option, const char *value)
 		return add_stacks(options, value);
 	case OPTION_SAMPLE:
 		return set_sample(options, value);
+	case OPTION_COVER:
+		return set_cover(options, value);
+	case OPTION_COVER_OBJECT:
+		options->cover_objects[options->cover_object_count++] = (char *)value;
+		return 0;
 	case OPTION_EXPLAIN:
 		options->explain = true;
 		return 0;
@@ -499,6 +528,27 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 	return failed ? EXIT_OURS : 0;
 }
 
+/* Where something else stands at a place, it cannot be watched: so one of the two. */
+static int check_cover(struct options *options)
+{
+	const char *wrong = NULL;
+
+	if (!options->cover && options->cover_object_count)
+		wrong = "--cover-object: only with --cover";
+	else if (!options->cover && options->cover_format)
+		wrong = "--format=lcov and --format=cobertura: only with --cover";
+	else if (options->cover && *options->definitions.text)
+		wrong = "--cover: not together with probes (-e, -f)";
+	else if (options->cover && (options->format != TRACE_FORMAT_TEXT || *options->asked ||
+				    options->stack_count || options->mode != TRACE_MODE_EVENTS))
+		wrong = "--cover: not together with what asks for events or counts";
+	if (wrong)
+		return complain("%s", wrong), EXIT_OURS;
+	if (options->cover)
+		options->mode = TRACE_MODE_COUNT;
+	return 0;
+}
+
 /* Nothing but stacks is written, so nothing else needs to be recorded. */
 static int check_format(struct options *options)
 {
@@ -524,7 +574,8 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		.asked = "",
 		.histograms = trace_arena_alloc(arena, (size_t)argc * sizeof(char *)),
 	};
-	if (!ret->histograms || trace_source_init(&ret->definitions, arena))
+	ret->cover_objects = trace_arena_alloc(arena, (size_t)argc * sizeof(char *));
+	if (!ret->histograms || !ret->cover_objects || trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
 	       (option = getopt_long(argc, argv, "+e:f:co:nDlp:qv", long_options, NULL)) != -1)
@@ -538,6 +589,8 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		return error;
 	error = check_format(ret);
 	if (!error)
+		error = check_cover(ret);
+	if (!error && !ret->cover)
 		error = parse_definitions(ret, arena);
 	if (!error && optind == argc) {
 		complain("no program to run");

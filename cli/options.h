@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "cli/cover.h"
 #include "trace/language/answers.h"
 #include "trace/language/source.h"
 #include "trace/report/format.h"
@@ -30,6 +31,10 @@ struct options {
 	struct trace_questions questions;		    /* the same */
 	struct trace_stack_wish stacks[TRACE_STACK_EVENTS]; /* of these call stacks are counted */
 	uint32_t stack_count;
+	enum cover_level cover;
+	enum cover_format cover_format;
+	char **cover_objects; /* globs */
+	size_t cover_object_count;
 	bool explain;
 	bool quiet;
 	bool verbose;

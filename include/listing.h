@@ -57,6 +57,32 @@ bool ep_image_is_meant(const struct ep_image *image, const struct ep_place *plac
 int ep_image_functions(struct ep_image *image, const struct ep_place *place, bool plans,
 		       int (*visit)(const struct ep_listed *function, void *data), void *data);
 
+/* A basic block: what is executed as a whole, but for calls that do not return, and faults. */
+struct ep_block {
+	uint64_t offset;  /* in the file */
+	uint64_t address; /* as the file has it, before it is loaded anywhere */
+	uint32_t size;
+	uint8_t byte;		  /* what it begins with */
+	bool is_entry;		  /* a function begins here */
+	const char *symbol;	  /* of the function; NULL: it has no name */
+	uint64_t function_offset; /* where that begins, in the file */
+};
+
+/* Of code that is known. */
+struct ep_block_sizes {
+	uint64_t bytes;	  /* of functions */
+	uint64_t unknown; /* of these, no road is known that leads there; padding as well */
+};
+
+/**
+ * Call @visit for the blocks of all functions, in the order of their addresses. What is reached only by
+ * a jump to an address that is computed in an unknown way, or by an exception, may be missing.
+ *
+ * @return   What @visit returned other than 0, or -EP_NO_MEMORY.
+ */
+int ep_image_blocks(struct ep_image *image, int (*visit)(const struct ep_block *block, void *data),
+		    void *data, struct ep_block_sizes *ret);
+
 enum ep_need {
 	EP_NEED_OBJECT,	 /* a soname or path */
 	EP_NEED_FOLDERS, /* where to look for those, separated by ':' */

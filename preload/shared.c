@@ -20,6 +20,7 @@
 #include "sys/process.h"
 #include "trace/action/answer.h"
 #include "trace/action/canonical.h"
+#include "trace/action/cover.h"
 #include "trace/action/duration.h"
 #include "trace/action/follow.h"
 #include "trace/action/limits.h"
@@ -116,9 +117,13 @@ static bool parse(struct start *start)
 {
 	const struct trace_layout *layout = &start->session.layout;
 	const char *text = (const char *)start->session.shared + layout->definitions;
+	uint64_t cover = start->session.shared->cover, size = layout->definitions_size;
 	struct ep_error_at at = {0};
 
-	text = trace_arena_copy(start->arena, text, layout->definitions_size);
+	if (cover > layout->definitions && cover - layout->definitions < size)
+		size = cover - layout->definitions;
+
+	text = trace_arena_copy(start->arena, text, size);
 	return check(start, text ? parse_all(start, text, &at) : -EP_NO_MEMORY, &at);
 }
 
@@ -259,6 +264,9 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	follow_objects(start, probes);
 	if (start->session.shared->follow)
 		start_follow_execute(settings, &start->session, envp, start->arena);
+	if (start->session.shared->cover &&
+	    !check(start, trace_cover_watch(&start->session, start->arena), NULL))
+		return;
 	trace_attach_enable(probes);
 }
 

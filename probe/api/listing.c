@@ -12,6 +12,7 @@
 
 #include "probe/api/places.h"
 #include "probe/engine/lock.h"
+#include "probe/image/blocks.h"
 #include "probe/image/functions.h"
 #include "probe/image/glob.h"
 #include "probe/image/image.h"
@@ -240,6 +241,46 @@ int ep_image_functions(struct ep_image *image, const struct ep_place *place, boo
 		error = objects_read_versions(image->object);
 	if (!error)
 		error = list_all(&listing);
+	engine_unlock();
+	return error;
+}
+
+static int visit_blocks(const struct objects_object *object, const struct blocks *blocks,
+			int (*visit)(const struct ep_block *block, void *data), void *data)
+{
+	struct block block = {.start = 0};
+	int error = 0;
+
+	while (!error && blocks_next(blocks, block.start, &block)) {
+		const struct ep_block told = {
+			.offset = objects_file_offset(object, block.start),
+			.address = block.start - object->base,
+			.size = (uint32_t)(block.end - block.start),
+			.byte = *(const uint8_t *)block.start,
+			.is_entry = block.is_entry,
+			.symbol = block.of ? block.of->name : NULL,
+			.function_offset =
+				block.of ? objects_file_offset(object, block.of->start) : 0,
+		};
+
+		error = visit(&told, data);
+	}
+	return error;
+}
+
+int ep_image_blocks(struct ep_image *image, int (*visit)(const struct ep_block *block, void *data),
+		    void *data, struct ep_block_sizes *ret)
+{
+	struct blocks *blocks;
+	int error;
+
+	engine_lock();
+	error = blocks_find(image->object, &blocks);
+	if (!error) {
+		blocks_sizes(blocks, &ret->bytes, &ret->unknown);
+		error = visit_blocks(image->object, blocks, visit, data);
+		blocks_free(blocks);
+	}
 	engine_unlock();
 	return error;
 }

@@ -20,6 +20,7 @@
 #include "probe/guard/scan.h"
 #include "probe/image/callers.h"
 #include "probe/image/objects.h"
+#include "probe/site/cover.h"
 #include "probe/site/sites.h"
 #include "probe/thread/thread.h"
 
@@ -51,7 +52,9 @@ static void on_change(struct objects_object *object, bool loaded)
 	any_changed = true;
 	if (loaded) {
 		guard_object(object);
+		cover_object(object);
 	} else {
+		cover_forget(object);
 		guard_forget(object);
 		sites_forget(object->start, object->end);
 	}

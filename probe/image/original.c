@@ -19,7 +19,18 @@ void original_set_reader(original_reader set)
 	reader = set;
 }
 
+static original_overlay overlay;
+
+void original_set_overlay(original_overlay set)
+{
+	overlay = set;
+}
+
 bool original_read(uint64_t address, uint8_t *ret, size_t size)
 {
-	return reader(address, ret, size);
+	bool done = reader(address, ret, size);
+
+	if (done && overlay)
+		overlay(address, ret, size);
+	return done;
 }

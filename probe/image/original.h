@@ -15,6 +15,10 @@ typedef bool (*original_reader)(uint64_t address, uint8_t *ret, size_t size);
  */
 void original_set_reader(original_reader reader);
 
+/** What original_read() has done to each copy. Context: as original_set_reader(). */
+typedef void (*original_overlay)(uint64_t address, uint8_t *copy, size_t size);
+void original_set_overlay(original_overlay overlay);
+
 /**
  * Copy @size bytes of text.
  *

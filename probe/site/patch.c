@@ -32,6 +32,7 @@
 static bool force_mprotect;
 static _Atomic uint64_t busy_page; /* 0: none */
 static atomic_bool has_been_busy;
+static atomic_flag page_lock = ATOMIC_FLAG_INIT; /* who makes a page busy */
 
 void patch_force_mprotect(bool force)
 {
@@ -90,6 +91,21 @@ static int protection_of(uint64_t address)
 	return search.protection < 0 ? PROT_READ | PROT_EXEC : search.protection;
 }
 
+/* For the time of three system calls, which no signal interrupts: a trap has them blocked, or the lock. */
+EP_TRAP_PATH static void begin_busy(uint64_t page)
+{
+	while (atomic_flag_test_and_set(&page_lock))
+		sys0(SYS_sched_yield);
+	atomic_store(&has_been_busy, true);
+	atomic_store(&busy_page, page);
+}
+
+EP_TRAP_PATH static void end_busy(void)
+{
+	atomic_store(&busy_page, 0);
+	atomic_flag_clear(&page_lock);
+}
+
 static bool write_in_writable_page(const struct patch_byte *byte, uint64_t page, int protection)
 {
 	bool done;
@@ -114,10 +130,9 @@ static bool write_by_mprotect(const struct patch_byte *byte)
 		return sys_write_memory(byte->address, &byte->byte, sizeof(byte->byte));
 	if (!can_come_back())
 		return false;
-	atomic_store(&has_been_busy, true);
-	atomic_store(&busy_page, page);
+	begin_busy(page);
 	done = write_in_writable_page(byte, page, protection);
-	atomic_store(&busy_page, 0);
+	end_busy();
 	return done;
 }
 
@@ -136,6 +151,32 @@ EP_TRAP_PATH void patch_close(long fd)
 EP_TRAP_PATH bool patch_write_raw(long fd, uint64_t address, const uint8_t *bytes, size_t size)
 {
 	return sys4(SYS_pwrite64, fd, bytes, size, address) == (long)size;
+}
+
+EP_TRAP_PATH static bool restore_by_mprotect(uint64_t address, uint8_t byte)
+{
+	uint64_t page = address & -SYS_PAGE_SIZE;
+	bool done = false;
+
+	begin_busy(page);
+	if (!sys3(SYS_mprotect, page, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE)) {
+		done = sys_write_memory(address, &byte, 1);
+		for (int tries = 0; tries < TRIES_MAX; tries++)
+			if (!sys3(SYS_mprotect, page, SYS_PAGE_SIZE, PROT_READ | PROT_EXEC))
+				break;
+	}
+	end_busy();
+	return done;
+}
+
+EP_TRAP_PATH bool patch_restore(uint64_t address, uint8_t byte)
+{
+	long fd = force_mprotect ? -1 : patch_open();
+	bool done = fd >= 0 && patch_write_raw(fd, address, &byte, 1);
+
+	if (fd >= 0)
+		patch_close(fd);
+	return done || restore_by_mprotect(address, byte);
 }
 
 /* How many of the @count bytes follow each other in memory. */
@@ -211,6 +252,27 @@ size_t patch_write_unseen(struct patch_byte *bytes, size_t count)
 	if (fd >= 0)
 		patch_close(fd);
 	sys_barrier(); /* of this thread alone: it was not refused just now */
+	return failed;
+}
+
+size_t patch_write_new(struct patch_byte *bytes, size_t count)
+{
+	long fd = force_mprotect ? -1 : patch_open();
+	size_t failed = 0, length;
+
+	for (size_t i = 0; i < count; i += length) {
+		bool written;
+
+		length = page_length(&bytes[i], count - i);
+		written = write_page(fd, &bytes[i], length);
+		for (size_t j = i; j < i + length; j++)
+			bytes[j].error =
+				written || write_by_mprotect(&bytes[j]) ? 0 : -EP_NOT_WRITABLE;
+		for (size_t j = i; j < i + length; j++)
+			failed += bytes[j].error != 0;
+	}
+	if (fd >= 0)
+		patch_close(fd);
 	return failed;
 }
 

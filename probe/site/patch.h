@@ -36,6 +36,24 @@ size_t patch_write(struct patch_byte *bytes, size_t count);
 size_t patch_write_unseen(struct patch_byte *bytes, size_t count);
 
 /**
+ * Write bytes of code that no thread executes yet, nor what stands between them, but that may be executed
+ * at any time afterwards. What threads have prefetched of it is of no consequence: old and new bytes are
+ * both right.
+ *
+ * @return   How many were not written, as their .error says.
+ * Context:  engine lock held. Some microseconds a page.
+ */
+size_t patch_write_new(struct patch_byte *bytes, size_t count);
+
+/**
+ * Write one byte in the place of an int3, where old and new byte are both right for every thread.
+ *
+ * @return   false: a sandbox forbids each way to do so.
+ * Context:  TRAP_PATH, all signals blocked; three system calls.
+ */
+EP_TRAP_PATH bool patch_restore(uint64_t address, uint8_t byte);
+
+/**
  * The same at the lowest level, for a process that is about to die. A file of program text, or a
  * negative errno; what it cannot write is left.
  * Context:  TRAP_PATH.

@@ -11,6 +11,7 @@
 
 #include "probe/image/objects.h"
 #include "probe/image/place.h"
+#include "probe/site/cover.h"
 #include "probe/site/patch.h"
 #include "probe/site/plan.h"
 #include "probe/site/promote.h"
@@ -362,4 +363,5 @@ EP_TRAP_PATH void sites_restore_text(void)
 		return;
 	registry_each(restore_one, &fd);
 	patch_close(fd);
+	cover_restore_text();
 }

@@ -8,12 +8,15 @@
  *	                     registers in the signal frame  ->  sigreturn: behind the
  *	                     are changed in place               instruction, or in a slot
  *
+ * Of places of which only the first hit is wanted there is no site (cover.h).
+ *
  * A thread may take the trap and find the site disarmed by the time it gets here: it tries again,
  * and executes the original byte, or traps again if the site is armed again (G3).
  */
 #include "probe/trap/trap.h"
 
 #include "probe/guest/sandbox.h"
+#include "probe/site/cover.h"
 #include "probe/site/hit.h"
 #include "probe/site/registry.h"
 #include "probe/thread/altstack.h"
@@ -53,6 +56,8 @@ EP_TRAP_PATH static bool is_serviced(uint64_t address, struct ep_regs *regs, voi
 		return true;
 	}
 	entry = registry_find_boundary(address, &late);
+	if (!entry && !site && cover_hit(address))
+		entry = address;
 	if (!entry && (site || late) && probe_thread_retries(address))
 		entry = address;
 	if (entry)
@@ -82,6 +87,8 @@ EP_TRAP_PATH static bool has_taken_the_place(const struct ep_regs *regs)
 	if (site && site_is_armed(site) && registry_stands(site) &&
 	    !atomic_load_explicit(&site->jump, memory_order_acquire))
 		return site->insn.length > 1 || !was_sent_to(regs->rip);
+	if (cover_stands(address))
+		return true;
 	return registry_find_boundary(address, &late) && !registry_find_boundary(regs->rip, &late);
 }
 

@@ -23,7 +23,7 @@
 #include "trace/language/definition.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 11
+#define TRACE_SESSION_VERSION 12
 #define TRACE_SAMPLE_MAX      1000000
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
@@ -185,6 +185,7 @@ struct trace_shared {
 	_Atomic uint32_t over; /* nothing is wanted any more: the launcher says when */
 	uint32_t barrier;      /* the reader has one for all threads that registered: snapshot.h */
 	int32_t first_pid;
+	uint64_t cover; /* behind the texts: see cover.h; 0: nothing is asked of files */
 	uint64_t pid_namespace;
 	struct trace_timens time_namespace; /* the reader's */
 	struct trace_layout layout;
