@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Lines, for lcov and what reads Cobertura's XML. A row of the table of lines was executed if the block
- * that it begins in was reached, or one that begins in it; a line, if one of its rows was. Lines whose
+ * that it begins in was reached; a line, if one of its rows was. Lines whose
  * code no known road leads to are left out: nobody can say.
  */
 #include <inttypes.h>
@@ -91,18 +91,17 @@ static void add_row(const struct lines_row *row, void *data)
 {
 	struct report *report = data;
 	const struct cover_object *object = report->object;
-	size_t first = first_above(object, row->start), i = first;
+	size_t first = first_above(object, row->start);
 	struct line line = {.line = row->line};
 
-	for (; i < object->count && object->blocks[i].offset < row->end; i++)
-		line.hit |= object->hits[i];
-	if (i == first)
+	if (first == object->count || object->blocks[first].offset >= row->end)
 		return;
+	line.hit = object->hits[first];
 	line.file = keep_file(report, row->file);
 	if (!line.file)
 		return;
 	add_line(report, &line);
-	for (i = first; i < object->count && object->blocks[i].offset < row->end; i++) {
+	for (size_t i = first; i < object->count && object->blocks[i].offset < row->end; i++) {
 		const struct cover_block *block = &object->blocks[i];
 
 		if (!block->is_entry || block->offset < row->start)
