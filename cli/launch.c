@@ -19,9 +19,10 @@
 
 #include "cli/outlive.h"
 
-#define BUSY_WAIT 1 /* milliseconds between looks */
-#define IDLE_WAIT 10
-#define LOOK_WAIT 50 /* between looks for other processes, if nothing happens */
+#define BUSY_WAIT  1 /* milliseconds between looks */
+#define IDLE_WAIT  10
+#define COVER_WAIT 200 /* there are no events: only the program's end is awaited */
+#define LOOK_WAIT  50  /* between looks for other processes, if nothing happens */
 
 static struct collector *waiting;
 static volatile sig_atomic_t child;   /* 0: it has ended */
@@ -169,7 +170,9 @@ static double now(void)
 
 static void look(struct collector *collector)
 {
-	unsigned int wait = collect_pass(collector, false) ? BUSY_WAIT : IDLE_WAIT;
+	unsigned int wait = collector->options->cover	     ? COVER_WAIT
+			    : collect_pass(collector, false) ? BUSY_WAIT
+							     : IDLE_WAIT;
 
 	if (collector->options->seconds > 0 && now() - started > collector->options->seconds)
 		atomic_store(&collector->session.shared->over, 1);
