@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <linux/futex.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -129,10 +130,12 @@ int collect_init(struct collector *collector, const struct options *options,
 		.sources = trace_arena_alloc(arena, processes * sizeof(*collector->sources)),
 		.is_source = trace_arena_alloc(arena, processes * sizeof(*collector->is_source)),
 		.unreadable = trace_arena_alloc(arena, processes * sizeof(*collector->unreadable)),
+		.is_gone = trace_arena_alloc(arena, processes * sizeof(*collector->is_gone)),
 	};
 	error = trace_reader_init(&collector->reader, session, options->format, arena);
 	if (error || !collector->text.buffer || !collector->processes || !collector->published ||
-	    !collector->sources || !collector->is_source || !collector->unreadable) {
+	    !collector->sources || !collector->is_source || !collector->unreadable ||
+	    !collector->is_gone) {
 		complain("%s", ep_strerror(EP_NO_MEMORY));
 		return EXIT_OURS;
 	}
@@ -322,9 +325,23 @@ static void look_at_names(struct collector *collector)
 	}
 }
 
+/* Events stay where they are until somebody asks for them. */
+static bool pass_over_kept(struct collector *collector)
+{
+	learn_processes(collector);
+	if (++collector->passes % REAP_INTERVAL == 0) {
+		look_at_names(collector);
+		trace_reader_reap(&collector->reader);
+	}
+	return false;
+}
+
 bool collect_pass(struct collector *collector, bool last)
 {
 	bool any, more;
+
+	if (collector->options->ring)
+		return pass_over_kept(collector);
 
 	any = more = trace_reader_begin(&collector->reader);
 	/* Behind the snapshot: whose events are in it is known by now. */
@@ -342,6 +359,82 @@ bool collect_pass(struct collector *collector, bool last)
 		trace_reader_reap(&collector->reader);
 	return any;
 }
+
+/* ---- what rings have kept ------------------------------------------------------------------ */
+
+static void put_dump_head(struct collector *collector, const char *why)
+{
+	struct trace_text *text = &collector->text;
+
+	text->used = 0;
+	if (collector->options->format == TRACE_FORMAT_JSON) {
+		trace_text_string(text, "{\"type\":\"dump\",\"reason\":");
+		trace_text_json(text, why);
+		trace_text_string(text, "}\n");
+	} else {
+		trace_text_string(text, "--- dump ");
+		trace_text_unsigned(text, collector->dumps, 1, ' ');
+		trace_text_string(text, ": ");
+		trace_text_plain(text, why);
+		trace_text_string(text, "\n");
+	}
+	write_out(collector, text->buffer, text->used);
+}
+
+void collect_dump(struct collector *collector, const char *why)
+{
+	bool more = trace_reader_begin_kept(&collector->reader);
+
+	collector->dumps++;
+	learn_processes(collector);
+	set_limit(collector);
+	put_dump_head(collector, why);
+	while (more) {
+		collector->text.used = 0;
+		more = trace_reader_next(&collector->reader, &collector->text);
+		write_out(collector, collector->text.buffer, collector->text.used);
+	}
+	trace_reader_end_kept(&collector->reader);
+}
+
+/* Is there a later program of the same process? */
+static bool is_replaced(const struct collector *collector, uint64_t index)
+{
+	for (uint64_t i = index + 1; i < collector->known; i++)
+		if (collector->processes[i].pid == collector->processes[index].pid)
+			return true;
+	return false;
+}
+
+static void look_whether_gone(struct collector *collector, uint64_t index)
+{
+	const struct trace_process *process = trace_session_process(&collector->session, index);
+	char why[96];
+
+	if (collector->is_gone[index] || !collector->processes[index].known || process->foreign ||
+	    collector->processes[index].pid == collector->first_pid ||
+	    kill(collector->processes[index].pid, 0) == 0 || errno != ESRCH)
+		return;
+	collector->is_gone[index] = true;
+	if (atomic_load(&process->ended) || is_replaced(collector, index))
+		return;
+	snprintf(why, sizeof(why), "process %d (%.*s) is gone, and has not ended by itself",
+		 collector->processes[index].pid, TRACE_COMM_SIZE, process->comm);
+	collect_dump(collector, why);
+}
+
+void collect_look_for_dumps(struct collector *collector)
+{
+	if (atomic_exchange(&collector->session.shared->dump_asked, 0))
+		collect_dump(collector, "an event asked for it");
+	for (uint64_t i = collector->gone; i < collector->known; i++) {
+		look_whether_gone(collector, i);
+		if (i == collector->gone && collector->is_gone[i])
+			collector->gone++;
+	}
+}
+
+/* -------------------------------------------------------------------------------------------- */
 
 void collect_wait(struct collector *collector, unsigned int milliseconds)
 {
@@ -402,6 +495,9 @@ static void complain_of_losses(struct collector *collector)
 	if (collector->reader.nonsense)
 		complain("%lu records were unreadable: has the program written to them?",
 			 (unsigned long)collector->reader.nonsense);
+	if (collector->reader.overwritten)
+		complain("%lu bytes of the oldest events were written over while they were read",
+			 (unsigned long)collector->reader.overwritten);
 	if (collector->unreadable_count)
 		complain("the probes of %lu processes are unreadable: has the program written to "
 			 "them?",

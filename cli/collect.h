@@ -32,6 +32,10 @@ struct collector {
 	bool *unreadable; /* what was published is nonsense: it is not read again */
 	uint64_t unreadable_count;
 	uint64_t passes;
+	uint64_t dumps; /* of what rings have kept, so far */
+	uint64_t gone;	/* processes up to this one are not looked at any more */
+	bool *is_gone;	/* it has been said */
+	int first_pid;	/* whose end the launcher waits for */
 	uint64_t named; /* the ring whose thread's name was looked at last */
 };
 
@@ -50,6 +54,15 @@ void collect_wake(struct collector *collector);
 
 /** What was asked of events, as far as it is known by now. */
 void collect_answer(struct collector *collector);
+
+/** Write what rings have kept (--ring), and has not been written yet; @why: for a line before it. */
+void collect_dump(struct collector *collector, const char *why);
+
+/**
+ * Has an event asked for that, or a process that has not said that it ends gone, other than the first one? Then
+ * it is done.
+ */
+void collect_look_for_dumps(struct collector *collector);
 
 /** The summary, or what --check found. */
 void collect_finish(struct collector *collector);

@@ -28,6 +28,7 @@ static struct collector *waiting;
 static volatile sig_atomic_t child;   /* 0: it has ended */
 static volatile sig_atomic_t stopped; /* while we wait for others */
 static volatile sig_atomic_t asked;   /* what is known by now is to be shown */
+static volatile sig_atomic_t dump_asked;
 static bool children_were_ignored;
 static double started;
 
@@ -39,6 +40,8 @@ static void on_signal(int sig)
 
 	if (sig == SIGUSR1)
 		asked = 1;
+	else if (sig == SIGUSR2)
+		dump_asked = 1;
 	else if (sig != SIGCHLD && !child)
 		stopped = 1;
 	else if (sig == SIGTERM || sig == SIGHUP)
@@ -74,6 +77,8 @@ static void catch_question(const struct collector *collector)
 	if (collector->options->questions.count && sigaction(SIGUSR1, NULL, &old) == 0 &&
 	    old.sa_handler != SIG_IGN)
 		sigaction(SIGUSR1, &action, NULL);
+	if (collector->options->ring)
+		sigaction(SIGUSR2, &action, NULL);
 }
 
 /* ---- the child ----------------------------------------------------------------------------- */
@@ -146,7 +151,7 @@ static int start_program(const struct launch *launch, struct collector *collecto
 	if (pid == 0)
 		become_program(launch, collector, launcher, ends[1]);
 	close(ends[1]);
-	child = pid;
+	child = collector->first_pid = pid;
 	error = pid < 0 ? errno : wait_for_exec(ends[0]);
 	close(ends[0]);
 	if (!error)
@@ -181,6 +186,12 @@ static void look(struct collector *collector)
 		asked = 0;
 		collect_answer(collector);
 	}
+	if (collector->options->ring)
+		collect_look_for_dumps(collector);
+	if (dump_asked) {
+		dump_asked = 0;
+		collect_dump(collector, "asked for by a signal");
+	}
 	collect_wait(collector, wait);
 }
 
@@ -196,6 +207,8 @@ int launch_run(const struct launch *launch, struct collector *collector, int *re
 		sigaddset(&signals, caught[i]);
 	if (collector->options->questions.count)
 		sigaddset(&signals, SIGUSR1);
+	if (collector->options->ring)
+		sigaddset(&signals, SIGUSR2);
 	waiting = collector;
 	catch_question(collector);
 	error = start_program(launch, collector);

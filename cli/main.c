@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/cover.h"
+#include "cli/dump.h"
 #include "cli/launch.h"
 #include "cli/list.h"
 #include "cli/options.h"
@@ -28,14 +29,17 @@ struct texts {
 	size_t size;
 };
 
-static int create(const struct texts *texts, int *ret_fd, struct trace_session *ret)
+static int create(const struct texts *texts, uint64_t ring, int *ret_fd, struct trace_session *ret)
 {
 	const struct trace_shape *const shapes[] = {&trace_shape_launcher, &trace_shape_small,
 						    &trace_shape_tiny};
 	int error = 0;
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		error = trace_session_create(shapes[i], texts->at, texts->size, ret_fd, ret);
+		struct trace_shape shape = *shapes[i];
+
+		shape.ring_size = ring ? ring : shape.ring_size;
+		error = trace_session_create(&shape, texts->at, texts->size, ret_fd, ret);
 		if (!error)
 			return 0;
 	}
@@ -43,7 +47,8 @@ static int create(const struct texts *texts, int *ret_fd, struct trace_session *
 }
 
 /* A limit on file sizes is meant for files: as far as allowed it does not hold meanwhile. */
-static int create_unlimited(const struct texts *texts, int *ret_fd, struct trace_session *ret)
+static int create_unlimited(const struct texts *texts, uint64_t ring, int *ret_fd,
+			    struct trace_session *ret)
 {
 	struct rlimit limit, raised;
 	int error;
@@ -53,7 +58,7 @@ static int create_unlimited(const struct texts *texts, int *ret_fd, struct trace
 	raised.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_FSIZE, &raised);
 	signal(SIGXFSZ, SIG_IGN);
-	error = create(texts, ret_fd, ret);
+	error = create(texts, ring, ret_fd, ret);
 	signal(SIGXFSZ, SIG_DFL);
 	setrlimit(RLIMIT_FSIZE, &limit);
 	return error;
@@ -104,7 +109,7 @@ static int make_session(const struct options *options, struct cover *cover,
 	int error = put_together(options, cover, arena, &texts, &covered);
 
 	if (!error)
-		error = create_unlimited(&texts, ret_fd, ret);
+		error = create_unlimited(&texts, options->ring, ret_fd, ret);
 	if (error) {
 		complain("no memory to share with the program: %s", ep_strerror(error));
 		return EXIT_OURS;
@@ -116,6 +121,9 @@ static int make_session(const struct options *options, struct cover *cover,
 	ret->shared->follow = options->follow;
 	ret->shared->drop = options->drop;
 	ret->shared->sample = options->sample;
+	ret->shared->keep = options->ring != 0;
+	for (size_t i = 0; i < options->dump_if_count; i++)
+		strcpy(ret->shared->dump_if[i], options->dump_if[i]);
 	memcpy(ret->shared->stacks, options->stacks, sizeof(ret->shared->stacks));
 	return 0;
 }
@@ -182,6 +190,23 @@ static int report_covered(const struct options *options, const struct trace_sess
 	return options->output ? cover_write(cover, options->cover_format, options->output) : 0;
 }
 
+/* 128 + N is what a shell says of what it has waited for. Nothing is kept of programs that end well. */
+static void dump_at_end(struct collector *collector, int status)
+{
+	int sig = WIFSIGNALED(status)	      ? WTERMSIG(status)
+		  : WEXITSTATUS(status) > 128 ? WEXITSTATUS(status) - 128
+					      : 0;
+	char why[96];
+
+	collect_look_for_dumps(collector);
+	if (sig <= 0 || sig > SIGRTMAX)
+		return;
+	snprintf(why, sizeof(why), "%s: signal %d (%s)",
+		 WIFSIGNALED(status) ? "the program was killed" : "the program ended as if killed",
+		 sig, strsignal(sig));
+	collect_dump(collector, why);
+}
+
 static int run(const struct options *options, const struct launch *launch,
 	       struct collector *collector, struct cover *cover)
 {
@@ -191,6 +216,8 @@ static int run(const struct options *options, const struct launch *launch,
 		error = read_report(collector, status);
 	if (error)
 		return error;
+	if (options->ring)
+		dump_at_end(collector, status);
 	if (options->wait)
 		launch_wait_for_others(launch, collector);
 	collect_finish(collector);
@@ -233,6 +260,8 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "cover-merge") == 0)
 		return cover_merge(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "dump") == 0)
+		return dump_ask(argc - 1, argv + 1);
 	error = options_parse(argc, argv, &arena, &options);
 	if (!error && options.list)
 		return list_run(&options, &arena);

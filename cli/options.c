@@ -59,6 +59,12 @@ static const char usage[] =
 	"      --format=FORMAT    text, json, or folded: stacks alone, for flame graphs\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
+	"      --ring[=SIZE]      write nothing, but keep the last SIZE bytes of events of each "
+	"thread, "
+	"for\n"
+	"                         when the program is killed, or on SIGUSR2, or for emuprobe dump "
+	"PID\n"
+	"      --dump-if=EVENT    with --ring: write what was kept when EVENT comes\n"
 	"      --cover[=functions|blocks]\n"
 	"                         which functions and basic blocks of the program were reached; "
 	"-o FILE:\n"
@@ -86,6 +92,10 @@ static const char usage[] =
 	"\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
+#define RING_DEFAULT (1ul << 20)
+#define RING_MIN     (4ul << 10)
+#define RING_MAX     (64ul << 20)
+
 #define STACK_DEPTH 64 /* frames of a stack, where nobody says how many */
 
 enum {
@@ -100,6 +110,8 @@ enum {
 	OPTION_FOR,
 	OPTION_SAMPLE,
 	OPTION_STACKS,
+	OPTION_RING,
+	OPTION_DUMP_IF,
 	OPTION_COVER,
 	OPTION_COVER_OBJECT,
 	OPTION_EXPLAIN,
@@ -127,6 +139,8 @@ static const struct option long_options[] = {
 	{"for", required_argument, NULL, OPTION_FOR},
 	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
+	{"ring", optional_argument, NULL, OPTION_RING},
+	{"dump-if", required_argument, NULL, OPTION_DUMP_IF},
 	{"cover", optional_argument, NULL, OPTION_COVER},
 	{"cover-object", required_argument, NULL, OPTION_COVER_OBJECT},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
@@ -192,6 +206,44 @@ static int set_format(struct options *options, const char *value)
 				"cobertura",
 				value),
 		       EXIT_OURS;
+	return 0;
+}
+
+/* SIZE, in bytes, K or M: the next power of two. */
+static int set_ring(struct options *options, const char *value)
+{
+	unsigned long number = RING_DEFAULT, size = RING_MIN;
+	char *end = NULL;
+
+	if (value) {
+		number = strtoul(value, &end, 10);
+		if (*end == 'k' || *end == 'K' || *end == 'M') {
+			number = number > RING_MAX ? 0 : number << (*end == 'M' ? 20 : 10);
+			end++;
+		}
+	}
+	if ((value && (*value < '0' || *value > '9' || *end)) || !number || number > RING_MAX) {
+		complain("--ring=%s: a number of bytes, as 64K or 1M, up to 64M", value);
+		return EXIT_OURS;
+	}
+	while (size < number)
+		size *= 2;
+	options->ring = size;
+	return 0;
+}
+
+static int add_dump_if(struct options *options, const char *value)
+{
+	if (!trace_is_name(value, strlen(value)) || strlen(value) >= TRACE_STACK_NAME) {
+		complain("--dump-if=%s: the name of an event; its definition has the condition",
+			 value);
+		return EXIT_OURS;
+	}
+	if (options->dump_if_count == TRACE_DUMP_EVENTS) {
+		complain("--dump-if=%s: %d events are enough", value, TRACE_DUMP_EVENTS);
+		return EXIT_OURS;
+	}
+	options->dump_if[options->dump_if_count++] = value;
 	return 0;
 }
 
@@ -390,6 +442,10 @@ static int set(struct options *options, int option, const char *value)
 		return add_stacks(options, value);
 	case OPTION_SAMPLE:
 		return set_sample(options, value);
+	case OPTION_RING:
+		return set_ring(options, value);
+	case OPTION_DUMP_IF:
+		return add_dump_if(options, value);
 	case OPTION_COVER:
 		return set_cover(options, value);
 	case OPTION_COVER_OBJECT:
@@ -528,6 +584,31 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 	return failed ? EXIT_OURS : 0;
 }
 
+static bool is_event(const struct trace_definitions *definitions, const char *name)
+{
+	for (size_t i = 0; i < definitions->count; i++)
+		if (definitions->list[i].event && strcmp(definitions->list[i].event, name) == 0)
+			return true;
+	return false;
+}
+
+static int check_ring(const struct options *options)
+{
+	if (!options->ring && !options->dump_if_count)
+		return 0;
+	if (!options->ring)
+		return complain("--dump-if: only with --ring"), EXIT_OURS;
+	if (options->mode == TRACE_MODE_COUNT || options->drop)
+		return complain("--ring: not together with -c, --cover or --drop"), EXIT_OURS;
+	for (size_t i = 0; i < options->dump_if_count; i++)
+		if (!is_event(&options->parsed, options->dump_if[i])) {
+			complain("--dump-if=%s: no event has this name in the definitions",
+				 options->dump_if[i]);
+			return EXIT_OURS;
+		}
+	return 0;
+}
+
 /* Where something else stands at a place, it cannot be watched: so one of the two. */
 static int check_cover(struct options *options)
 {
@@ -575,7 +656,9 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		.histograms = trace_arena_alloc(arena, (size_t)argc * sizeof(char *)),
 	};
 	ret->cover_objects = trace_arena_alloc(arena, (size_t)argc * sizeof(char *));
-	if (!ret->histograms || !ret->cover_objects || trace_source_init(&ret->definitions, arena))
+	ret->dump_if = trace_arena_alloc(arena, TRACE_DUMP_EVENTS * sizeof(char *));
+	if (!ret->histograms || !ret->cover_objects || !ret->dump_if ||
+	    trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
 	       (option = getopt_long(argc, argv, "+e:f:co:nDlp:qv", long_options, NULL)) != -1)
@@ -592,6 +675,8 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		error = check_cover(ret);
 	if (!error && !ret->cover)
 		error = parse_definitions(ret, arena);
+	if (!error)
+		error = check_ring(ret);
 	if (!error && optind == argc) {
 		complain("no program to run");
 		error = EXIT_OURS;

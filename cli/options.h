@@ -31,6 +31,9 @@ struct options {
 	struct trace_questions questions;		    /* the same */
 	struct trace_stack_wish stacks[TRACE_STACK_EVENTS]; /* of these call stacks are counted */
 	uint32_t stack_count;
+	uint64_t ring; /* bytes that are kept for each thread; 0: events are written as they come */
+	const char **dump_if; /* events that have what is kept written */
+	size_t dump_if_count;
 	enum cover_level cover;
 	enum cover_format cover_format;
 	char **cover_objects; /* globs */

@@ -6,6 +6,7 @@
 #include "preload/ends.h"
 
 #include "include/counting.h"
+#include "trace/action/record.h"
 
 static int take_first(const struct ep_match *match, void *data)
 {
@@ -40,4 +41,17 @@ void start_watch_calls(const struct trace_definitions *definitions)
 		any |= definitions->list[i].is_return;
 	if (any)
 		start_watch("_exit", on_exit_reached);
+}
+
+static void on_end_reached(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	trace_record_note_end();
+}
+
+void start_watch_end(void)
+{
+	start_watch("_exit", on_end_reached);
 }

@@ -14,4 +14,7 @@ bool start_watch(const char *symbol, ep_handler handler);
 /** If events of calls are wanted: give those in which the thread is that ends the program an end. */
 void start_watch_calls(const struct trace_definitions *definitions);
 
+/** Say in the session that the program ends by its own will, when it does. */
+void start_watch_end(void);
+
 #endif

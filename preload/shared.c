@@ -168,7 +168,9 @@ static int arm(struct start *start, struct trace_probes *probes)
 	start->process->room = (uint32_t)probes->room;
 	start->counts = trace_session_at(&start->session, at, size);
 	error = trace_record_init(&start->session, index,
-				  shared->drop ? TRACE_FULL_DROP : TRACE_FULL_WAIT);
+				  shared->keep	 ? TRACE_FULL_KEEP
+				  : shared->drop ? TRACE_FULL_DROP
+						 : TRACE_FULL_WAIT);
 	arming.unseen = !environ; /* libc sets that up before anything of the program runs */
 	if (!error) {
 		trace_duration_init(&start->session);
@@ -260,6 +262,8 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	start_make_room();
 	if (start->session.shared->mode == TRACE_MODE_EVENTS)
 		start_watch_calls(&start->definitions);
+	if (start->session.shared->keep)
+		start_watch_end();
 	say_objects(start);
 	follow_objects(start, probes);
 	if (start->session.shared->follow)

@@ -346,6 +346,7 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 		ret.ended = is_asked(probe, arming) ? trace_answer_ended : arming->ended;
 	}
 	probe->stack_depth = trace_stack_depth(probe->view.event);
+	probe->dumps = trace_record_dumps(probe->view.event);
 	if (probe->stack_depth)
 		add_stacks(probe, &ret);
 	return ret;

@@ -12,6 +12,7 @@
 #include "trace/action/record.h"
 
 #include <linux/futex.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -73,6 +74,27 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 	atomic_store(local.alive, 1);
 	trace_run_watch_forks(local.alive);
 	return 0;
+}
+
+bool trace_record_dumps(const char *event)
+{
+	const struct trace_shared *shared = local.session.shared;
+
+	for (int i = 0; shared && i < TRACE_DUMP_EVENTS && shared->dump_if[i][0]; i++)
+		if (strncmp(shared->dump_if[i], event, TRACE_STACK_NAME) == 0)
+			return true;
+	return false;
+}
+
+/* The child of a vfork() has our memory, and its end is not ours. */
+EP_TRAP_PATH void trace_record_note_end(void)
+{
+	struct trace_process *process;
+
+	trace_record_epoch();
+	process = trace_session_process(&local.session, local.process);
+	if (process->foreign || process->pid == (int32_t)sys6(SYS_getpid, 0, 0, 0, 0, 0, 0))
+		atomic_store(&process->ended, 1);
 }
 
 void trace_record_rely_on_barrier(void)
@@ -249,6 +271,8 @@ EP_TRAP_PATH static bool take(uint32_t index, const struct trace_ring *parents)
 		atomic_store(&ring->owner, 0);
 		return false;
 	}
+	if (local.full == TRACE_FULL_KEEP) /* what somebody else has left there is not ours */
+		atomic_store(&ring->tail, atomic_load(&ring->head) & TRACE_HEAD_POSITION);
 	set(&ring->tail_seen, atomic_load(&ring->tail));
 	note_comm(ring, parents);
 	mine.ring = ring;
@@ -348,6 +372,29 @@ EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head,
 	set(&ring->tail_stuck, has_room(ring, head, size) ? 0 : get(&ring->tail_seen) + 1);
 }
 
+/*
+ * Wait-free: as many of the oldest records as the new one needs room. Who reads them meanwhile looks at the
+ * tail again when it has read, and knows by that which of them are not whole any more: the tail is moved
+ * first.
+ */
+EP_TRAP_PATH static void give_up_oldest(struct trace_ring *ring, uint64_t head, uint64_t size)
+{
+	uint64_t mask = local.session.layout.ring_size / 8 - 1, tail = get(&ring->tail);
+
+	while (!fits(tail, head, size)) {
+		uint64_t left = trace_head_distance(tail, head);
+		uint64_t words = trace_record_words(get(&mine.data[tail / 8 & mask]));
+
+		if (words * 8 < sizeof(struct trace_record) || words * 8 > left)
+			words = left / 8; /* the program has scribbled there */
+		tail = (tail + 8 * words) & TRACE_HEAD_POSITION;
+		if (!words)
+			break;
+	}
+	atomic_store_explicit(&ring->tail, tail, memory_order_release);
+	atomic_signal_fence(memory_order_seq_cst);
+}
+
 EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *ring, uint64_t head,
 							     uint64_t size)
 {
@@ -356,6 +403,8 @@ EP_TRAP_PATH __attribute__((noinline)) static bool make_room(struct trace_ring *
 		write_all(false);
 	} else if (local.full == TRACE_FULL_WAIT) {
 		wait_for_reader(ring, head, size);
+	} else if (local.full == TRACE_FULL_KEEP) {
+		give_up_oldest(ring, head, size);
 	}
 	if (has_room(ring, head, size))
 		return true;
@@ -420,6 +469,15 @@ EP_TRAP_PATH static void wake_at_half(uint64_t head, uint64_t size)
 		wake_reader();
 }
 
+EP_TRAP_PATH __attribute__((noinline)) static void ask_dump(void)
+{
+	struct trace_shared *shared = local.session.shared;
+
+	if (local.full != TRACE_FULL_KEEP || atomic_exchange(&shared->dump_asked, 1))
+		return;
+	wake_reader();
+}
+
 /* false: our turn was taken away. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) bool
 append(const struct trace_probe *probe, const struct trace_run *run, const struct ep_regs *regs,
@@ -430,8 +488,10 @@ append(const struct trace_probe *probe, const struct trace_run *run, const struc
 
 	if (!trace_head_publish(&ring->head, reserved, size, local.safe))
 		return false;
-	if (local.full != TRACE_FULL_WRITE)
+	if (local.full < TRACE_FULL_KEEP)
 		wake_at_half(head & TRACE_HEAD_POSITION, size);
+	else if (__builtin_expect(probe->dumps, 0))
+		ask_dump();
 	return true;
 }
 

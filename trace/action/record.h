@@ -15,6 +15,7 @@ struct trace_probe {
 	const void *addr;
 	uint16_t *semaphore;  /* says to the program that somebody is there; NULL: none */
 	uint32_t stack_depth; /* of stacks that are counted; 0: none */
+	bool dumps;	      /* its events have what was kept written */
 	uint8_t behind_stack; /* enum trace_stack_then: what is done when it has been counted */
 };
 
@@ -22,6 +23,7 @@ struct trace_probe {
 enum trace_full {
 	TRACE_FULL_DROP,
 	TRACE_FULL_WAIT,  /* for the reader, as long as it makes progress */
+	TRACE_FULL_KEEP,  /* what is oldest is given up */
 	TRACE_FULL_WRITE, /* have all events written, in this thread: see struct trace_writer */
 };
 
@@ -32,6 +34,12 @@ enum trace_full {
  * Context:  once, before the first hit.
  */
 int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full);
+
+/** Do events of that name have what was kept written? Context: after trace_record_init(). */
+bool trace_record_dumps(const char *event);
+
+/** This process ends by its own will. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_record_note_end(void);
 
 /** Some program asks for latencies at a hit. Context: before that, not in a trap; see trace_run_init(). */
 void trace_record_prepare_latency(void);

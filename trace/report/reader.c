@@ -14,6 +14,7 @@
 
 #include "sys/barrier.h"
 #include "sys/call.h"
+#include "sys/mapping.h"
 #include "sys/process.h"
 #include "trace/language/types.h"
 #include "trace/session/head.h"
@@ -35,6 +36,11 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 	reader->scratch = trace_arena_alloc(arena, TRACE_BYTES_MAX + 1);
 	if (!reader->processes || !reader->cursors || !reader->heap || !reader->record ||
 	    !reader->scratch)
+		return -EP_NO_MEMORY;
+	if (session->shared->keep)
+		reader->copies =
+			trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->copies));
+	if (session->shared->keep && !reader->copies)
 		return -EP_NO_MEMORY;
 	reader->barrier = session->shared->barrier ? sys_barrier_shared : NULL;
 	trace_clock_init(&session->shared->time_namespace);
@@ -182,6 +188,101 @@ EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader)
 	return reader->heap_count > 0;
 }
 
+/* ---- what rings have kept ------------------------------------------------------------------ */
+
+/* From @from to @to in memory of ours, at the same places. */
+static bool copy_kept(struct trace_reader *reader, uint32_t index, const _Atomic uint64_t *data,
+		      uint64_t from, uint64_t to)
+{
+	uint64_t size = reader->session.layout.ring_size, mask = size / 8 - 1;
+	uint64_t words = trace_head_distance(from, to) / 8, *copy;
+	long at = sys_mmap(0, size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	if (sys_failed(at))
+		return false;
+	copy = reader->copies[index] = (uint64_t *)at;
+	for (uint64_t i = 0; i < words; i++)
+		copy[(from / 8 + i) & mask] =
+			atomic_load_explicit(&data[(from / 8 + i) & mask], memory_order_relaxed);
+	atomic_thread_fence(memory_order_acquire);
+	return true;
+}
+
+/* Where the oldest record is that its thread has not given up. */
+static uint64_t kept_from(struct trace_reader *reader, const struct trace_ring *ring, uint64_t head)
+{
+	uint64_t tail = atomic_load(&ring->tail) & TRACE_HEAD_POSITION;
+
+	if (trace_head_distance(tail, head) <= reader->session.layout.ring_size)
+		return tail;
+	reader->nonsense++;
+	return head;
+}
+
+/* Records at @from and behind it that are not given up by now, up to @head. */
+static uint64_t still_whole(struct trace_reader *reader, const struct trace_ring *ring,
+			    uint64_t from, uint64_t head)
+{
+	uint64_t tail = atomic_load(&ring->tail) & TRACE_HEAD_POSITION;
+	uint64_t gone = trace_head_distance(from, tail), all = trace_head_distance(from, head);
+
+	if (gone > TRACE_HEAD_POSITION / 2) /* it was not moved since, or is nonsense */
+		return from;
+	gone = gone < all ? gone : all;
+	reader->overwritten += gone;
+	return (from + gone) & TRACE_HEAD_POSITION;
+}
+
+static void enter_kept(struct trace_reader *reader, uint32_t index)
+{
+	struct trace_cursor *cursor = &reader->cursors[index];
+	const struct trace_ring *ring = trace_session_ring(&reader->session, index);
+	const _Atomic uint64_t *data = trace_session_ring_data(&reader->session, index);
+	uint64_t head = cursor->word & TRACE_HEAD_POSITION;
+	uint64_t from = kept_from(reader, ring, head);
+
+	/* What was read before is not read again. */
+	if (trace_head_distance(cursor->tail, head) < trace_head_distance(from, head))
+		from = cursor->tail;
+	cursor->tail = cursor->head = head;
+	if (!data || from == head || from % 8 || head % 8 ||
+	    !copy_kept(reader, index, data, from, head))
+		return;
+	cursor->data = (_Atomic uint64_t *)reader->copies[index];
+	cursor->tail = still_whole(reader, ring, from, head);
+	if (look(reader, index))
+		push(reader, index);
+}
+
+bool trace_reader_begin_kept(struct trace_reader *reader)
+{
+	struct trace_snapshot snapshot = {0, reader->cutoff};
+	uint32_t cpu;
+
+	trace_snapshot_take(&reader->session, reader->map.clock, reader->barrier, reader->cursors,
+			    &snapshot);
+	reader->cutoff = snapshot.cutoff;
+	reader->limit = trace_clock_read(reader->map.clock, &cpu);
+	reader->heap_count = 0;
+	reader->last = 0; /* threads that had written less are in time what they are */
+	for (uint32_t i = 0; i < snapshot.count; i++)
+		enter_kept(reader, i);
+	trace_clock_map_update(&reader->map);
+	return reader->heap_count > 0;
+}
+
+void trace_reader_end_kept(struct trace_reader *reader)
+{
+	for (uint64_t i = 0; i < reader->session.layout.ring_max; i++) {
+		if (!reader->copies[i])
+			continue;
+		sys_munmap((uint64_t)reader->copies[i], reader->session.layout.ring_size);
+		reader->copies[i] = NULL;
+		reader->cursors[i].data = NULL;
+	}
+}
+
 EP_TRAP_PATH static void copy_comm(const struct trace_ring *ring, char *ret)
 {
 	for (unsigned int i = 0; i < TRACE_COMM_SIZE; i++) {
@@ -304,6 +405,8 @@ EP_TRAP_PATH static void publish_tails(struct trace_reader *reader)
 	uint64_t count = trace_session_ring_count(&reader->session);
 	bool moved = false;
 
+	if (reader->copies) /* there tails are the threads' */
+		return;
 	for (uint32_t i = 0; i < count; i++) {
 		struct trace_ring *ring = trace_session_ring(&reader->session, i);
 
@@ -401,13 +504,17 @@ EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
 {
 	uint64_t count = trace_session_ring_count(&reader->session);
 
+	/* What is kept of a thread is of interest when it is gone: as long as there are rings for others. */
+	if (reader->copies && count < reader->session.layout.ring_max / 2)
+		return;
 	for (uint32_t i = 0; i < count; i++) {
 		struct trace_ring *ring = trace_session_ring(&reader->session, i);
 		uint64_t owner = atomic_load(&ring->owner);
 
 		if (!owner || !is_gone(reader, owner))
 			continue;
-		if (trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head)))
+		if (!reader->copies &&
+		    trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head)))
 			continue;
 		give_back(reader, i, owner);
 		atomic_compare_exchange_strong(&ring->owner, &owner, 0);

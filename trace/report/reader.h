@@ -38,7 +38,10 @@ struct trace_reader {
 	uint64_t limit;	   /* no record can be from later than that */
 	uint64_t last;	   /* what was written so far is not younger */
 	uint64_t nonsense; /* records that cannot be: the program has scribbled on them */
-	uint64_t misdated; /* records with a time that cannot be; they got another */
+	/* Where rings keep what came last (shared.keep): what is read is a copy. NULL: it is not so. */
+	uint64_t **copies;    /* [layout.ring_max] */
+	uint64_t overwritten; /* bytes of records that were given up while they were read */
+	uint64_t misdated;    /* records with a time that cannot be; they got another */
 };
 
 /** @return 0 or -EP_NO_MEMORY. Context: any thread. */
@@ -54,6 +57,16 @@ size_t trace_reader_longest(const struct trace_view *views, uint32_t count);
  * @return   Whether there is anything.
  */
 EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader);
+
+/**
+ * Begin a pass over what rings have kept, and what has not been in such a pass before. Their threads go on:
+ * of what they write over meanwhile the oldest records are missing.
+ *
+ * @return   Whether there is anything.
+ * Context:  not in a trap; until trace_reader_end_kept() it takes as much memory as the rings.
+ */
+bool trace_reader_begin_kept(struct trace_reader *reader);
+void trace_reader_end_kept(struct trace_reader *reader);
 
 /**
  * Format events of this pass until @text has no room for another one. What is JSON is not cut if an

@@ -29,6 +29,7 @@
 #define TRACE_UNPROBED_NAME   112
 #define TRACE_UNPROBED_MAX    32 /* programs of different names, or reasons */
 #define TRACE_STACK_EVENTS    8	 /* whose call stacks are counted */
+#define TRACE_DUMP_EVENTS     8	 /* that have what was kept written */
 #define TRACE_STACK_NAME      64
 #define TRACE_STACK_DEPTH_MAX 127u
 
@@ -65,7 +66,7 @@ struct trace_process {
 	uint32_t foreign; /* of another PID namespace: its numbers mean nothing to the reader */
 	uint32_t room;	  /* of counts, in probes: more may come with objects that are loaded */
 	_Atomic uint32_t revision; /* changes with the set */
-	uint32_t reserved[1];
+	_Atomic uint32_t ended;	   /* by its own will */
 	char comm[TRACE_COMM_SIZE];
 	_Atomic uint64_t changes;   /* of the set since: the last of a list in the heap */
 	_Atomic uint64_t objects;   /* the last of a list in the heap, see objects.h */
@@ -76,7 +77,8 @@ struct trace_process {
 };
 
 /*
- * One producer, the thread that owns it; one consumer. Positions count bytes, modulo 2^48. Who owns it
+ * One producer, the thread that owns it; one consumer. Where rings keep what came last, the tail is the
+ * producer's, and is moved before what is behind it is written over (.keep). Positions count bytes, modulo 2^48. Who owns it
  * is one word, or a thread that has just taken it could be mistaken for the dead one that had it before.
  */
 struct trace_ring {
@@ -181,6 +183,7 @@ struct trace_shared {
 	uint32_t clock;	 /* enum trace_clock */
 	uint32_t follow; /* probe what the program executes, too */
 	uint32_t drop;	 /* never wait for the reader */
+	uint32_t keep; /* rings keep what came last: their threads take room from what is oldest */
 	uint32_t sample; /* of calls, one in so many is timed, for each thread and probe; 0: each */
 	_Atomic uint32_t over; /* nothing is wanted any more: the launcher says when */
 	uint32_t barrier;      /* the reader has one for all threads that registered: snapshot.h */
@@ -203,6 +206,8 @@ struct trace_shared {
 	_Atomic uint64_t lost_probes;  /* in objects that were loaded later: no room in the table */
 	_Atomic uint64_t lost_answers; /* hits that are in no answer: there was no memory */
 	struct trace_stack_wish stacks[TRACE_STACK_EVENTS];
+	_Atomic uint32_t dump_asked; /* an event of these has come */
+	char dump_if[TRACE_DUMP_EVENTS][TRACE_STACK_NAME];
 	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
 	_Atomic uint64_t unprobed_others; /* for which there was no entry */
 };
