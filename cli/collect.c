@@ -397,11 +397,17 @@ void collect_dump(struct collector *collector, const char *why)
 	trace_reader_end_kept(&collector->reader);
 }
 
-/* Is there a later program of the same process? */
+/*
+ * Is there a later program of the same process? It is gone, so what there is of it stands there by now,
+ * read or not.
+ */
 static bool is_replaced(const struct collector *collector, uint64_t index)
 {
-	for (uint64_t i = index + 1; i < collector->known; i++)
-		if (collector->processes[i].pid == collector->processes[index].pid)
+	uint64_t count = trace_session_process_count(&collector->session);
+
+	for (uint64_t i = index + 1; i < count; i++)
+		if (trace_session_process(&collector->session, i)->pid ==
+		    collector->processes[index].pid)
 			return true;
 	return false;
 }

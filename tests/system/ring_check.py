@@ -73,8 +73,11 @@ elif what == "if":
 else:
     os.kill(pid, int(what))
 status = launcher.wait(60)
-last, _ = {}, None
-gaps = count = 0
+last = {}
+# Of 32 bytes each: the ring is full but for less than one of them, and one that was just being written.
+kept = int(size.replace("K", "")) * (1024 if "K" in size else 1) // 32 - 2 if "M" not in size else 0
+count = 0
+of_thread = [0] * threads
 for line in open(out):
     if line.startswith("--- dump"):
         print(line.strip())
@@ -85,6 +88,7 @@ for line in open(out):
         continue
     thread, n = int(found[1]), int(found[2])
     count += 1
+    of_thread[thread] += 1
     if thread in fresh and n != last[thread] + 1:
         sys.exit(f"thread {thread}: {n} behind {last[thread]}")
     if n <= last.get(thread, 0):
@@ -96,4 +100,6 @@ if what not in ("usr2", "dump", "if"):
     for thread in range(threads):
         if last.get(thread, 0) - done[thread] not in (0, 1):
             sys.exit(f"thread {thread}: the last one is {last.get(thread)}, not {done[thread]}")
+        if of_thread[thread] < kept:
+            sys.exit(f"thread {thread}: {of_thread[thread]} events are kept, not {kept}")
 print(f"status {status}, {dumps()} dumps, {'some' if count else 'no'} events")

@@ -89,12 +89,8 @@ bool trace_record_dumps(const char *event)
 /* The child of a vfork() has our memory, and its end is not ours. */
 EP_TRAP_PATH void trace_record_note_end(void)
 {
-	struct trace_process *process;
-
 	trace_record_epoch();
-	process = trace_session_process(&local.session, local.process);
-	if (process->foreign || process->pid == (int32_t)sys6(SYS_getpid, 0, 0, 0, 0, 0, 0))
-		atomic_store(&process->ended, 1);
+	trace_session_note_end(&local.session, (int)sys6(SYS_getpid, 0, 0, 0, 0, 0, 0));
 }
 
 void trace_record_rely_on_barrier(void)

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "sys/call.h"
+#include "sys/process.h"
 #include "sys/readable.h"
 #include "trace/base/text.h"
 #include "trace/execute/executable.h"
@@ -125,6 +126,14 @@ EP_TRAP_PATH static enum trace_unprobed look(int folder, const char *path)
 	return why;
 }
 
+/* Its end will not be seen: so it is not taken for a crash. */
+EP_TRAP_PATH static void note_unprobed(enum trace_unprobed why, const char *name)
+{
+	trace_session_add_unprobed(&own.session, why, name);
+	if (own.session.shared->keep)
+		trace_session_note_end(&own.session, sys_getpid());
+}
+
 EP_TRAP_PATH char *const *trace_execute_environment(int folder, const char *path, char *const *envp)
 {
 	enum trace_unprobed why;
@@ -143,8 +152,7 @@ EP_TRAP_PATH char *const *trace_execute_environment(int folder, const char *path
 		return envp;
 	why = look(folder, path);
 	if (why)
-		trace_session_add_unprobed(&own.session, why,
-					   name_of(folder, path, room, sizeof(room)));
+		note_unprobed(why, name_of(folder, path, room, sizeof(room)));
 	if (why && !trace_executable_is_hurt(why))
 		return envp;
 	size = trace_environment_size(envp, &own.environment);

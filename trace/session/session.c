@@ -480,3 +480,15 @@ EP_TRAP_PATH void trace_session_add_unprobed(const struct trace_session *session
 		}
 	atomic_fetch_add(&shared->unprobed_others, 1);
 }
+
+EP_TRAP_PATH void trace_session_note_end(const struct trace_session *session, int pid)
+{
+	for (uint64_t i = trace_session_process_count(session); i-- > 0;) {
+		struct trace_process *process = trace_session_process(session, i);
+
+		if (process && process->pid == pid) {
+			atomic_store(&process->ended, 1);
+			return;
+		}
+	}
+}

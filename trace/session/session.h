@@ -86,6 +86,9 @@ EP_TRAP_PATH long trace_session_add_process(const struct trace_session *session,
 EP_TRAP_PATH void trace_session_add_unprobed(const struct trace_session *session, uint32_t why,
 					     const char *name);
 
+/** What process @pid was probed as has ended by its own will, or is not probed any more. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_session_note_end(const struct trace_session *session, int pid);
+
 /** NULL beyond the end. Context: TRAP_PATH. */
 EP_TRAP_PATH struct trace_process *trace_session_process(const struct trace_session *session,
 							 uint64_t index);
