@@ -8,17 +8,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum cover_level {
-	COVER_NOTHING,
-	COVER_FUNCTIONS,
-	COVER_BLOCKS,
-};
-
-enum cover_format {
-	COVER_PLAIN,
-	COVER_LCOV,
-	COVER_COBERTURA,
-};
+#include "cli/cover_kinds.h"
 
 struct cover_block {
 	uint32_t offset, size;	/* in the file */
@@ -86,9 +76,6 @@ int cover_read(const char *path, bool is_own, struct cover *cover);
 
 /** Write it to @path; "-": standard output. @return 0 or the exit status, after a message. */
 int cover_write(const struct cover *cover, enum cover_format format, const char *path);
-
-/** "lcov", "cobertura" or "text". @return false: none of these. */
-bool cover_format_of(const char *name, enum cover_format *ret);
 
 /** emuprobe cover-merge [--format=FORMAT] [-o FILE] LIST...: @return the exit status. */
 int cover_merge(int argc, char **argv);

@@ -67,18 +67,6 @@ int cover_write(const struct cover *cover, enum cover_format format, const char 
 	return EXIT_OURS;
 }
 
-bool cover_format_of(const char *name, enum cover_format *ret)
-{
-	static const char *const names[] = {"text", "lcov", "cobertura"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		if (strcmp(name, names[i]) == 0) {
-			*ret = (enum cover_format)i;
-			return true;
-		}
-	return false;
-}
-
 /* ---- to read ------------------------------------------------------------------------------- */
 
 struct reading {

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-#include "cli/cover.h"
+#include "cli/cover_kinds.h"
 #include "trace/language/answers.h"
 #include "trace/language/source.h"
 #include "trace/report/format.h"
