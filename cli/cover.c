@@ -137,11 +137,11 @@ static uint64_t hash_of(const uint8_t *bytes, size_t size)
 
 	for (; size >= sizeof(word); bytes += sizeof(word), size -= sizeof(word)) {
 		memcpy(&word, bytes, sizeof(word));
-		ret = (ret ^ word) * 0x9e3779b97f4a7c15u;
+		ret = (ret ^ word) * 0xff51afd7ed558ccdu;
 		ret ^= ret >> 32;
 	}
 	for (; size; bytes++, size--)
-		ret = (ret ^ *bytes) * 0x9e3779b97f4a7c15u;
+		ret = (ret ^ *bytes) * 0xff51afd7ed558ccdu;
 	return ret;
 }
 

@@ -4,7 +4,7 @@
  * runs up and to make other formats of it, so it is what is kept.
  *
  *	# emuprobe cover 1 blocks
- *	# object 7be1c04e6b8a2f10 work /home/me/work
+ *	# object 7be1c04e6b8a2f10 work /usr/bin/work
  *	work main 0x1139 1
  *	work main+0x12 0x114b 0
  */

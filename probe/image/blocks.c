@@ -21,6 +21,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 
 #include "include/emuprobe.h"
 #include "probe/image/functions.h"
@@ -98,10 +99,12 @@ static bool is_linkage(const struct blocks *blocks, const struct objects_functio
 /* mov $15,%rax; syscall: by these bytes, unwinders know the frame of a signal. */
 static bool is_sigreturn(const struct blocks *blocks, uint64_t address)
 {
-	static const uint8_t code[] = {0x48, 0xc7, 0xc0, 0x0f, 0, 0, 0, 0x0f, 0x05};
+	struct x86_insn mov, call;
 
-	return blocks->end - address >= sizeof(code) &&
-	       memcmp((const void *)address, code, sizeof(code)) == 0;
+	return decode(blocks, address, &mov) && mov.map == X86_MAP_1B &&
+	       (mov.opcode == 0xc7 || mov.opcode == 0xb8) && mov.imm == SYS_rt_sigreturn &&
+	       decode(blocks, x86_insn_end(&mov), &call) &&
+	       x86_insn_flow(&call) == X86_FLOW_SYSCALL;
 }
 
 static void mark_function(struct blocks *blocks, const struct objects_function *function)
