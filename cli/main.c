@@ -105,6 +105,7 @@ static int make_session(const struct options *options, struct trace_arena *arena
 	ret->shared->plan = options->plan;
 	ret->shared->follow = options->follow;
 	ret->shared->drop = options->drop;
+	ret->shared->timed = options->is_timed;
 	ret->shared->sample = options->sample;
 	memcpy(ret->shared->stacks, options->stacks, sizeof(ret->shared->stacks));
 	return 0;

@@ -4,6 +4,7 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
+#include "cli/output.h"
 #include "trace/language/answers.h"
 #include "trace/language/limits.h"
 #include "trace/language/parse.h"
@@ -56,7 +57,13 @@ static const char usage[] =
 	"frequent\n"
 	"      --sample=N         time one call in N only (with -c)\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
-	"      --format=FORMAT    text, json, or folded: stacks alone, for flame graphs\n"
+	"      --rotate=SIZE[,N]  begin a new FILE at SIZE bytes, and keep N older ones (text, "
+	"json)\n"
+	"      --format=FORMAT    text, json, perfetto, chrome, ctf (FILE is a folder), callgrind, "
+	"or\n"
+	"                         folded: stacks or calls, for flame graphs\n"
+	"      --flame=FILE.svg   draw a flame graph: of --stacks, or of the times of calls (r:)\n"
+	"      --counter=EVENT:FIELD  show a field as a curve (perfetto, chrome)\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
 	"  -D, --definitions      print what would be placed, each with a file's path and an "
@@ -80,6 +87,7 @@ static const char usage[] =
 	"\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
+#define ROTATE_KEPT 9  /* files, where nobody says how many */
 #define STACK_DEPTH 64 /* frames of a stack, where nobody says how many */
 
 enum {
@@ -94,6 +102,9 @@ enum {
 	OPTION_FOR,
 	OPTION_SAMPLE,
 	OPTION_STACKS,
+	OPTION_ROTATE,
+	OPTION_FLAME,
+	OPTION_COUNTER,
 	OPTION_EXPLAIN,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
@@ -108,6 +119,9 @@ static const struct option long_options[] = {
 	{"file", required_argument, NULL, 'f'},
 	{"count", no_argument, NULL, 'c'},
 	{"output", required_argument, NULL, 'o'},
+	{"rotate", required_argument, NULL, OPTION_ROTATE},
+	{"flame", required_argument, NULL, OPTION_FLAME},
+	{"counter", required_argument, NULL, OPTION_COUNTER},
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"plan", required_argument, NULL, OPTION_PLAN},
 	{"hist", required_argument, NULL, OPTION_HIST},
@@ -169,16 +183,69 @@ static int add_definitions(struct options *options, int option, const char *valu
 	return EXIT_OURS;
 }
 
+static const char *const format_names[] = {
+	[TRACE_FORMAT_TEXT] = "text",		[TRACE_FORMAT_JSON] = "json",
+	[TRACE_FORMAT_FOLDED] = "folded",	[TRACE_FORMAT_PERFETTO] = "perfetto",
+	[TRACE_FORMAT_CHROME] = "chrome",	[TRACE_FORMAT_CTF] = "ctf",
+	[TRACE_FORMAT_CALLGRIND] = "callgrind",
+};
+
 static int set_format(struct options *options, const char *value)
 {
-	if (strcmp(value, "text") == 0)
-		options->format = TRACE_FORMAT_TEXT;
-	else if (strcmp(value, "json") == 0)
-		options->format = TRACE_FORMAT_JSON;
-	else if (strcmp(value, "folded") == 0)
-		options->format = TRACE_FORMAT_FOLDED;
-	else
-		return complain("--format=%s: text, json or folded", value), EXIT_OURS;
+	for (size_t i = 0; i < sizeof(format_names) / sizeof(format_names[0]); i++)
+		if (strcmp(format_names[i], value) == 0) {
+			options->format = (enum trace_format)i;
+			return 0;
+		}
+	complain("--format=%s: text, json, folded, perfetto, chrome, ctf or callgrind", value);
+	return EXIT_OURS;
+}
+
+/* SIZE or SIZE,N. */
+static int set_rotate(struct options *options, const char *value)
+{
+	static const char units[] = "kMG";
+	char *end;
+	unsigned long size = strtoul(value, &end, 10), kept = ROTATE_KEPT;
+	const char *unit = *end ? strchr(units, *end) : NULL;
+	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	bool is_wrong = *value < '0' || *value > '9' || size > ULONG_MAX >> shift;
+
+	end += unit != NULL;
+	if (*end == ',') {
+		is_wrong |= end[1] < '0' || end[1] > '9';
+		kept = strtoul(end + 1, &end, 10);
+	}
+	if (is_wrong || *end || size << shift < OUTPUT_ROTATE_LEAST || kept > OUTPUT_KEPT_MAX) {
+		complain(
+			"--rotate=%s: SIZE or SIZE,N: bytes, %d or more (with k, M, G), and files, "
+			"at most %u",
+			value, OUTPUT_ROTATE_LEAST, OUTPUT_KEPT_MAX);
+		return EXIT_OURS;
+	}
+	options->rotate = size << shift;
+	options->kept = (uint32_t)kept;
+	return 0;
+}
+
+static int add_counter(struct options *options, const char *value)
+{
+	size_t length = strcspn(value, ":");
+	const char *field = value[length] ? value + length + 1 : "";
+	struct counter *counter = &options->counters.list[options->counters.count];
+
+	if (!trace_is_name(value, length) || !trace_is_name(field, strlen(field))) {
+		complain("--counter=%s: EVENT:FIELD", value);
+		return EXIT_OURS;
+	}
+	if (options->counters.count == COUNTERS_MAX) {
+		complain("--counter=%s: %d fields are enough", value, COUNTERS_MAX);
+		return EXIT_OURS;
+	}
+	*counter = (struct counter){strndup(value, length), field};
+	if (!counter->event)
+		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
+	options->counters.count++;
 	return 0;
 }
 
@@ -346,6 +413,13 @@ static int set(struct options *options, int option, const char *value)
 		return 0;
 	case OPTION_FORMAT:
 		return set_format(options, value);
+	case OPTION_ROTATE:
+		return set_rotate(options, value);
+	case OPTION_FLAME:
+		options->flame = value;
+		return 0;
+	case OPTION_COUNTER:
+		return add_counter(options, value);
 	case OPTION_PLAN:
 		return set_plan(options, value);
 	case OPTION_HIST:
@@ -478,11 +552,78 @@ static int check_limits(struct options *options, const struct trace_definitions 
 	return failed;
 }
 
+/* A file of its own, where it cannot be among messages. */
+static int check_output(const struct options *options)
+{
+	bool is_file = options->output && strcmp(options->output, "-") != 0;
+	const char *name = format_names[options->format];
+
+	if (options->format == TRACE_FORMAT_CTF && !is_file)
+		complain("--format=ctf: which folder? use -o FOLDER");
+	else if (options->format >= TRACE_FORMAT_PERFETTO && !options->output)
+		complain("--format=%s: which file? use -o FILE", name);
+	else if (options->rotate && !is_file)
+		complain("--rotate: which file? use -o FILE");
+	else if (options->rotate && options->format > TRACE_FORMAT_JSON)
+		complain("--rotate: only of text and json");
+	else if (options->counters.count && options->format != TRACE_FORMAT_PERFETTO &&
+		 options->format != TRACE_FORMAT_CHROME)
+		complain("--counter: only with --format=perfetto or chrome");
+	else
+		return 0;
+	return EXIT_OURS;
+}
+
+/*
+ * Nothing but stacks is written, so nothing else needs to be recorded; or all is made of events, and of
+ * calls is needed how long they took.
+ */
+static int check_format(struct options *options)
+{
+	bool is_silent =
+		options->format == TRACE_FORMAT_FOLDED ||
+		(options->flame && options->format == TRACE_FORMAT_TEXT && !options->output);
+	bool is_of_events = options->format >= TRACE_FORMAT_PERFETTO;
+
+	if (check_output(options))
+		return EXIT_OURS;
+	if (is_of_events && options->mode == TRACE_MODE_COUNT) {
+		complain("--format=%s: not with -c, which records no events",
+			 format_names[options->format]);
+		return EXIT_OURS;
+	}
+	if (options->stack_count && is_silent && options->mode == TRACE_MODE_EVENTS)
+		options->mode = TRACE_MODE_COUNT;
+	options->is_timed =
+		is_of_events || (!options->stack_count &&
+				 (options->flame || options->format == TRACE_FORMAT_FOLDED));
+	return 0;
+}
+
+/* What is made of calls, or else of stacks. */
+static int check_calls(const struct options *options, const struct trace_definitions *definitions)
+{
+	bool is_stacks = options->stack_count && options->format != TRACE_FORMAT_CALLGRIND;
+	bool is_wanted = options->flame || options->format == TRACE_FORMAT_FOLDED ||
+			 options->format == TRACE_FORMAT_CALLGRIND;
+
+	if (!is_wanted || is_stacks)
+		return 0;
+	if (has_calls(definitions) && options->mode != TRACE_MODE_COUNT)
+		return 0;
+	complain("%s%s: only with %scalls (r:)%s", options->flame ? "--flame" : "--format=",
+		 options->flame ? "" : format_names[options->format],
+		 options->format == TRACE_FORMAT_CALLGRIND ? "" : "--stacks, or with events of ",
+		 has_calls(definitions) ? ", and then without -c" : "");
+	return EXIT_OURS;
+}
+
 static int parse_definitions(struct options *options, struct trace_arena *arena)
 {
 	struct trace_definitions *definitions = &options->parsed;
 	struct ep_error_at error = {0};
-	int failed = trace_definitions_parse(options->definitions.text, arena, definitions, &error);
+	int failed = trace_definitions_parse_timed(options->definitions.text, options->is_timed,
+						   arena, definitions, &error);
 
 	if (failed == -EP_SYNTAX) {
 		complain_about(&options->definitions, &error);
@@ -492,25 +633,12 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 		complain("no probes: use -e or -f");
 		failed = EXIT_OURS;
 	} else {
-		failed = check_durations(options, definitions) || check_conditions(options) ||
+		failed = check_calls(options, definitions) ||
+			 check_durations(options, definitions) || check_conditions(options) ||
 			 check_questions(options, definitions, arena) ||
 			 check_limits(options, definitions, arena);
 	}
 	return failed ? EXIT_OURS : 0;
-}
-
-/* Nothing but stacks is written, so nothing else needs to be recorded. */
-static int check_format(struct options *options)
-{
-	if (options->format != TRACE_FORMAT_FOLDED)
-		return 0;
-	if (!options->stack_count) {
-		complain("--format=folded: only with --stacks");
-		return EXIT_OURS;
-	}
-	if (options->mode == TRACE_MODE_EVENTS)
-		options->mode = TRACE_MODE_COUNT;
-	return 0;
 }
 
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
@@ -532,6 +660,10 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	ret->command = argv + optind;
 	if (!error && ret->pid && !ret->list) {
 		complain("--pid: only with -l");
+		error = EXIT_OURS;
+	}
+	if (!error && ret->list && (ret->format > TRACE_FORMAT_JSON || ret->flame)) {
+		complain("-l: --format=text or json, without --flame");
 		error = EXIT_OURS;
 	}
 	if (error || ret->list)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "cli/format/counters.h"
 #include "trace/language/answers.h"
 #include "trace/language/source.h"
 #include "trace/report/format.h"
@@ -20,7 +21,12 @@ struct options {
 	enum trace_mode mode;
 	enum trace_format format;
 	enum ep_plan plan;
-	const char *output;	 /* NULL: standard error */
+	const char *output; /* NULL: standard error */
+	uint64_t rotate;    /* bytes of a file of it; 0: any number */
+	uint32_t kept;	    /* older files of it that stay */
+	const char *flame;  /* file of a picture; NULL: none is wanted */
+	struct counters counters;
+	bool is_timed;		 /* how long calls take is needed of each */
 	uint32_t sample;	 /* of calls, one in so many is timed */
 	const char **histograms; /* names of events of calls */
 	size_t histogram_count;

@@ -25,7 +25,7 @@ struct trace_reader_process {
 struct trace_reader {
 	struct trace_session session;
 	struct trace_clock_map map;
-	enum trace_format format;
+	const struct trace_format_writer *writer;
 	struct trace_reader_process *processes; /* [layout.process_max] */
 	struct trace_cursor *cursors;		/* [layout.ring_max] */
 	uint32_t *heap;				/* rings that have events, the oldest on top */
@@ -41,7 +41,12 @@ struct trace_reader {
 	uint64_t misdated; /* records with a time that cannot be; they got another */
 };
 
-/** @return 0 or -EP_NO_MEMORY. Context: any thread. */
+/**
+ * @format   JSON, or else text; another writer may be set behind that.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  any thread.
+ */
 int trace_reader_init(struct trace_reader *reader, const struct trace_session *session,
 		      enum trace_format format, struct trace_arena *arena);
 
@@ -56,8 +61,8 @@ size_t trace_reader_longest(const struct trace_view *views, uint32_t count);
 EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader);
 
 /**
- * Format events of this pass until @text has no room for another one. What is JSON is not cut if an
- * empty @text has room for it.
+ * Have events of this pass written until @text has no room for another one. A writer that stretches
+ * (JSON) cuts nothing if an empty @text has room for it.
  *
  * @return   Whether there are more.
  */

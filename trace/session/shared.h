@@ -23,7 +23,7 @@
 #include "trace/language/definition.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 11
+#define TRACE_SESSION_VERSION 12
 #define TRACE_SAMPLE_MAX      1000000
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
@@ -184,6 +184,7 @@ struct trace_shared {
 	uint32_t sample; /* of calls, one in so many is timed, for each thread and probe; 0: each */
 	_Atomic uint32_t over; /* nothing is wanted any more: the launcher says when */
 	uint32_t barrier;      /* the reader has one for all threads that registered: snapshot.h */
+	uint32_t timed;	       /* of every call that is an event it is recorded how long it took */
 	int32_t first_pid;
 	uint64_t pid_namespace;
 	struct trace_timens time_namespace; /* the reader's */

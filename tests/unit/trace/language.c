@@ -86,11 +86,11 @@ static const char *read_one(void)
 	for (bool more = trace_reader_begin(&reader); more;)
 		more = trace_reader_next(&reader, &text);
 	buffer[text.used] = '\0';
-	start = strstr(buffer, reader.format == TRACE_FORMAT_JSON ? "\"args\":" : "(p)");
+	start = strstr(buffer, reader.writer == &trace_format_json ? "\"args\":" : "(p)");
 	if (!start)
 		return "";
 	start[strcspn(start, "\n")] = '\0';
-	return start + (reader.format == TRACE_FORMAT_JSON ? strlen("\"args\":") : strlen("(p)"));
+	return start + (reader.writer == &trace_format_json ? strlen("\"args\":") : strlen("(p)"));
 }
 
 static const char *shown_with(const char *args, const struct ep_regs *regs)
@@ -241,7 +241,7 @@ Test(trace_language, what_is_not_there_is_a_fault, .init = setup)
 
 Test(trace_language, faults_and_cuts_in_json, .init = setup)
 {
-	reader.format = TRACE_FORMAT_JSON;
+	reader.writer = &trace_format_json;
 	cr_expect_str_eq(
 		shown("a=+0(%di) b=+0(%si):string2 c=+0(%si):string d=+0(%di):string n=%di "
 		      "v=+0(%si):char[2]",
