@@ -91,6 +91,21 @@ uint32_t names_number(struct names *names, const char *text, size_t size, bool *
 	return *slot;
 }
 
+uint32_t names_number_of(struct names *names, const char *text, bool *ret_is_new)
+{
+	uintptr_t at = (uintptr_t)text >> 3;
+	uint32_t slot = (uint32_t)(at ^ at >> 10) & (NAMES_CACHE - 1);
+
+	if (names->cache[slot].text == text) {
+		if (ret_is_new)
+			*ret_is_new = false;
+		return names->cache[slot].number;
+	}
+	names->cache[slot].number = names_number(names, text, strlen(text), ret_is_new);
+	names->cache[slot].text = names->cache[slot].number ? text : NULL;
+	return names->cache[slot].number;
+}
+
 void names_deinit(struct names *names)
 {
 	free(names->texts);

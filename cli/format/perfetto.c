@@ -68,14 +68,20 @@ enum annotation {
 	ANNOTATION_DOUBLE = 5,
 	ANNOTATION_STRING = 6,
 	ANNOTATION_POINTER = 7,
+	ANNOTATION_STRING_NUMBER = 17,
 };
-enum interned { INTERNED_CATEGORIES = 1, INTERNED_EVENTS = 2, INTERNED_ANNOTATIONS = 3 };
+enum interned {
+	INTERNED_CATEGORIES = 1,
+	INTERNED_EVENTS = 2,
+	INTERNED_ANNOTATIONS = 3,
+	INTERNED_STRINGS = 29,
+};
 
 struct perfetto {
 	const struct counters *counters;
 	struct threads threads;
-	struct names names[INTERNED_ANNOTATIONS + 1]; /* by enum interned */
-	struct names tracks;			      /* of counters */
+	struct names names[INTERNED_STRINGS + 1]; /* by enum interned */
+	struct names tracks;			  /* of counters */
 	char value[TRACE_ARGS_TEXT + 64];
 };
 
@@ -188,7 +194,7 @@ static void intern(struct perfetto *perfetto, struct trace_text *text, enum inte
 		   const char *name, size_t *packet)
 {
 	bool is_new;
-	uint32_t number = names_number(&perfetto->names[kind], name, strlen(name), &is_new);
+	uint32_t number = names_number_of(&perfetto->names[kind], name, &is_new);
 	size_t entry;
 
 	if (!is_new)
@@ -203,7 +209,7 @@ static void intern(struct perfetto *perfetto, struct trace_text *text, enum inte
 
 static uint32_t number_of(struct perfetto *perfetto, enum interned kind, const char *name)
 {
-	return names_number(&perfetto->names[kind], name, strlen(name), NULL);
+	return names_number_of(&perfetto->names[kind], name, NULL);
 }
 
 /* What is new of them, in the packet that uses them first. */
@@ -214,6 +220,7 @@ static void put_names(struct perfetto *perfetto, struct trace_text *text,
 
 	intern(perfetto, text, INTERNED_CATEGORIES, view->group, &interned);
 	intern(perfetto, text, INTERNED_EVENTS, view->event, &interned);
+	intern(perfetto, text, INTERNED_STRINGS, view->place, &interned);
 	intern(perfetto, text, INTERNED_ANNOTATIONS, "place", &interned);
 	intern(perfetto, text, INTERNED_ANNOTATIONS, "end", &interned);
 	for (uint32_t i = 0; i < trace_view_shown(view); i++)
@@ -238,6 +245,14 @@ static void put_text(struct perfetto *perfetto, struct trace_text *text, const c
 	size_t opened = open_annotation(perfetto, text, name);
 
 	proto_string(text, ANNOTATION_STRING, value, TRACE_ARGS_TEXT);
+	proto_close(text, opened);
+}
+
+static void put_place(struct perfetto *perfetto, struct trace_text *text, const char *place)
+{
+	size_t opened = open_annotation(perfetto, text, "place");
+
+	proto_number(text, ANNOTATION_STRING_NUMBER, number_of(perfetto, INTERNED_STRINGS, place));
 	proto_close(text, opened);
 }
 
@@ -320,7 +335,7 @@ static void put_event(struct perfetto *perfetto, struct trace_text *text,
 	proto_number(text, EVENT_TRACK, thread_track(event));
 	proto_number(text, EVENT_CATEGORY, number_of(perfetto, INTERNED_CATEGORIES, view->group));
 	proto_number(text, EVENT_NAME, number_of(perfetto, INTERNED_EVENTS, view->event));
-	put_text(perfetto, text, "place", view->place);
+	put_place(perfetto, text, view->place);
 	if (event->end != EP_END_RETURN)
 		put_text(perfetto, text, "end", trace_format_end(event->end));
 	put_values(perfetto, text, event);

@@ -14,6 +14,7 @@ struct call {
 	uint64_t began;	   /* of the session's clock */
 	uint64_t from, to; /* nanoseconds; properly nested in those of other calls of the thread */
 	void *data;	   /* the writer's */
+	uint32_t name;	   /* likewise */
 };
 
 struct thread {

@@ -91,74 +91,130 @@ static struct node *merge_lists(struct tree *tree, struct node *a, struct node *
 
 /* ---- calls ----------------------------------------------------------------------------------- */
 
+/* Most calls make no others that are known: those have no node before they are added to another one. */
+static bool is_leaf(const struct call *call)
+{
+	return call->name && !call->data;
+}
+
+static uint64_t total_of(const struct call *call)
+{
+	const struct node *node = call->data;
+
+	return node ? node->total : call->to - call->from;
+}
+
+static void add_leaf(struct node *node, const struct call *call)
+{
+	node->count++;
+	node->total += total_of(call);
+	node->self += total_of(call);
+}
+
+static struct node *node_of(struct tree *tree, const struct call *call)
+{
+	struct node *ret = call->data;
+
+	if (ret || !call->name)
+		return ret;
+	ret = make(tree, call->name);
+	if (ret)
+		add_leaf(ret, call);
+	else
+		tree->lost++;
+	return ret;
+}
+
 static void raise_height(struct node *node, const struct node *child)
 {
 	if (node->height <= child->height)
 		node->height = child->height + 1;
 }
 
-static void add_child(struct tree *tree, struct node *node, struct node *child)
-{
-	raise_height(node, child);
-	child->next = NULL;
-	node->first = merge_lists(tree, node->first, child);
-}
-
 static void add_root(void *data, struct call *call)
 {
 	struct tree *tree = data;
-	struct node *node = call->data;
+	struct node *node = node_of(tree, call);
 
 	if (!node)
 		return;
 	tree->root.total += node->total;
-	add_child(tree, &tree->root, node);
+	raise_height(&tree->root, node);
+	node->next = NULL;
+	tree->root.first = merge_lists(tree, tree->root.first, node);
 }
 
-static int by_name(const void *first, const void *second)
+static int by_number(const void *first, const void *second)
 {
-	const struct node *a = *(struct node *const *)first, *b = *(struct node *const *)second;
+	const uint32_t *a = first, *b = second;
 
-	return a->name < b->name ? -1 : a->name > b->name;
+	return *a < *b ? -1 : *a > *b;
 }
 
-static bool make_room(struct tree *tree, size_t count)
+static bool make_room(struct tree *tree)
 {
-	struct node **sorted;
+	uint32_t room = tree->names.room + 1;
+	struct node **by_name;
+	uint32_t *made;
 
-	if (count <= tree->sorted_room)
+	if (tree->name_room == room)
 		return true;
-	sorted = reallocarray(tree->sorted, 2 * count, sizeof(*sorted));
-	if (!sorted)
+	by_name = calloc(room, sizeof(struct node *));
+	made = calloc(room, sizeof(*made));
+	if (!by_name || !made) {
+		free(by_name);
+		free(made);
 		return false;
-	tree->sorted = sorted;
-	tree->sorted_room = 2 * count;
+	}
+	free(tree->by_name);
+	free(tree->made);
+	tree->by_name = by_name;
+	tree->made = made;
+	tree->name_room = room;
 	return true;
 }
 
-/* One after the other, the same ones at once: lists of one name are no longer than what stays. */
+static void adopt_one(struct tree *tree, struct node *node, const struct call *call,
+		      uint32_t *count)
+{
+	struct node *same = tree->by_name[call->name], *child;
+	uint64_t total = total_of(call);
+
+	node->self = node->self > total ? node->self - total : 0;
+	if (same && is_leaf(call)) {
+		add_leaf(same, call);
+		return;
+	}
+	child = node_of(tree, call);
+	if (!child)
+		return;
+	raise_height(node, child);
+	if (same) {
+		merge(tree, same, child);
+		return;
+	}
+	tree->by_name[call->name] = child;
+	tree->made[(*count)++] = call->name;
+}
+
+/*
+ * There may be a million of them, in a call that lasted long, and threads wait for us meanwhile: only their
+ * different names are sorted.
+ */
 static void adopt(struct tree *tree, struct node *node, const struct ended *ended)
 {
-	size_t count = 0;
-	struct node *last = NULL;
+	uint32_t count = 0;
+	struct node **end = &node->first;
 
 	for (size_t i = 0; i < ended->made_count; i++)
-		if (ended->made[i].data)
-			tree->sorted[count++] = ended->made[i].data;
-	qsort(tree->sorted, count, sizeof(*tree->sorted), by_name);
-	for (size_t i = 0; i < count; i++) {
-		struct node *child = tree->sorted[i];
-
-		node->self = node->self > child->total ? node->self - child->total : 0;
-		raise_height(node, child);
-		if (last && last->name == child->name) {
-			merge(tree, last, child);
-			continue;
-		}
-		child->next = NULL;
-		*(last ? &last->next : &node->first) = child;
-		last = child;
+		adopt_one(tree, node, &ended->made[i], &count);
+	qsort(tree->made, count, sizeof(*tree->made), by_number);
+	for (uint32_t i = 0; i < count; i++) {
+		*end = tree->by_name[tree->made[i]];
+		end = &(*end)->next;
+		tree->by_name[tree->made[i]] = NULL;
 	}
+	*end = NULL;
 }
 
 static bool is_too_deep(const struct ended *ended)
@@ -172,19 +228,24 @@ static bool is_too_deep(const struct ended *ended)
 	return false;
 }
 
-static struct node *make_call(struct tree *tree, const struct trace_event *event,
-			      struct ended *ended)
+/* False: there is no memory. */
+static bool fill_call(struct tree *tree, const struct trace_event *event, struct ended *ended)
 {
-	const char *place = event->view->place;
-	uint32_t name = names_number(&tree->names, place, strlen(place), NULL);
-	struct node *ret = name && make_room(tree, ended->made_count) ? make(tree, name) : NULL;
+	struct call *call = &ended->call;
+	struct node *node;
 
-	if (!ret)
-		return NULL;
-	ret->count = 1;
-	ret->total = ret->self = ended->call.to - ended->call.from;
-	adopt(tree, ret, ended);
-	return ret;
+	call->name = names_number_of(&tree->names, event->view->place, NULL);
+	if (!call->name || !make_room(tree))
+		return false;
+	if (!ended->made_count)
+		return true;
+	node = make(tree, call->name);
+	if (!node)
+		return false;
+	add_leaf(node, call);
+	adopt(tree, node, ended);
+	call->data = node;
+	return true;
 }
 
 void tree_add_event(struct tree *tree, const struct trace_event *event)
@@ -201,8 +262,7 @@ void tree_add_event(struct tree *tree, const struct trace_event *event)
 		tree->lost++;
 		return;
 	}
-	ended.call.data = make_call(tree, event, &ended);
-	if (!ended.call.data || !threads_add(&tree->threads, thread, &ended))
+	if (!fill_call(tree, event, &ended) || !threads_add(&tree->threads, thread, &ended))
 		tree->lost++;
 }
 
@@ -270,6 +330,9 @@ void tree_deinit(struct tree *tree)
 	names_deinit(&tree->names);
 	threads_deinit(&tree->threads);
 	trace_arena_deinit(&tree->arena);
-	free(tree->sorted);
-	tree->sorted = NULL;
+	free(tree->by_name);
+	free(tree->made);
+	tree->by_name = NULL;
+	tree->made = NULL;
+	tree->name_room = 0;
 }

@@ -26,8 +26,9 @@ struct tree {
 	struct node root;
 	struct node *free;
 	struct trace_arena arena;
-	struct node **sorted; /* scratch */
-	size_t sorted_room;
+	struct node **by_name; /* of the call that has just ended: those it has made, or NULL */
+	uint32_t *made;	       /* scratch: their names, each once */
+	uint32_t name_room;
 	uint64_t lost; /* calls for which there was no memory */
 	bool is_of_hits;
 };

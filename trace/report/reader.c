@@ -18,6 +18,7 @@
 #include "trace/language/types.h"
 #include "trace/session/head.h"
 
+#define AT_ONCE	     1024u	 /* events, until their threads are told that there is room */
 #define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
 #define HEADER_WORDS (sizeof(struct trace_record) / 8)
 
@@ -353,7 +354,8 @@ EP_TRAP_PATH static bool has_room(const struct trace_reader *reader, uint32_t ri
 
 EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_text *text)
 {
-	while (reader->heap_count && has_room(reader, reader->heap[0], text)) {
+	for (uint32_t i = 0;
+	     i < AT_ONCE && reader->heap_count && has_room(reader, reader->heap[0], text); i++) {
 		uint32_t ring = reader->heap[0];
 		struct trace_cursor *cursor = &reader->cursors[ring];
 

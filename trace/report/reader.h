@@ -61,7 +61,7 @@ size_t trace_reader_longest(const struct trace_view *views, uint32_t count);
 EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader);
 
 /**
- * Have events of this pass written until @text has no room for another one. A writer that stretches
+ * Have events of this pass written until @text has no room for another one, or many are. A writer that stretches
  * (JSON) cuts nothing if an empty @text has room for it.
  *
  * @return   Whether there are more.
