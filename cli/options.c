@@ -4,7 +4,6 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
-#include "cli/output.h"
 #include "trace/language/answers.h"
 #include "trace/language/limits.h"
 #include "trace/language/parse.h"
@@ -87,8 +86,10 @@ static const char usage[] =
 	"\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
-#define ROTATE_KEPT 9  /* files, where nobody says how many */
-#define STACK_DEPTH 64 /* frames of a stack, where nobody says how many */
+#define ROTATE_LEAST 4096  /* bytes of a file */
+#define KEPT_MAX     9999u /* files */
+#define ROTATE_KEPT  9	   /* files, where nobody says how many */
+#define STACK_DEPTH  64	   /* frames of a stack, where nobody says how many */
 
 enum {
 	OPTION_FORMAT = 256,
@@ -216,11 +217,11 @@ static int set_rotate(struct options *options, const char *value)
 		is_wrong |= end[1] < '0' || end[1] > '9';
 		kept = strtoul(end + 1, &end, 10);
 	}
-	if (is_wrong || *end || size << shift < OUTPUT_ROTATE_LEAST || kept > OUTPUT_KEPT_MAX) {
+	if (is_wrong || *end || size << shift < ROTATE_LEAST || kept > KEPT_MAX) {
 		complain(
 			"--rotate=%s: SIZE or SIZE,N: bytes, %d or more (with k, M, G), and files, "
 			"at most %u",
-			value, OUTPUT_ROTATE_LEAST, OUTPUT_KEPT_MAX);
+			value, ROTATE_LEAST, KEPT_MAX);
 		return EXIT_OURS;
 	}
 	options->rotate = size << shift;

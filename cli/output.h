@@ -9,9 +9,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define OUTPUT_ROTATE_LEAST 4096
-#define OUTPUT_KEPT_MAX	    9999u
-
 struct output {
 	int fd;
 	const char *name; /* for messages */

@@ -78,7 +78,7 @@ static const char *entity_of(char c)
 /* U+FFFE and U+FFFF are the only ones that can be shown, and are not allowed. */
 static bool is_forbidden(const char *at)
 {
-	return memcmp(at, "\xef\xbf\xbe", 3) == 0 || memcmp(at, "\xef\xbf\xbf", 3) == 0;
+	return memcmp(at, "\ufffe", 3) == 0 || memcmp(at, "\uffff", 3) == 0;
 }
 
 /* At most @letters characters, with ".." for the last two where there are more; into .escaped. */

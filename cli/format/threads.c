@@ -10,39 +10,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-static struct thread **slot_of(struct threads *threads, uint64_t key)
+static bool make_room_for_one(struct threads *threads)
 {
-	uint64_t at = (key ^ key >> 29) * 0x9e3779b97f4a7c15u >> 20;
+	size_t room = threads->room ? 2 * threads->room : 64;
+	struct thread **list;
 
-	while (threads->slots[at & (threads->slot_count - 1)] &&
-	       threads->slots[at & (threads->slot_count - 1)]->key != key)
-		at++;
-	return &threads->slots[at & (threads->slot_count - 1)];
-}
-
-static bool grow(struct threads *threads)
-{
-	size_t old_count = threads->slot_count, count = old_count ? 2 * old_count : 64;
-	struct thread **old = threads->slots, **slots = calloc(count, sizeof(struct thread *));
-
-	if (!slots)
+	if (threads->count < threads->room)
+		return true;
+	list = reallocarray(threads->list, room, sizeof(struct thread *));
+	if (!list)
 		return false;
-	threads->slots = slots;
-	threads->slot_count = count;
-	for (size_t i = 0; i < old_count; i++)
-		if (old[i])
-			*slot_of(threads, old[i]->key) = old[i];
-	free(old);
+	threads->list = list;
+	threads->room = room;
 	return true;
 }
 
 static struct thread *add(struct threads *threads, const struct trace_event *event, uint64_t key)
 {
-	struct thread *ret;
+	struct thread *ret = calloc(1, sizeof(*ret));
 
-	if (2 * threads->count >= threads->slot_count && !grow(threads))
-		return NULL;
-	ret = calloc(1, sizeof(*ret));
 	if (!ret)
 		return NULL;
 	ret->key = key;
@@ -52,9 +38,23 @@ static struct thread *add(struct threads *threads, const struct trace_event *eve
 	ret->is_main = event->pid == event->tid;
 	names_number(&threads->processes, (const char *)&event->pid, sizeof(event->pid),
 		     &ret->is_of_new_process);
-	*slot_of(threads, key) = ret;
-	threads->count++;
+	threads->list[threads->count++] = ret;
 	return ret;
+}
+
+static struct thread *find(struct threads *threads, const struct trace_event *event, uint64_t key)
+{
+	uint32_t number;
+
+	if (!make_room_for_one(threads))
+		return NULL;
+	number = names_number(&threads->keys, (const char *)&key, sizeof(key), NULL);
+	if (!number || number > threads->count + 1)
+		return NULL;
+	if (number > threads->count)
+		return add(threads, event, key);
+	threads->list[number - 1]->is_new = threads->list[number - 1]->is_of_new_process = false;
+	return threads->list[number - 1];
 }
 
 struct thread *threads_of(struct threads *threads, const struct trace_event *event)
@@ -62,12 +62,10 @@ struct thread *threads_of(struct threads *threads, const struct trace_event *eve
 	uint64_t key = (uint64_t)event->process << 32 | (uint32_t)event->tid;
 	struct thread *ret = threads->last;
 
-	if (!ret || ret->key != key)
-		ret = threads->slot_count ? *slot_of(threads, key) : NULL;
-	if (ret)
+	if (ret && ret->key == key)
 		ret->is_new = ret->is_of_new_process = false;
 	else
-		ret = add(threads, event, key);
+		ret = find(threads, event, key);
 	if (!ret)
 		return NULL;
 	threads->last = ret;
@@ -149,20 +147,21 @@ bool threads_add(struct threads *threads, struct thread *thread, const struct en
 
 void threads_each(struct threads *threads, void (*each)(void *data, struct call *call), void *data)
 {
-	for (size_t i = 0; i < threads->slot_count; i++)
-		for (size_t k = 0; threads->slots[i] && k < threads->slots[i]->count; k++)
-			each(data, &threads->slots[i]->calls[k]);
+	for (size_t i = 0; i < threads->count; i++)
+		for (size_t k = 0; k < threads->list[i]->count; k++)
+			each(data, &threads->list[i]->calls[k]);
 }
 
 void threads_deinit(struct threads *threads)
 {
-	for (size_t i = 0; i < threads->slot_count; i++)
-		if (threads->slots[i]) {
-			free(threads->slots[i]->calls);
-			free(threads->slots[i]);
-		}
-	free(threads->slots);
+	for (size_t i = 0; i < threads->count; i++) {
+		free(threads->list[i]->calls);
+		free(threads->list[i]);
+	}
+	free(threads->list);
+	names_deinit(&threads->keys);
 	names_deinit(&threads->processes);
-	threads->slots = NULL;
-	threads->slot_count = threads->count = 0;
+	threads->list = NULL;
+	threads->last = NULL;
+	threads->count = threads->room = 0;
 }

@@ -31,8 +31,9 @@ struct thread {
 };
 
 struct threads {
-	struct thread **slots; /* open addresses */
-	size_t count, slot_count;
+	struct thread **list; /* by the numbers of their keys */
+	size_t count, room;
+	struct names keys;
 	struct names processes; /* by their numbers */
 	struct thread *last;	/* the one of the event before */
 	size_t calls_max;	/* of a thread; the older half of them is forgotten then */

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#define BAD  "\xef\xbf\xbd" /* U+FFFD */
-#define MORE "\xe2\x80\xa6" /* U+2026 */
+#define BAD  "\ufffd"
+#define MORE "\u2026"
 
 /* Bytes of the character there, and what stands for it. trace_text_shown() does not show controls. */
 static unsigned int take(const char *at, const char **ret, unsigned int *ret_size)
