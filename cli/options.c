@@ -86,6 +86,7 @@ static const char usage[] =
 	"\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
+#define COUNTER_NAME 255   /* bytes of an event, at most */
 #define ROTATE_LEAST 4096  /* bytes of a file */
 #define KEPT_MAX     9999u /* files */
 #define ROTATE_KEPT  9	   /* files, where nobody says how many */
@@ -235,7 +236,8 @@ static int add_counter(struct options *options, const char *value)
 	const char *field = value[length] ? value + length + 1 : "";
 	struct counter *counter = &options->counters.list[options->counters.count];
 
-	if (!trace_is_name(value, length) || !trace_is_name(field, strlen(field))) {
+	if (!trace_is_name(value, length) || length > COUNTER_NAME ||
+	    !trace_is_name(field, strlen(field))) {
 		complain("--counter=%s: EVENT:FIELD", value);
 		return EXIT_OURS;
 	}

@@ -88,7 +88,7 @@ uint32_t names_number(struct names *names, const char *text, size_t size, bool *
 	*slot = names->count;
 	if (ret_is_new)
 		*ret_is_new = true;
-	return *slot;
+	return names->count;
 }
 
 uint32_t names_number_of(struct names *names, const char *text, bool *ret_is_new)
