@@ -99,21 +99,35 @@ int output_open(struct output *output, const char *path, int fd, const char *nam
 	return error ? EXIT_OURS : 0;
 }
 
-void output_close(struct output *output)
+static void wait_for(const struct output *output, pid_t compressor)
 {
 	int status = 0;
 
-	if (!output->path || output->fd < 0)
+	if (!compressor)
 		return;
-	close(output->fd);
-	output->fd = -1;
-	if (!output->compressor)
-		return;
-	while (waitpid(output->compressor, &status, 0) < 0 && errno == EINTR)
+	while (waitpid(compressor, &status, 0) < 0 && errno == EINTR)
 		;
-	output->compressor = 0;
 	if (status)
 		complain("%s: zstd failed", output->name);
+}
+
+/* Threads of the program may wait for us: so a compressor has the time of one more file for its rest. */
+static void close_file(struct output *output)
+{
+	close(output->fd);
+	output->fd = -1;
+	wait_for(output, output->earlier);
+	output->earlier = output->compressor;
+	output->compressor = 0;
+}
+
+void output_close(struct output *output)
+{
+	if (!output->path || output->fd < 0)
+		return;
+	close_file(output);
+	wait_for(output, output->earlier);
+	output->earlier = 0;
 }
 
 /* ---- writing --------------------------------------------------------------------------------- */
@@ -165,7 +179,7 @@ static int rotate(struct output *output)
 	char from[PATH_MAX + 16], to[PATH_MAX + 16];
 	int error;
 
-	output_close(output);
+	close_file(output);
 	for (uint32_t i = output->kept; i-- > 0;) {
 		path_of(output, i, from, sizeof(from));
 		path_of(output, i + 1, to, sizeof(to));

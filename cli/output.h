@@ -19,6 +19,7 @@ struct output {
 	bool is_in_line;  /* the last byte was no newline */
 	bool is_broken;	  /* nobody reads, or nothing can be written, any more */
 	pid_t compressor; /* 0: none */
+	pid_t earlier;	  /* of the file before; 0: none */
 	char zstd[PATH_MAX];
 };
 

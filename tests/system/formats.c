@@ -215,7 +215,7 @@ Test(formats, of_several_processes)
 {
 	struct command_result result;
 
-	needs("python3");
+	needs("jq");
 	result = command_shell(
 		FOLDER EMUPROBE
 		" -q --format=chrome -o t -e 'r:work work?; r:exit libc:exit' -- sh -c '" NESTED
