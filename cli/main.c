@@ -18,6 +18,7 @@
 #include "cli/options.h"
 #include "cli/outlive.h"
 #include "cli/program.h"
+#include "cli/suggest.h"
 #include "trace/action/limits.h"
 #include "trace/clock/processor.h"
 
@@ -200,6 +201,8 @@ int main(int argc, char **argv)
 		error = program_find(options.command[0], path, sizeof(path));
 	if (!error)
 		error = check_program(&options, path);
+	if (!error && options.suggest)
+		return suggest_run(path, options.command);
 	if (!error)
 		error = program_find_library(library, sizeof(library));
 	if (!error)

@@ -4,6 +4,7 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
+#include "cli/help.h"
 #include "trace/language/answers.h"
 #include "trace/language/limits.h"
 #include "trace/language/parse.h"
@@ -18,6 +19,7 @@
 
 #define SECONDS_MAX 1e9
 
+/* --help=all */
 static const char usage[] =
 	"usage: emuprobe [options] [--] PROGRAM [ARG...]\n"
 	"\n"
@@ -81,9 +83,11 @@ static const char usage[] =
 	"      --wait             wait for processes that outlive the program (daemons)\n"
 	"  -q, --quiet            no summary\n"
 	"  -v, --verbose          show every probe in the summary\n"
+	"      --examples         ten questions, each with a command that answers it\n"
 	"      --version\n"
-	"      --help\n"
+	"      --help[=all]       a screen of help, or all of it\n"
 	"\n"
+	"Without probes, what could be asked of PROGRAM is printed, and it is not run.\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
 #define COUNTER_NAME 255   /* bytes of an event, at most */
@@ -113,6 +117,7 @@ enum {
 	OPTION_RUN_ANYWAY,
 	OPTION_WAIT,
 	OPTION_VERSION,
+	OPTION_EXAMPLES,
 	OPTION_HELP
 };
 
@@ -147,7 +152,8 @@ static const struct option long_options[] = {
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
-	{"help", no_argument, NULL, OPTION_HELP},
+	{"examples", no_argument, NULL, OPTION_EXAMPLES},
+	{"help", optional_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0},
 };
 
@@ -384,6 +390,17 @@ static int add_stacks(struct options *options, const char *value)
 	return 0;
 }
 
+static int help(const char *value)
+{
+	if (value && strcmp(value, "all") != 0)
+		return complain("--help=%s: --help or --help=all", value), EXIT_OURS;
+	if (value)
+		fputs(usage, stdout);
+	else
+		help_overview();
+	exit(fflush(stdout) ? EXIT_OURS : 0);
+}
+
 static int set(struct options *options, int option, const char *value)
 {
 	switch (option) {
@@ -461,9 +478,11 @@ static int set(struct options *options, int option, const char *value)
 	case OPTION_VERSION:
 		printf("emuprobe %s\n", ep_version());
 		exit(fflush(stdout) ? EXIT_OURS : 0);
-	case OPTION_HELP:
-		fputs(usage, stdout);
+	case OPTION_EXAMPLES:
+		help_examples();
 		exit(fflush(stdout) ? EXIT_OURS : 0);
+	case OPTION_HELP:
+		return help(value);
 	default: /* getopt has said what */
 		fputs("Try: emuprobe --help\n", stderr);
 		return EXIT_OURS;
@@ -671,6 +690,9 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	}
 	if (error || ret->list)
 		return error;
+	ret->suggest = !*ret->definitions.text && *ret->command;
+	if (ret->suggest)
+		return 0;
 	error = check_format(ret);
 	if (!error)
 		error = parse_definitions(ret, arena);

@@ -43,6 +43,7 @@ struct options {
 	bool drop;
 	bool run_anyway; /* without probes, where it cannot be probed */
 	bool list;	 /* functions, instead of running anything */
+	bool suggest;	 /* what could be asked, since nothing was */
 	int pid;	 /* of a process whose functions are listed; 0: none */
 	bool wait;	 /* for all processes that are probed, not only the first */
 	char **command;	 /* NULL-terminated */

@@ -66,9 +66,9 @@ Test(docs, example_of_the_readme_is_cxx_too, .init = make_folder, .fini = remove
 	command_result_deinit(&result);
 }
 
-/* "-c, --count" in --help, "\-c ", " \-\-count" in the manual: both without backslashes, sorted. */
+/* "-c, --count" in --help=all, "\-c ", " \-\-count" in the manual: both without backslashes, sorted. */
 #define OPTIONS_OF_HELP                                                                            \
-	EMUPROBE " --help | sed -n '/^  -/p; /^      --/p' | grep -oE -- "                         \
+	EMUPROBE " --help=all | sed -n '/^  -/p; /^      --/p' | grep -oE -- "                         \
 		 "'(^|[ ,])(-[a-z]|--[a-z][a-z-]*)' | tr -d ' ,' | sort -u"
 #define OPTIONS_OF_MAN                                                                             \
 	"sed -n '/^.SH OPTIONS/,/^.SH DEFINITIONS/p' " MAN_1                                       \
