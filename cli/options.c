@@ -4,6 +4,7 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
+#include "cli/completion.h"
 #include "cli/help.h"
 #include "trace/language/answers.h"
 #include "trace/language/limits.h"
@@ -83,6 +84,7 @@ static const char usage[] =
 	"      --wait             wait for processes that outlive the program (daemons)\n"
 	"  -q, --quiet            no summary\n"
 	"  -v, --verbose          show every probe in the summary\n"
+	"      --completion=SHELL  print what bash, zsh or fish reads to complete these options\n"
 	"      --examples         ten questions, each with a command that answers it\n"
 	"      --version\n"
 	"      --help[=all]       a screen of help, or all of it\n"
@@ -117,6 +119,7 @@ enum {
 	OPTION_RUN_ANYWAY,
 	OPTION_WAIT,
 	OPTION_VERSION,
+	OPTION_COMPLETION,
 	OPTION_EXAMPLES,
 	OPTION_HELP
 };
@@ -152,6 +155,7 @@ static const struct option long_options[] = {
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
+	{"completion", required_argument, NULL, OPTION_COMPLETION},
 	{"examples", no_argument, NULL, OPTION_EXAMPLES},
 	{"help", optional_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0},
@@ -477,6 +481,10 @@ static int set(struct options *options, int option, const char *value)
 		return 0;
 	case OPTION_VERSION:
 		printf("emuprobe %s\n", ep_version());
+		exit(fflush(stdout) ? EXIT_OURS : 0);
+	case OPTION_COMPLETION:
+		if (!completion_put(value, long_options, usage))
+			return complain("--completion=%s: bash, zsh or fish", value), EXIT_OURS;
 		exit(fflush(stdout) ? EXIT_OURS : 0);
 	case OPTION_EXAMPLES:
 		help_examples();

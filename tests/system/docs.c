@@ -12,6 +12,7 @@ TestSuite(docs, .timeout = 400);
 #define README EP_SOURCE_DIR "/README.md"
 #define MAN_1  EP_SOURCE_DIR "/docs/man/emuprobe.1"
 #define MAN_3  EP_SOURCE_DIR "/docs/man/emuprobe.3"
+#define MAN_7  EP_SOURCE_DIR "/docs/man/emuprobe-definitions.7"
 
 static char folder[] = "/tmp/emuprobe-docs-XXXXXX";
 
@@ -120,9 +121,9 @@ Test(docs, manual_has_every_function)
 
 Test(docs, manuals_have_no_mistakes)
 {
-	static const char *const manuals[] = {MAN_1, MAN_3};
+	static const char *const manuals[] = {MAN_1, MAN_3, MAN_7};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct command_result result =
 			command_shell("command -v groff >/dev/null || exit 77; "
 				      "groff -man -ww -Tutf8 -z '%s'",
