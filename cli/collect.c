@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cli/answers.h"
+#include "cli/progress.h"
 #include "cli/stacks.h"
 #include "trace/action/publish.h"
 #include "trace/execute/executable.h"
@@ -326,6 +327,8 @@ bool collect_pass(struct collector *collector, bool last)
 		collector->text.used = 0;
 		more = trace_reader_next(&collector->reader, &collector->text);
 		write_out(collector, collector->text.buffer, collector->text.used);
+		if (last)
+			progress_work("writing events");
 	}
 	if (any && !last)
 		look_at_names(collector);
@@ -608,6 +611,8 @@ void collect_finish(struct collector *collector)
 	/* Twice, not until nothing is left: the program may have left a daemon behind. */
 	collect_pass(collector, true);
 	collect_pass(collector, true);
+	progress_done();
+	collector->text.used = 0;
 	end_format(collector);
 	if ((options->quiet || options->format == TRACE_FORMAT_FOLDED) &&
 	    options->mode < TRACE_MODE_CHECK) {

@@ -23,6 +23,7 @@ static const char overview[] =
 	"  -e DEFINITION    p PLACE [ARG...] [if CONDITION]: whenever a thread is there;\n"
 	"                   r PLACE ...: calls, when they end. PLACE: [OBJECT:]FUNCTION\n"
 	"  -c               count, and time calls, instead of a line for each\n"
+	"  --live           the same, with a table each second while the program runs\n"
 	"  --hist --top --stacks    which values, how often, called from where\n"
 	"  -o FILE --format=json    where events are written, and how\n"
 	"  -n, --explain    what the probes would be, and why\n"

@@ -58,6 +58,7 @@ static const char usage[] =
 	"                         count the call stacks that lead to EVENT, and show the most "
 	"frequent\n"
 	"      --sample=N         time one call in N only (with -c)\n"
+	"      --live             count (-c), and show a table each second while the program runs\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
 	"      --rotate=SIZE[,N]  begin a new FILE at SIZE bytes, and keep N older ones (text, "
 	"json)\n"
@@ -114,6 +115,7 @@ enum {
 	OPTION_FLAME,
 	OPTION_COUNTER,
 	OPTION_EXPLAIN,
+	OPTION_LIVE,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
 	OPTION_RUN_ANYWAY,
@@ -143,6 +145,7 @@ static const struct option long_options[] = {
 	{"for", required_argument, NULL, OPTION_FOR},
 	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
+	{"live", no_argument, NULL, OPTION_LIVE},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
 	{"definitions", no_argument, NULL, 'D'},
@@ -464,6 +467,9 @@ static int set(struct options *options, int option, const char *value)
 		return add_stacks(options, value);
 	case OPTION_SAMPLE:
 		return set_sample(options, value);
+	case OPTION_LIVE:
+		options->live = true;
+		return 0;
 	case OPTION_EXPLAIN:
 		options->explain = true;
 		return 0;
@@ -698,6 +704,8 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	}
 	if (error || ret->list)
 		return error;
+	if (ret->live && ret->mode == TRACE_MODE_EVENTS)
+		ret->mode = TRACE_MODE_COUNT;
 	ret->suggest = !*ret->definitions.text && *ret->command;
 	if (ret->suggest)
 		return 0;

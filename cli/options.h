@@ -37,6 +37,7 @@ struct options {
 	struct trace_stack_wish stacks[TRACE_STACK_EVENTS]; /* of these call stacks are counted */
 	uint32_t stack_count;
 	bool explain;
+	bool live; /* a table while the program runs */
 	bool quiet;
 	bool verbose;
 	bool follow;
