@@ -6,6 +6,7 @@
 
 #include "include/emuprobe.h"
 #include "tests/system/cli.h"
+#include "trace/execute/executable.h"
 
 TestSuite(docs, .timeout = 400);
 
@@ -99,6 +100,37 @@ Test(docs, manual_names_every_error)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		cr_expect(strstr(result.output, names[i]), "emuprobe.3 lacks %s", names[i]);
 	command_result_deinit(&result);
+}
+
+/* A heading, and the text that people see below it. */
+static void expect_section(const char *page, const char *name, const char *text)
+{
+	char heading[128], joined[512];
+	const char *section, *end;
+
+	snprintf(heading, sizeof(heading), "\n### %s\n*", name);
+	section = strstr(page, heading);
+	cr_expect(section, "docs/refusals.md has no section %s", name);
+	if (!section)
+		return;
+	end = strstr(section + strlen(heading), "\n\n");
+	snprintf(joined, sizeof(joined), "%.*s", end ? (int)(end - section) : 500, section);
+	for (char *at = joined + 1; (at = strchr(at, '\n'));)
+		*at = ' ';
+	cr_expect(strstr(joined, text), "the section %s lacks \"%s\"", name, text);
+}
+
+Test(docs, each_reason_has_a_section)
+{
+	struct command_result page = command_shell("cat " EP_SOURCE_DIR "/docs/refusals.md");
+
+#define SECTION(name, value, text) expect_section(page.output, #name, text);
+	EP_ERRORS(SECTION)
+#undef SECTION
+#define SECTION(name, word, why, remedy) expect_section(page.output, word, why);
+	TRACE_UNPROBED(SECTION)
+#undef SECTION
+	command_result_deinit(&page);
 }
 
 /* What the library exports, and only that. */
