@@ -70,7 +70,7 @@ Test(docs, example_of_the_readme_is_cxx_too, .init = make_folder, .fini = remove
 
 /* "-c, --count" in --help=all, "\-c ", " \-\-count" in the manual: both without backslashes, sorted. */
 #define OPTIONS_OF_HELP                                                                            \
-	EMUPROBE " --help=all | sed -n '/^  -/p; /^      --/p' | grep -oE -- "                         \
+	EMUPROBE " --help=all | sed -n '/^  -/p; /^      --/p' | grep -oE -- "                     \
 		 "'(^|[ ,])(-[a-z]|--[a-z][a-z-]*)' | tr -d ' ,' | sort -u"
 #define OPTIONS_OF_MAN                                                                             \
 	"sed -n '/^.SH OPTIONS/,/^.SH DEFINITIONS/p' " MAN_1                                       \
@@ -100,6 +100,36 @@ Test(docs, manual_names_every_error)
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		cr_expect(strstr(result.output, names[i]), "emuprobe.3 lacks %s", names[i]);
 	command_result_deinit(&result);
+}
+
+/* What they print differs; that they work, and print something, does not. */
+static void run_document(const char *name)
+{
+	struct command_result result =
+		command_shell("command -v python3 sqlite3 cc >/dev/null || exit 77; " EP_SOURCE_DIR
+			      "/tests/docs/run.py " EP_BUILD_DIR " " EP_SOURCE_DIR "/%s",
+			      name);
+
+	if (result.status == 77)
+		cr_skip_test("no python3, sqlite3 or compiler");
+	expect_status(result, 0);
+	expect_contains(result, output, " 0 failed");
+	command_result_deinit(&result);
+}
+
+Test(docs, commands_of_the_readme_run)
+{
+	run_document("README.md");
+}
+
+Test(docs, commands_of_the_tutorial_run)
+{
+	run_document("docs/tutorial.md");
+}
+
+Test(docs, commands_of_the_comparison_run)
+{
+	run_document("docs/compared.md");
 }
 
 /* A heading, and the text that people see below it. */
