@@ -121,8 +121,8 @@ static void look_at_counts(const struct collector *collector)
 void screen_begin(const struct options *options)
 {
 	screen.is_live = options->live;
-	screen.is_terminal = isatty(STDERR_FILENO) && !options->quiet;
-	progress_allow(screen.is_terminal);
+	screen.is_terminal = isatty(STDERR_FILENO);
+	progress_allow(screen.is_terminal && !options->quiet);
 	screen.ticker.started = screen.ticker.looked = now();
 	screen.ticker.order = TICKER_RATE;
 	for (size_t i = 0; i < options->parsed.count; i++)
@@ -134,7 +134,10 @@ void screen_begin(const struct options *options)
 
 void screen_look(const struct collector *collector)
 {
-	if (!collector->known || !collector->processes[0].known) {
+	/* Without any, the program has not come so far, or cannot be probed. */
+	if (!collector->known)
+		return;
+	if (!collector->processes[0].known) {
 		progress_work("placing probes");
 		return;
 	}
