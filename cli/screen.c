@@ -134,11 +134,8 @@ void screen_begin(const struct options *options)
 
 void screen_look(const struct collector *collector)
 {
-	/* Without any, the program has not come so far, or cannot be probed. */
-	if (!collector->known)
-		return;
-	if (!collector->processes[0].known) {
-		progress_work("placing probes");
+	if (!collector->known || !collector->processes[0].known) {
+		progress_work("waiting for the probes to be placed");
 		return;
 	}
 	progress_done();

@@ -53,6 +53,24 @@ Test(cli_live, keys_sort_and_the_terminal_is_as_before)
 		"     rate/s         total     time      p50      p99 >event\n icanon\n echo \n");
 }
 
+/* Said from two seconds on, on terminals, and gone in the end. */
+Test(cli_live, what_takes_long_is_said)
+{
+	struct command_result result = command_shell(
+		"command -v script >/dev/null || exit 77; " IN_FOLDER
+		"{ (until grep -q 'to be placed, ' log; do sleep 0.1; done; touch go) "
+		"2>/dev/null & } && LD_PRELOAD=" EP_PROGRAMS
+		"/libslow_sort.so script -qfec \"" EMUPROBE " -c -e 'p *' -- " WORK
+		" call 3\" log >/dev/null; cat log");
+
+	if (result.status == 77)
+		cr_skip_test("no script(1)");
+	expect_status(result, 0);
+	expect_contains(result, output, "\r\033[Kemuprobe: waiting for the probes to be placed, ");
+	expect_contains(result, output, " s\r\033[K        hits");
+	command_result_deinit(&result);
+}
+
 Test(cli_live, without_it_nothing_is_shown_meanwhile)
 {
 	struct command_result result = RUN(EMUPROBE, "-c", "-e", "p target", WORK, "call", "3");
