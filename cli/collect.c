@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/futex.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +19,7 @@
 #include <unistd.h>
 
 #include "cli/answers.h"
+#include "cli/progress.h"
 #include "cli/stacks.h"
 #include "trace/action/publish.h"
 #include "trace/execute/executable.h"
@@ -31,34 +31,12 @@
 
 /* ---- output -------------------------------------------------------------------------------- */
 
-static int give_up(struct collector *collector)
-{
-	if (errno != EPIPE && !collector->broken)
-		complain("%s: %s; no more events are written", collector->output_name,
-			 strerror(errno));
-	collector->broken = true;
-	return -EP_IO;
-}
-
 static int write_out(void *data, const char *text, size_t size)
 {
 	struct collector *collector = data;
 
-	while (size && !collector->broken) {
-		ssize_t written = write(collector->output, text, size);
-
-		if (written < 0 && errno == EAGAIN) {
-			struct pollfd poll_output = {.fd = collector->output, .events = POLLOUT};
-
-			poll(&poll_output, 1, -1);
-		} else if (written < 0 && errno != EINTR) {
-			return give_up(collector);
-		} else if (written > 0) {
-			text += written;
-			size -= (size_t)written;
-		}
-	}
-	return collector->broken ? -EP_IO : 0;
+	return output_write(collector->is_to_errors ? &collector->errors : &collector->output, text,
+			    size);
 }
 
 /* Summaries come in lines; they are written in larger pieces. */
@@ -77,25 +55,38 @@ static int write_buffered(void *data, const char *text, size_t size)
 	return error;
 }
 
+/* What is written by whole folders opens its own files. */
 static int open_output(struct collector *collector)
 {
-	const char *path = collector->options->cover ? NULL : collector->options->output;
+	const struct options *options = collector->options;
+	bool is_shown = options->mode >= TRACE_MODE_CHECK;
+	const char *path =
+		options->cover || (options->format == TRACE_FORMAT_CTF && !is_shown) ? NULL : options->output;
 
-	collector->output = STDERR_FILENO;
-	collector->output_name = path ? path : "standard error";
-	if (path && strcmp(path, "-") == 0) {
-		collector->output = STDOUT_FILENO;
-	} else if (path) {
-		collector->output =
-			open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-		if (collector->output < 0) {
-			complain("%s: %s", path, strerror(errno));
-			return EXIT_OURS;
-		}
-	} else if (collector->options->mode >= TRACE_MODE_CHECK) {
-		collector->output = STDOUT_FILENO;
-	}
-	return 0;
+	output_open(&collector->errors, NULL, STDERR_FILENO, "standard error");
+	collector->output.most = options->rotate;
+	collector->output.kept = options->kept;
+	if (is_shown && (!path || options->format > TRACE_FORMAT_JSON))
+		return output_open(&collector->output, "-", STDOUT_FILENO, "standard output");
+	return output_open(&collector->output, path, STDERR_FILENO, "standard error");
+}
+
+/* Formats that have a beginning write it now: a file can be read whatever becomes of the program. */
+static int begin_format(struct collector *collector)
+{
+	const struct trace_sink sink = {write_buffered, collector};
+	const struct options *options = collector->options;
+	int error = formats_init(&collector->formats, options);
+
+	if (error || options->mode >= TRACE_MODE_CHECK)
+		return error;
+	collector->reader.writer = &collector->formats.all;
+	error = collector->formats.all.begin(&collector->formats.all, &sink);
+	write_out(collector, collector->text.buffer, collector->text.used);
+	collector->text.used = 0;
+	if (error && options->format == TRACE_FORMAT_CTF)
+		complain("%s: %s", options->output, strerror(errno));
+	return error ? EXIT_OURS : 0;
 }
 
 static bool name(void *data, uint32_t process, uint64_t address, bool is_exact, uint64_t time,
@@ -140,7 +131,8 @@ int collect_init(struct collector *collector, const struct options *options,
 		return EXIT_OURS;
 	}
 	give_names(collector);
-	return open_output(collector);
+	error = open_output(collector);
+	return error ? error : begin_format(collector);
 }
 
 /* ---- processes ----------------------------------------------------------------------------- */
@@ -352,6 +344,8 @@ bool collect_pass(struct collector *collector, bool last)
 		collector->text.used = 0;
 		more = trace_reader_next(&collector->reader, &collector->text);
 		write_out(collector, collector->text.buffer, collector->text.used);
+		if (last)
+			progress_work("writing events");
 	}
 	if (any && !last)
 		look_at_names(collector);
@@ -570,9 +564,14 @@ static void put_unprobed_as_json(struct collector *collector)
 
 static void write_to_standard_error(struct collector *collector)
 {
-	collector->output = STDERR_FILENO;
-	collector->output_name = "standard error";
-	collector->broken = false;
+	collector->is_to_errors = true;
+}
+
+/* Tables and answers are for people, where the format of events is not theirs either. */
+static bool is_for_people(const struct collector *collector)
+{
+	return collector->options->format != TRACE_FORMAT_JSON &&
+	       collector->options->format != TRACE_FORMAT_FOLDED;
 }
 
 static void put_answers(struct collector *collector)
@@ -595,7 +594,7 @@ static void put_bars(struct collector *collector)
 			complain("--hist=%s: no such event of calls", options->histograms[i]);
 }
 
-static void put_stacks(const struct collector *collector, const struct trace_sink *sink)
+static void put_stacks(struct collector *collector, const struct trace_sink *sink)
 {
 	const struct stacks_source source = {
 		.options = collector->options,
@@ -603,6 +602,7 @@ static void put_stacks(const struct collector *collector, const struct trace_sin
 		.processes = collector->processes,
 		.count = collector->known,
 		.symbols = collector->namer.data,
+		.formats = &collector->formats,
 	};
 
 	stacks_put(&source, sink);
@@ -647,7 +647,7 @@ static void put_asked(struct collector *collector)
 	const struct options *options = collector->options;
 	const struct trace_sink sink = {write_buffered, collector};
 
-	if (options->format == TRACE_FORMAT_TEXT) {
+	if (is_for_people(collector)) {
 		if (!options->histogram_count && !options->questions.count && !options->stack_count)
 			return;
 		write_to_standard_error(collector);
@@ -662,18 +662,22 @@ static void put_asked(struct collector *collector)
 
 void collect_answer(struct collector *collector)
 {
-	const struct collector before = *collector;
-
 	collector->text.used = 0;
-	if (collector->options->format == TRACE_FORMAT_TEXT)
-		write_to_standard_error(collector);
+	collector->is_to_errors = is_for_people(collector);
 	put_answers(collector);
 	write_out(collector, collector->text.buffer, collector->text.used);
-	if (collector->options->format == TRACE_FORMAT_JSON)
-		return;
-	collector->output = before.output;
-	collector->output_name = before.output_name;
-	collector->broken = before.broken;
+	collector->is_to_errors = false;
+}
+
+/* What comes behind all events. */
+static void end_format(struct collector *collector)
+{
+	const struct trace_sink sink = {write_buffered, collector};
+
+	collector->text.used = 0;
+	formats_end(&collector->formats, &sink);
+	write_out(collector, collector->text.buffer, collector->text.used);
+	collector->text.used = 0;
 }
 
 /* Who wants no summary wants to know all the same that something is missing. */
@@ -686,31 +690,42 @@ static void put_losses(struct collector *collector)
 	complain_of_losses(collector);
 }
 
-void collect_finish(struct collector *collector)
+static void put_summary(struct collector *collector)
 {
-	/* Twice, not until nothing is left: the program may have left a daemon behind. */
-	collect_pass(collector, true);
-	collect_pass(collector, true);
-	collector->text.used = 0;
-	if (collector->options->cover)
-		complain_of_losses(collector);
-	if (collector->options->cover)
-		return;
-	if ((collector->options->quiet || collector->options->format == TRACE_FORMAT_FOLDED) &&
-	    collector->options->mode < TRACE_MODE_CHECK) {
-		put_asked(collector);
-		put_losses(collector);
-		return;
-	}
-	if (collector->options->format == TRACE_FORMAT_JSON &&
-	    collector->options->mode != TRACE_MODE_DEFINE)
+	const struct options *options = collector->options;
+
+	if (options->format == TRACE_FORMAT_JSON && options->mode != TRACE_MODE_DEFINE)
 		summarize_as_json(collector);
 	else
 		summarize_as_text(collector);
 	write_out(collector, collector->text.buffer, collector->text.used);
-	if (collector->known > 1 && collector->options->format == TRACE_FORMAT_TEXT)
+	if (collector->known > 1 && is_for_people(collector))
 		complain("%lu processes", (unsigned long)collector->known);
-	if (collector->options->format == TRACE_FORMAT_TEXT)
+	if (is_for_people(collector))
 		complain_of_unprobed(collector);
 	complain_of_losses(collector);
+}
+
+void collect_finish(struct collector *collector)
+{
+	const struct options *options = collector->options;
+
+	/* Twice, not until nothing is left: the program may have left a daemon behind. */
+	collect_pass(collector, true);
+	collect_pass(collector, true);
+	progress_done();
+	collector->text.used = 0;
+	end_format(collector);
+	if (options->cover) {
+		complain_of_losses(collector);
+		return;
+	}
+	if ((options->quiet || options->format == TRACE_FORMAT_FOLDED) &&
+	    options->mode < TRACE_MODE_CHECK) {
+		put_asked(collector);
+		put_losses(collector);
+	} else {
+		put_summary(collector);
+	}
+	output_close(&collector->output);
 }

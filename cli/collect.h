@@ -3,7 +3,9 @@
 #ifndef EMUPROBE_CLI_COLLECT_H
 #define EMUPROBE_CLI_COLLECT_H
 
+#include "cli/format/formats.h"
 #include "cli/options.h"
+#include "cli/output.h"
 #include "trace/action/publish.h"
 #include "trace/report/reader.h"
 #include "trace/report/summary.h"
@@ -18,9 +20,10 @@ struct collector {
 	struct trace_arena views; /* what is copied out of the session: see may_copy() */
 	struct trace_namer namer;
 	struct trace_text text;
-	int output; /* descriptor */
-	const char *output_name;
-	bool broken;	   /* nobody reads, or nothing can be written, any more */
+	struct output output;
+	struct output errors; /* standard error */
+	bool is_to_errors;    /* what is written now goes there */
+	struct formats formats;
 	uint64_t known;	   /* processes that there are */
 	uint32_t revision; /* of the session, when processes were looked at */
 	uint64_t settled;  /* below this one, the probes of all have been read */

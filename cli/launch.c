@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "cli/outlive.h"
+#include "cli/screen.h"
 
 #define BUSY_WAIT  1 /* milliseconds between looks */
 #define IDLE_WAIT  10
@@ -186,6 +187,7 @@ static void look(struct collector *collector)
 		asked = 0;
 		collect_answer(collector);
 	}
+	screen_look(collector);
 	if (collector->options->ring)
 		collect_look_for_dumps(collector);
 	if (dump_asked) {
@@ -215,11 +217,14 @@ int launch_run(const struct launch *launch, struct collector *collector, int *re
 	if (error)
 		return error;
 	started = now();
+	screen_begin(collector->options);
 	catch_signals();
 	sigprocmask(SIG_UNBLOCK, &signals, &old);
 	while ((pid = waitpid(child, ret, WNOHANG)) == 0)
 		look(collector);
 	child = 0;
+	if (!collector->options->wait)
+		screen_end();
 	if (pid < 0) {
 		complain("waitpid: %s", strerror(errno));
 		return EXIT_OURS;
@@ -235,9 +240,10 @@ void launch_wait_for_others(const struct launch *launch, struct collector *colle
 		if (waited % LOOK_WAIT == 0)
 			outlive_look(launch->session_fd, &others);
 		if (!others.count)
-			return;
+			break;
 		look(collector);
 	}
+	screen_end();
 }
 
 _Noreturn void launch_end_as(int status)

@@ -20,6 +20,7 @@
 #include "cli/options.h"
 #include "cli/outlive.h"
 #include "cli/program.h"
+#include "cli/suggest.h"
 #include "trace/action/limits.h"
 #include "trace/clock/processor.h"
 
@@ -120,6 +121,7 @@ static int make_session(const struct options *options, struct cover *cover,
 	ret->shared->plan = options->plan;
 	ret->shared->follow = options->follow;
 	ret->shared->drop = options->drop;
+	ret->shared->timed = options->is_timed;
 	ret->shared->sample = options->sample;
 	ret->shared->keep = options->ring != 0;
 	for (size_t i = 0; i < options->dump_if_count; i++)
@@ -270,6 +272,8 @@ int main(int argc, char **argv)
 		error = program_find(options.command[0], path, sizeof(path));
 	if (!error)
 		error = check_program(&options, path);
+	if (!error && options.suggest)
+		return suggest_run(path, options.command);
 	if (!error)
 		error = program_find_library(library, sizeof(library));
 	if (!error)

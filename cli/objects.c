@@ -103,12 +103,22 @@ static void add_needs(struct files *files, const struct ep_image *image, const c
 	ep_image_needs(image, add_need, &needs);
 }
 
+/* A process knows its program by the file that was executed, whatever link led to it. */
+static int open_file(const char *path, bool is_program, struct ep_image **ret)
+{
+	char name[PATH_MAX];
+
+	if (is_program && access(path, X_OK) == 0 && realpath(path, name))
+		return open_image(path, name, true, ret);
+	return open_image(path, path, is_program, ret);
+}
+
 static int visit_file(struct files *files, size_t index, bool all, objects_visitor visit,
 		      void *data)
 {
 	const char *path = files->list[index].path;
 	struct ep_image *image;
-	int error = open_image(path, path, index == 0, &image);
+	int error = open_file(path, index == 0, &image);
 
 	if (error && index == 0)
 		return complain("%s: %s", path,

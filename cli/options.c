@@ -4,6 +4,8 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
+#include "cli/completion.h"
+#include "cli/help.h"
 #include "trace/language/answers.h"
 #include "trace/language/limits.h"
 #include "trace/language/parse.h"
@@ -18,6 +20,7 @@
 
 #define SECONDS_MAX 1e9
 
+/* --help=all */
 static const char usage[] =
 	"usage: emuprobe [options] [--] PROGRAM [ARG...]\n"
 	"\n"
@@ -55,8 +58,15 @@ static const char usage[] =
 	"                         count the call stacks that lead to EVENT, and show the most "
 	"frequent\n"
 	"      --sample=N         time one call in N only (with -c)\n"
+	"      --live             count (-c), and show a table each second while the program runs\n"
 	"  -o, --output=FILE      write events to FILE, not to standard error\n"
-	"      --format=FORMAT    text, json, or folded: stacks alone, for flame graphs\n"
+	"      --rotate=SIZE[,N]  begin a new FILE at SIZE bytes, and keep N older ones (text, "
+	"json)\n"
+	"      --format=FORMAT    text, json, perfetto, chrome, ctf (FILE is a folder), callgrind, "
+	"or\n"
+	"                         folded: stacks or calls, for flame graphs\n"
+	"      --flame=FILE.svg   draw a flame graph: of --stacks, or of the times of calls (r:)\n"
+	"      --counter=EVENT:FIELD  show a field as a curve (perfetto, chrome)\n"
 	"      --plan=PLAN        auto, trap, emulate, boost or jump\n"
 	"      --explain          show each probe's instruction, plan and reason\n"
 	"      --ring[=SIZE]      write nothing, but keep the last SIZE bytes of events of each "
@@ -87,11 +97,19 @@ static const char usage[] =
 	"      --wait             wait for processes that outlive the program (daemons)\n"
 	"  -q, --quiet            no summary\n"
 	"  -v, --verbose          show every probe in the summary\n"
+	"      --completion=SHELL  print what bash, zsh or fish reads to complete these options\n"
+	"      --examples         ten questions, each with a command that answers it\n"
 	"      --version\n"
-	"      --help\n"
+	"      --help[=all]       a screen of help, or all of it\n"
 	"\n"
+	"Without probes, what could be asked of PROGRAM is printed, and it is not run.\n"
 	"Example: emuprobe -e 'p:malloc libc.so.6:malloc size=%di:u64' -- cat /etc/hostname\n";
 
+#define COUNTER_NAME 255   /* bytes of an event, at most */
+#define ROTATE_LEAST 4096  /* bytes of a file */
+#define KEPT_MAX     9999u /* files */
+#define ROTATE_KEPT  9	   /* files, where nobody says how many */
+#define STACK_DEPTH  64	   /* frames of a stack, where nobody says how many */
 #define RING_DEFAULT (1ul << 20)
 #define RING_MIN     (4ul << 10)
 #define RING_MAX     (64ul << 20)
@@ -110,16 +128,22 @@ enum {
 	OPTION_FOR,
 	OPTION_SAMPLE,
 	OPTION_STACKS,
+	OPTION_ROTATE,
+	OPTION_FLAME,
+	OPTION_COUNTER,
 	OPTION_RING,
 	OPTION_DUMP_IF,
 	OPTION_COVER,
 	OPTION_COVER_OBJECT,
 	OPTION_EXPLAIN,
+	OPTION_LIVE,
 	OPTION_DROP,
 	OPTION_NO_FOLLOW,
 	OPTION_RUN_ANYWAY,
 	OPTION_WAIT,
 	OPTION_VERSION,
+	OPTION_COMPLETION,
+	OPTION_EXAMPLES,
 	OPTION_HELP
 };
 
@@ -128,6 +152,9 @@ static const struct option long_options[] = {
 	{"file", required_argument, NULL, 'f'},
 	{"count", no_argument, NULL, 'c'},
 	{"output", required_argument, NULL, 'o'},
+	{"rotate", required_argument, NULL, OPTION_ROTATE},
+	{"flame", required_argument, NULL, OPTION_FLAME},
+	{"counter", required_argument, NULL, OPTION_COUNTER},
 	{"format", required_argument, NULL, OPTION_FORMAT},
 	{"plan", required_argument, NULL, OPTION_PLAN},
 	{"hist", required_argument, NULL, OPTION_HIST},
@@ -139,6 +166,7 @@ static const struct option long_options[] = {
 	{"for", required_argument, NULL, OPTION_FOR},
 	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
+	{"live", no_argument, NULL, OPTION_LIVE},
 	{"ring", optional_argument, NULL, OPTION_RING},
 	{"dump-if", required_argument, NULL, OPTION_DUMP_IF},
 	{"cover", optional_argument, NULL, OPTION_COVER},
@@ -155,7 +183,9 @@ static const struct option long_options[] = {
 	{"quiet", no_argument, NULL, 'q'},
 	{"verbose", no_argument, NULL, 'v'},
 	{"version", no_argument, NULL, OPTION_VERSION},
-	{"help", no_argument, NULL, OPTION_HELP},
+	{"completion", required_argument, NULL, OPTION_COMPLETION},
+	{"examples", no_argument, NULL, OPTION_EXAMPLES},
+	{"help", optional_argument, NULL, OPTION_HELP},
 	{NULL, 0, NULL, 0},
 };
 
@@ -193,20 +223,25 @@ static int add_definitions(struct options *options, int option, const char *valu
 	return EXIT_OURS;
 }
 
+static const char *const format_names[] = {
+	[TRACE_FORMAT_TEXT] = "text",		[TRACE_FORMAT_JSON] = "json",
+	[TRACE_FORMAT_FOLDED] = "folded",	[TRACE_FORMAT_PERFETTO] = "perfetto",
+	[TRACE_FORMAT_CHROME] = "chrome",	[TRACE_FORMAT_CTF] = "ctf",
+	[TRACE_FORMAT_CALLGRIND] = "callgrind",
+};
+
 static int set_format(struct options *options, const char *value)
 {
-	if (strcmp(value, "text") == 0)
-		options->format = TRACE_FORMAT_TEXT;
-	else if (strcmp(value, "json") == 0)
-		options->format = TRACE_FORMAT_JSON;
-	else if (strcmp(value, "folded") == 0)
-		options->format = TRACE_FORMAT_FOLDED;
-	else if (!cover_format_of(value, &options->cover_format))
-		return complain("--format=%s: text, json or folded; with --cover text, lcov or "
-				"cobertura",
-				value),
-		       EXIT_OURS;
-	return 0;
+	for (size_t i = 0; i < sizeof(format_names) / sizeof(format_names[0]); i++)
+		if (strcmp(format_names[i], value) == 0) {
+			options->format = (enum trace_format)i;
+			return 0;
+		}
+	if (cover_format_of(value, &options->cover_format))
+		return 0;
+	complain("--format=%s: text, json, folded, perfetto, chrome, ctf or callgrind; "
+		 "with --cover text, lcov or cobertura", value);
+	return EXIT_OURS;
 }
 
 /* SIZE, in bytes, K or M: the next power of two. */
@@ -255,6 +290,55 @@ static int set_cover(struct options *options, const char *value)
 		options->cover = COVER_FUNCTIONS;
 	else
 		return complain("--cover=%s: functions or blocks", value), EXIT_OURS;
+	return 0;
+}
+
+/* SIZE or SIZE,N. */
+static int set_rotate(struct options *options, const char *value)
+{
+	static const char units[] = "kMG";
+	char *end;
+	unsigned long size = strtoul(value, &end, 10), kept = ROTATE_KEPT;
+	const char *unit = *end ? strchr(units, *end) : NULL;
+	unsigned int shift = unit ? 10 * (unsigned int)(unit - units + 1) : 0;
+	bool is_wrong = *value < '0' || *value > '9' || size > ULONG_MAX >> shift;
+
+	end += unit != NULL;
+	if (*end == ',') {
+		is_wrong |= end[1] < '0' || end[1] > '9';
+		kept = strtoul(end + 1, &end, 10);
+	}
+	if (is_wrong || *end || size << shift < ROTATE_LEAST || kept > KEPT_MAX) {
+		complain(
+			"--rotate=%s: SIZE or SIZE,N: bytes, %d or more (with k, M, G), and files, "
+			"at most %u",
+			value, ROTATE_LEAST, KEPT_MAX);
+		return EXIT_OURS;
+	}
+	options->rotate = size << shift;
+	options->kept = (uint32_t)kept;
+	return 0;
+}
+
+static int add_counter(struct options *options, const char *value)
+{
+	size_t length = strcspn(value, ":");
+	const char *field = value[length] ? value + length + 1 : "";
+	struct counter *counter = &options->counters.list[options->counters.count];
+
+	if (!trace_is_name(value, length) || length > COUNTER_NAME ||
+	    !trace_is_name(field, strlen(field))) {
+		complain("--counter=%s: EVENT:FIELD", value);
+		return EXIT_OURS;
+	}
+	if (options->counters.count == COUNTERS_MAX) {
+		complain("--counter=%s: %d fields are enough", value, COUNTERS_MAX);
+		return EXIT_OURS;
+	}
+	*counter = (struct counter){strndup(value, length), field};
+	if (!counter->event)
+		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
+	options->counters.count++;
 	return 0;
 }
 
@@ -390,6 +474,17 @@ static int add_stacks(struct options *options, const char *value)
 	return 0;
 }
 
+static int help(const char *value)
+{
+	if (value && strcmp(value, "all") != 0)
+		return complain("--help=%s: --help or --help=all", value), EXIT_OURS;
+	if (value)
+		fputs(usage, stdout);
+	else
+		help_overview();
+	exit(fflush(stdout) ? EXIT_OURS : 0);
+}
+
 static int set(struct options *options, int option, const char *value)
 {
 	switch (option) {
@@ -422,6 +517,13 @@ static int set(struct options *options, int option, const char *value)
 		return 0;
 	case OPTION_FORMAT:
 		return set_format(options, value);
+	case OPTION_ROTATE:
+		return set_rotate(options, value);
+	case OPTION_FLAME:
+		options->flame = value;
+		return 0;
+	case OPTION_COUNTER:
+		return add_counter(options, value);
 	case OPTION_PLAN:
 		return set_plan(options, value);
 	case OPTION_HIST:
@@ -442,6 +544,8 @@ static int set(struct options *options, int option, const char *value)
 		return add_stacks(options, value);
 	case OPTION_SAMPLE:
 		return set_sample(options, value);
+	case OPTION_LIVE:
+		options->live = true;
 	case OPTION_RING:
 		return set_ring(options, value);
 	case OPTION_DUMP_IF:
@@ -469,9 +573,15 @@ static int set(struct options *options, int option, const char *value)
 	case OPTION_VERSION:
 		printf("emuprobe %s\n", ep_version());
 		exit(fflush(stdout) ? EXIT_OURS : 0);
-	case OPTION_HELP:
-		fputs(usage, stdout);
+	case OPTION_COMPLETION:
+		if (!completion_put(value, long_options, usage))
+			return complain("--completion=%s: bash, zsh or fish", value), EXIT_OURS;
 		exit(fflush(stdout) ? EXIT_OURS : 0);
+	case OPTION_EXAMPLES:
+		help_examples();
+		exit(fflush(stdout) ? EXIT_OURS : 0);
+	case OPTION_HELP:
+		return help(value);
 	default: /* getopt has said what */
 		fputs("Try: emuprobe --help\n", stderr);
 		return EXIT_OURS;
@@ -563,11 +673,78 @@ static int check_limits(struct options *options, const struct trace_definitions 
 	return failed;
 }
 
+/* A file of its own, where it cannot be among messages. */
+static int check_output(const struct options *options)
+{
+	bool is_file = options->output && strcmp(options->output, "-") != 0;
+	const char *name = format_names[options->format];
+
+	if (options->format == TRACE_FORMAT_CTF && !is_file)
+		complain("--format=ctf: which folder? use -o FOLDER");
+	else if (options->format >= TRACE_FORMAT_PERFETTO && !options->output)
+		complain("--format=%s: which file? use -o FILE", name);
+	else if (options->rotate && !is_file)
+		complain("--rotate: which file? use -o FILE");
+	else if (options->rotate && options->format > TRACE_FORMAT_JSON)
+		complain("--rotate: only of text and json");
+	else if (options->counters.count && options->format != TRACE_FORMAT_PERFETTO &&
+		 options->format != TRACE_FORMAT_CHROME)
+		complain("--counter: only with --format=perfetto or chrome");
+	else
+		return 0;
+	return EXIT_OURS;
+}
+
+/*
+ * Nothing but stacks is written, so nothing else needs to be recorded; or all is made of events, and of
+ * calls is needed how long they took.
+ */
+static int check_format(struct options *options)
+{
+	bool is_silent =
+		options->format == TRACE_FORMAT_FOLDED ||
+		(options->flame && options->format == TRACE_FORMAT_TEXT && !options->output);
+	bool is_of_events = options->format >= TRACE_FORMAT_PERFETTO;
+
+	if (check_output(options))
+		return EXIT_OURS;
+	if (is_of_events && options->mode == TRACE_MODE_COUNT) {
+		complain("--format=%s: not with -c, which records no events",
+			 format_names[options->format]);
+		return EXIT_OURS;
+	}
+	if (options->stack_count && is_silent && options->mode == TRACE_MODE_EVENTS)
+		options->mode = TRACE_MODE_COUNT;
+	options->is_timed =
+		is_of_events || (!options->stack_count &&
+				 (options->flame || options->format == TRACE_FORMAT_FOLDED));
+	return 0;
+}
+
+/* What is made of calls, or else of stacks. */
+static int check_calls(const struct options *options, const struct trace_definitions *definitions)
+{
+	bool is_stacks = options->stack_count && options->format != TRACE_FORMAT_CALLGRIND;
+	bool is_wanted = options->flame || options->format == TRACE_FORMAT_FOLDED ||
+			 options->format == TRACE_FORMAT_CALLGRIND;
+
+	if (!is_wanted || is_stacks)
+		return 0;
+	if (has_calls(definitions) && options->mode != TRACE_MODE_COUNT)
+		return 0;
+	complain("%s%s: only with %scalls (r:)%s", options->flame ? "--flame" : "--format=",
+		 options->flame ? "" : format_names[options->format],
+		 options->format == TRACE_FORMAT_CALLGRIND ? "" : "--stacks, or with events of ",
+		 has_calls(definitions) ? ", and then without -c" : "");
+	return EXIT_OURS;
+}
+
 static int parse_definitions(struct options *options, struct trace_arena *arena)
 {
 	struct trace_definitions *definitions = &options->parsed;
 	struct ep_error_at error = {0};
-	int failed = trace_definitions_parse(options->definitions.text, arena, definitions, &error);
+	int failed = trace_definitions_parse_timed(options->definitions.text, options->is_timed,
+						   arena, definitions, &error);
 
 	if (failed == -EP_SYNTAX) {
 		complain_about(&options->definitions, &error);
@@ -577,7 +754,8 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 		complain("no probes: use -e or -f");
 		failed = EXIT_OURS;
 	} else {
-		failed = check_durations(options, definitions) || check_conditions(options) ||
+		failed = check_calls(options, definitions) ||
+			 check_durations(options, definitions) || check_conditions(options) ||
 			 check_questions(options, definitions, arena) ||
 			 check_limits(options, definitions, arena);
 	}
@@ -598,6 +776,8 @@ static int check_ring(const struct options *options)
 		return 0;
 	if (!options->ring)
 		return complain("--dump-if: only with --ring"), EXIT_OURS;
+	if (options->format > TRACE_FORMAT_JSON)
+		return complain("--ring: only with --format=text or json"), EXIT_OURS;
 	if (options->mode == TRACE_MODE_COUNT || options->drop)
 		return complain("--ring: not together with -c, --cover or --drop"), EXIT_OURS;
 	for (size_t i = 0; i < options->dump_if_count; i++)
@@ -630,20 +810,6 @@ static int check_cover(struct options *options)
 	return 0;
 }
 
-/* Nothing but stacks is written, so nothing else needs to be recorded. */
-static int check_format(struct options *options)
-{
-	if (options->format != TRACE_FORMAT_FOLDED)
-		return 0;
-	if (!options->stack_count) {
-		complain("--format=folded: only with --stacks");
-		return EXIT_OURS;
-	}
-	if (options->mode == TRACE_MODE_EVENTS)
-		options->mode = TRACE_MODE_COUNT;
-	return 0;
-}
-
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int option, error = 0;
@@ -668,8 +834,17 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		complain("--pid: only with -l");
 		error = EXIT_OURS;
 	}
+	if (!error && ret->list && (ret->format > TRACE_FORMAT_JSON || ret->flame)) {
+		complain("-l: --format=text or json, without --flame");
+		error = EXIT_OURS;
+	}
 	if (error || ret->list)
 		return error;
+	if (ret->live && ret->mode == TRACE_MODE_EVENTS)
+		ret->mode = TRACE_MODE_COUNT;
+	ret->suggest = !*ret->definitions.text && !ret->cover && *ret->command;
+	if (ret->suggest)
+		return 0;
 	error = check_format(ret);
 	if (!error)
 		error = check_cover(ret);

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "cli/format/counters.h"
 #include "cli/cover_kinds.h"
 #include "trace/language/answers.h"
 #include "trace/language/source.h"
@@ -21,7 +22,12 @@ struct options {
 	enum trace_mode mode;
 	enum trace_format format;
 	enum ep_plan plan;
-	const char *output;	 /* NULL: standard error */
+	const char *output; /* NULL: standard error */
+	uint64_t rotate;    /* bytes of a file of it; 0: any number */
+	uint32_t kept;	    /* older files of it that stay */
+	const char *flame;  /* file of a picture; NULL: none is wanted */
+	struct counters counters;
+	bool is_timed;		 /* how long calls take is needed of each */
 	uint32_t sample;	 /* of calls, one in so many is timed */
 	const char **histograms; /* names of events of calls */
 	size_t histogram_count;
@@ -39,12 +45,14 @@ struct options {
 	char **cover_objects; /* globs */
 	size_t cover_object_count;
 	bool explain;
+	bool live; /* a table while the program runs */
 	bool quiet;
 	bool verbose;
 	bool follow;
 	bool drop;
 	bool run_anyway; /* without probes, where it cannot be probed */
 	bool list;	 /* functions, instead of running anything */
+	bool suggest;	 /* what could be asked, since nothing was */
 	int pid;	 /* of a process whose functions are listed; 0: none */
 	bool wait;	 /* for all processes that are probed, not only the first */
 	char **command;	 /* NULL-terminated */

@@ -311,7 +311,7 @@ static void put_all(const struct all *all, const struct trace_sink *sink)
 {
 	enum trace_format format = all->source->options->format;
 
-	if (format == TRACE_FORMAT_TEXT) {
+	if (format != TRACE_FORMAT_FOLDED && format != TRACE_FORMAT_JSON) {
 		put_text(all, sink);
 		return;
 	}
@@ -320,6 +320,47 @@ static void put_all(const struct all *all, const struct trace_sink *sink)
 			put_folded(all, all->rows[i], sink);
 		else
 			put_json(all, all->rows[i], sink);
+}
+
+/* From the outermost frame inwards, as in a folded line. */
+static bool add_to_tree(const struct all *all, const struct row *row, struct tree *tree)
+{
+	const char *frame = row->text + row->size;
+	struct node *node = &tree->root;
+
+	node->total += row->count;
+	if (all->source->options->stack_count > 1) {
+		node = tree_child(tree, node, all->source->options->stacks[row->event].event);
+		if (node)
+			node->total += row->count;
+	}
+	while (node && frame > row->text) {
+		for (frame--; frame > row->text && frame[-1];)
+			frame--;
+		node = tree_child(tree, node, frame);
+		if (node)
+			node->total += row->count;
+	}
+	if (node)
+		node->self += row->count;
+	return node;
+}
+
+static void draw(const struct all *all)
+{
+	struct tree tree;
+	uint64_t lost = 0;
+
+	if (!all->source->options->flame)
+		return;
+	tree_init(&tree, true);
+	for (size_t i = 0; i < all->count; i++)
+		lost += !add_to_tree(all, all->rows[i], &tree);
+	if (lost)
+		complain("--flame: %lu stacks are missing: %s", (unsigned long)lost,
+			 ep_strerror(EP_NO_MEMORY));
+	formats_draw(all->source->formats, &tree);
+	tree_deinit(&tree);
 }
 
 static void complain_of_missing(const struct all *all)
@@ -355,8 +396,10 @@ void stacks_put(const struct stacks_source *source, const struct trace_sink *sin
 			trace_stacks_read(source->session, i, add, all, &lost);
 		all->lost += lost;
 	}
-	if (sort(all))
+	if (sort(all)) {
 		put_all(all, sink);
+		draw(all);
+	}
 	complain_of_missing(all);
 	trace_arena_deinit(&all->arena);
 	free(all);

@@ -3,6 +3,7 @@
 #ifndef EMUPROBE_CLI_STACKS_H
 #define EMUPROBE_CLI_STACKS_H
 
+#include "cli/format/formats.h"
 #include "cli/options.h"
 #include "trace/report/summary.h"
 #include "trace/report/symbols.h"
@@ -13,6 +14,7 @@ struct stacks_source {
 	const struct trace_session *session;
 	const struct trace_summary_process *processes;
 	uint64_t count;		       /* of processes */
+	struct formats *formats;       /* which draw a picture of them, if one is wanted */
 	struct trace_symbols *symbols; /* NULL: addresses have no names */
 };
 

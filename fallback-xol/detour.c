@@ -14,6 +14,7 @@
  */
 #include "fallback-xol/detour.h"
 
+#include "fallback-xol/condition.h"
 #include "x86/cpu.h"
 #include "x86/encode.h"
 
@@ -153,6 +154,12 @@ static void build_look_for_mark(struct xol_builder *to, const struct xol_detour 
 	xol_build_jmp(to, slow);
 }
 
+static void fill_in(struct xol_builder *to, size_t jump, uint64_t target)
+{
+	if (!to->error)
+		x86_put_jmp(to->bytes + jump, to->rx + jump, target);
+}
+
 /*
  *		detour that calls, then:	jmp displaced
  *	slow:	restore;			jmp detour
@@ -204,8 +211,7 @@ static uint64_t build_count(struct xol_builder *to, uint64_t address,
 		build_call_on(to, callee);
 	else
 		xol_build_add_rsp(to, XOL_RED_ZONE);
-	if (!to->error)
-		x86_put_jmp(to->bytes + jump, to->rx + jump, xol_build_here(to));
+	fill_in(to, jump, xol_build_here(to));
 	return code;
 }
 
@@ -239,11 +245,53 @@ EP_TRAP_PATH bool xol_detour_has_no_mark(struct ep_regs *regs, int32_t mark_offs
 	return true;
 }
 
+static uint64_t build_all(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
+			  uint64_t callee)
+{
+	return detour->only_counts ? build_count(to, address, detour, callee)
+				   : build_call(to, address, detour, callee);
+}
+
+/*
+ *	leave:	pop %rcx; lea 128(%rsp),%rsp;	jmp displaced
+ *	code:	lea -128(%rsp),%rsp; push %rcx
+ *		comparisons, to leave
+ *		pop %rcx; lea 128(%rsp),%rsp;	jmp detour
+ *	detour that counts or calls
+ *	displaced instructions ...
+ */
+static uint64_t build_if(struct xol_builder *to, uint64_t address, const struct xol_detour *detour)
+{
+	struct scratch scratch = {.handled = XOL_STATE_HANDLED};
+	uint64_t leave = xol_build_here(to), code;
+	size_t to_displaced, to_detour;
+
+	build_restore(to, address, scratch);
+	xol_build_add_rsp(to, XOL_RED_ZONE);
+	xol_build_step(to, address, XOL_STATE_HANDLED);
+	to_displaced = to->size;
+	xol_build_jmp(to, xol_build_here(to)); /* the targets are filled in below */
+	code = xol_build_here(to);
+	scratch.handled = 0;
+	build_begin(to, address, false);
+	build_save(to, address, scratch);
+	xol_build_conditions(to, detour->conditions, detour->condition_count, leave,
+			     XOL_RED_ZONE + (int)sizeof(uint64_t));
+	build_restore(to, address, scratch);
+	xol_build_add_rsp(to, XOL_RED_ZONE);
+	xol_build_step(to, address, XOL_STATE_EXACT);
+	to_detour = to->size;
+	xol_build_jmp(to, xol_build_here(to));
+	fill_in(to, to_detour, build_all(to, address, detour, 0));
+	fill_in(to, to_displaced, xol_build_here(to));
+	return code;
+}
+
 uint64_t xol_build_detour(struct xol_builder *to, uint64_t address, const struct xol_detour *detour,
 			  uint64_t callee)
 {
 	if (detour->silent)
 		return xol_build_here(to);
-	return detour->only_counts ? build_count(to, address, detour, callee)
-				   : build_call(to, address, detour, callee);
+	return detour->condition_count ? build_if(to, address, detour)
+				       : build_all(to, address, detour, callee);
 }

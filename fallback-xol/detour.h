@@ -48,6 +48,9 @@ struct xol_detour {
 	bool silent;
 	/* Of the syscalls among what is displaced; NULL: none. */
 	const struct xol_guard *guard;
+	/* Only where these say so is anything done. They must fit: see condition.h. */
+	const struct ep_condition *conditions;
+	size_t condition_count;
 	/* Instead of calling @hit add one to a uint64_t. */
 	bool only_counts;
 	/* Counting may change the status flags: the program is going to replace them unread. */

@@ -69,8 +69,8 @@ static void describe_region(const struct x86_insn *insns, unsigned int count, st
 static bool is_called(const struct x86_insn *insns, const struct xol_detour *detour,
 		      const struct xol_jump *jump)
 {
-	return !detour->asks_the_way && jump->count == 1 && jump->length == XOL_JUMP_SIZE &&
-	       x86_insn_flow(insns) == X86_FLOW_CALL;
+	return !detour->asks_the_way && !detour->condition_count && jump->count == 1 &&
+	       jump->length == XOL_JUMP_SIZE && x86_insn_flow(insns) == X86_FLOW_CALL;
 }
 
 /* ---- detour -------------------------------------------------------------------------------- */

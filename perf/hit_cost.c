@@ -46,6 +46,12 @@ static void call(void *data, uint64_t loops)
 		function();
 }
 
+/* A size, as most are, of 64 bits; a function is not called with less than a page of stack left. */
+static const struct ep_condition wanted = {
+	EP_CONDITION_REG(rsp), 8, 0, EP_GREATER, EP_TAKE, EP_LEAVE, 0, 4096};
+static const struct ep_condition rejected = {
+	EP_CONDITION_REG(rsp), 8, 0, EP_GREATER, EP_LEAVE, EP_TAKE, 0, 4096};
+
 static const char *arm(void *data)
 {
 	struct subject *subject = data;
@@ -60,7 +66,8 @@ static void disarm(void *data)
 	struct subject *subject = data;
 	struct ep_info info = {.size = sizeof(info)};
 
-	if (ep_probe_info(subject->probe, &info) || info.hits == 0)
+	if (ep_probe_info(subject->probe, &info) ||
+	    (info.hits == 0) != (subject->options.conditions == &rejected))
 		fprintf(stderr, "hit_cost: a probe was not hit: its figures mean nothing\n");
 	ep_probe_remove(subject->probe);
 }
@@ -175,7 +182,7 @@ general_call_handler(struct ep_probe *probe, struct ep_regs *regs, struct ep_cal
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
-enum action { COUNT, GENERAL, VECTOR, RECORD };
+enum action { COUNT, WANTED, REJECTED, GENERAL, VECTOR, RECORD };
 
 static const struct {
 	const char *column;
@@ -183,6 +190,8 @@ static const struct {
 	enum action action;
 } ways[] = {
 	{"jump, count", EP_PLAN_JUMP, COUNT},
+	{"jump, rejected", EP_PLAN_JUMP, REJECTED},
+	{"jump, wanted and counted", EP_PLAN_JUMP, WANTED},
 	{"jump, general handler", EP_PLAN_JUMP, GENERAL},
 	{"jump, vector handler", EP_PLAN_JUMP, VECTOR},
 	{"jump, record", EP_PLAN_JUMP, RECORD},
@@ -216,6 +225,8 @@ static const struct {
 
 static const struct perf_aim aims[] = {
 	{"jump, count", false, 0.5, 1},
+	{"jump, rejected", false, 4, NAN},
+	{"jump, wanted and counted", false, 4.5, NAN},
 	{"jump, general handler", false, 3, NAN},
 	{"jump, vector handler", false, 12, NAN},
 	{"jump, record", false, 15, NAN},
@@ -244,6 +255,10 @@ static struct ep_options options_of(enum ep_plan plan, enum action action)
 
 	if (action == RECORD)
 		return recording_options(plan);
+	if (action == WANTED || action == REJECTED) {
+		ret.conditions = action == WANTED ? &wanted : &rejected;
+		ret.condition_count = 1;
+	}
 	if (action == GENERAL) {
 		ret.handler = general_handler;
 		ret.flags = EP_GENERAL_REGS_ONLY;

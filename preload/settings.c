@@ -79,7 +79,7 @@ const char *settings_read(char **envp, struct settings *ret)
 	if (!read_plan(find(envp, "EMUPROBE_PLAN"), &ret->plan))
 		return "EMUPROBE_PLAN: auto, trap, emulate, boost or jump";
 	if (!read_format(find(envp, "EMUPROBE_FORMAT"), &ret->format))
-		return "EMUPROBE_FORMAT: text or json";
+		return "EMUPROBE_FORMAT: text or json; other formats need the launcher";
 	if (!read_sample(find(envp, "EMUPROBE_SAMPLE"), &ret->sample))
 		return "EMUPROBE_SAMPLE: a number from 1 to 1000000";
 	return NULL;

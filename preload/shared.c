@@ -102,7 +102,8 @@ static int parse_limits(struct start *start, const char *text, size_t end, struc
 
 static int parse_all(struct start *start, const char *text, struct ep_error_at *at)
 {
-	int error = trace_definitions_parse(text, start->arena, &start->definitions, at);
+	int error = trace_definitions_parse_timed(text, start->session.shared->timed, start->arena,
+						  &start->definitions, at);
 	size_t size = strlen(text) + 1;
 
 	if (error || size >= start->session.layout.definitions_size)

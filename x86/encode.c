@@ -263,3 +263,59 @@ size_t x86_put_add_one_rcx_rax(uint8_t *to, int32_t disp)
 	size += sizeof(store);
 	return size + put32(to + size, (uint64_t)disp);
 }
+
+/* Opcode of an extension to rcx, behind rex.W, if that is in @ret_wide. */
+static size_t put_extension(uint8_t *to, unsigned int size, bool is_signed, bool *ret_wide)
+{
+	static const uint8_t opcodes[] = {[1] = 0xb6, [2] = 0xb7}; /* 0f: movzx; + 8: movsx */
+
+	*ret_wide = size == 8 || is_signed;
+	if (size == 8 || (size == 4 && !is_signed)) {
+		to[0] = 0x8b; /* mov */
+		return 1;
+	}
+	if (size == 4) {
+		to[0] = 0x63; /* movsxd */
+		return 1;
+	}
+	to[0] = 0x0f;
+	to[1] = (uint8_t)(opcodes[size] | (is_signed ? 8 : 0));
+	return 2;
+}
+
+size_t x86_put_extend_to_rcx(uint8_t *to, unsigned int reg, unsigned int size, bool is_signed)
+{
+	bool wide;
+	size_t length = put_extension(to + 1, size, is_signed, &wide);
+
+	to[0] = (uint8_t)(0x40 | (wide ? 8 : 0) | (reg >= 8)); /* sil, not dh */
+	to[1 + length] = (uint8_t)(0xc8 | (reg & 7));
+	return 2 + length;
+}
+
+size_t x86_put_extend_top_to_rcx(uint8_t *to, unsigned int size, bool is_signed)
+{
+	bool wide;
+	size_t length = put_extension(to + 1, size, is_signed, &wide);
+
+	to[0] = (uint8_t)(0x40 | (wide ? 8 : 0));
+	to[1 + length] = 0x0c; /* rcx, [rsp] */
+	to[2 + length] = 0x24;
+	return 3 + length;
+}
+
+size_t x86_put_lea_rcx_rsp(uint8_t *to, int32_t disp)
+{
+	static const uint8_t lea[] = {0x48, 0x8d, 0x8c, 0x24}; /* lea rcx, [rsp+disp32] */
+
+	memcpy(to, lea, sizeof(lea));
+	return sizeof(lea) + put32(to + sizeof(lea), (uint64_t)disp);
+}
+
+size_t x86_put_bswap_rcx(uint8_t *to)
+{
+	to[0] = 0x48; /* rex.W; bswap rcx */
+	to[1] = 0x0f;
+	to[2] = 0xc9;
+	return 3;
+}

@@ -57,6 +57,11 @@ size_t x86_put_inc_rcx(uint8_t *to, int32_t disp); /* inc qword [rcx+disp]: flag
 size_t x86_put_mov_rip(uint8_t *to, unsigned int reg, int32_t disp); /* mov r64, [rip+disp] */
 size_t x86_put_movzx_ecx_ax(uint8_t *to);			     /* movzx ecx, ax */
 size_t x86_put_load_ecx_r11_rcx(uint8_t *to);			     /* movzx ecx, byte [r11+rcx] */
+/* What follows changes no flags. A register of 1, 2, 4 or 8 bytes, extended to rcx. */
+size_t x86_put_extend_to_rcx(uint8_t *to, unsigned int reg, unsigned int size, bool is_signed);
+size_t x86_put_extend_top_to_rcx(uint8_t *to, unsigned int size, bool is_signed); /* from [rsp] */
+size_t x86_put_lea_rcx_rsp(uint8_t *to, int32_t disp); /* lea rcx, [rsp+disp] */
+size_t x86_put_bswap_rcx(uint8_t *to);
 size_t x86_put_mov_imm32_rsp(uint8_t *to, int8_t disp,
 			     uint32_t imm); /* mov dword [rsp+disp], imm32 */
 

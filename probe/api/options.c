@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "probe/site/condition.h"
+
 #define OPTIONS_MAX 4096 /* bytes, of callers to come */
 
 static bool is_zero(const uint8_t *from, const uint8_t *end)
@@ -31,7 +33,9 @@ int options_read(const struct ep_options *options, struct ep_options *ret)
 	    (options->size > sizeof(*ret) && !is_zero(bytes + sizeof(*ret), bytes + options->size)))
 		return -EP_INVALID;
 	memcpy(ret, options, options->size < sizeof(*ret) ? options->size : sizeof(*ret));
-	if (ret->handler && options_follow(ret))
+	if (options_follow(ret) && (ret->handler || ret->conditions))
+		return -EP_INVALID;
+	if (!conditions_are_sound(ret->conditions, ret->condition_count))
 		return -EP_INVALID;
 	if (ret->flags &
 		    ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY | EP_CALLS | EP_BACKTRACE) ||

@@ -245,6 +245,14 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 	probe->cookie = options->cookie;
 	probe->serial = ++serial;
 	probe->general_only = is_general(options);
+	probe->conditions = NULL;
+	if (options->conditions) {
+		probe->conditions = conditions_copy(options->conditions, options->condition_count);
+		if (!probe->conditions) {
+			handles_give_back(probe);
+			return NULL;
+		}
+	}
 	probe->returns_base = 0;
 	probe->one_in = 1;
 	probe->turns = COUNTERS_NONE;
@@ -269,6 +277,7 @@ static void probe_destroy(struct ep_probe *probe)
 		counters_free(probe->turns);
 	if (probe->freed)
 		probe->freed(probe->freed_data);
+	free(probe->conditions);
 	handles_give_back(probe);
 }
 

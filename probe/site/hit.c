@@ -47,7 +47,8 @@ EP_TRAP_PATH static uint64_t call_all(const struct probe_list *list, struct prob
 
 	calls_begin(&entry, site, regs, trapped);
 	for (uint32_t i = 0; i < list->count; i++)
-		if (probe_state_enabled(&list->probes[i]->state))
+		if (probe_state_enabled(&list->probes[i]->state) &&
+		    !probe_leaves(list->probes[i], regs))
 			call_one(list->probes[i], &entry);
 	return calls_way_on(&entry);
 }
@@ -70,7 +71,8 @@ EP_TRAP_PATH static uint64_t call_handlers(struct probe_site *site, struct ep_re
  * The thread is in a handler already: no other is called. A probe without one misses nothing. The
  * list cannot be freed under us, since the thread is published with this site, too.
  */
-EP_TRAP_PATH static void pass(struct probe_site *site, struct probe_thread *thread, bool trapped)
+EP_TRAP_PATH static void pass(struct probe_site *site, const struct ep_regs *regs,
+			      struct probe_thread *thread, bool trapped)
 {
 	struct probe_site *outer = atomic_load_explicit(&thread->passing, memory_order_relaxed);
 	const struct probe_list *list;
@@ -81,7 +83,7 @@ EP_TRAP_PATH static void pass(struct probe_site *site, struct probe_thread *thre
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct ep_probe *probe = list->probes[i];
 
-		if (!probe_state_enabled(&probe->state))
+		if (!probe_state_enabled(&probe->state) || probe_leaves(probe, regs))
 			continue;
 		if (probe_is_called(probe))
 			add_locked(&counts_of(probe)->missed);
@@ -95,7 +97,8 @@ EP_TRAP_PATH static void pass(struct probe_site *site, struct probe_thread *thre
  * A thread that libc has not made, or of which libc has no memory left. What a handler may use is
  * not there: it is not called.
  */
-EP_TRAP_PATH static void pass_nameless(struct probe_site *site, bool trapped)
+EP_TRAP_PATH static void pass_nameless(struct probe_site *site, const struct ep_regs *regs,
+				       bool trapped)
 {
 	const struct probe_list *list;
 
@@ -104,7 +107,7 @@ EP_TRAP_PATH static void pass_nameless(struct probe_site *site, bool trapped)
 	for (uint32_t i = 0; list && i < list->count; i++) {
 		const struct ep_probe *probe = list->probes[i];
 
-		if (!probe_state_enabled(&probe->state))
+		if (!probe_state_enabled(&probe->state) || probe_leaves(probe, regs))
 			continue;
 		add_locked(probe_is_called(probe) ? &counts_of(probe)->missed
 						  : &counts_of(probe)->hits);
@@ -119,14 +122,14 @@ EP_TRAP_PATH static uint64_t handle(struct probe_site *site, struct ep_regs *reg
 	struct probe_thread *thread = probe_thread_self();
 
 	if (!thread)
-		pass_nameless(site, trapped);
+		pass_nameless(site, regs, trapped);
 	if (!thread || thread->engine_depth)
 		return 0;
 	if (trapped)
 		thread->frame = regs;
 	if (!probe_thread_runs_handler(thread, regs->rsp))
 		return call_handlers(site, regs, thread, trapped);
-	pass(site, thread, trapped);
+	pass(site, regs, thread, trapped);
 	return 0;
 }
 
@@ -171,8 +174,10 @@ EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *data, uint64_t whe
 		hit_handlers(site, regs, false);
 		return;
 	}
-	__asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
-	probe->handler(probe->handle, regs, probe->cookie);
+	if (!probe_leaves(probe, regs)) {
+		__asm__ volatile("incq %0" : "+m"(*counter) : : "cc");
+		probe->handler(probe->handle, regs, probe->cookie);
+	}
 	running_end(thread, error, NULL);
 }
 

@@ -93,6 +93,30 @@ static bool only_counts(const struct probe_site *site, const struct probe_list *
 	       (site->flags & SITE_COUNTER_LENT) && list->probes[0]->counter == site->counter;
 }
 
+/* The probe whose conditions the detour can have; NULL: none. */
+static const struct ep_probe *conditional(const struct probe_site *site)
+{
+	const struct probe_list *list = atomic_load(&site->probes);
+
+	if (!list || list->count != 1 || atomic_load(&site->way) != WAY_NONE)
+		return NULL;
+	if (!list->probes[0]->conditions || !list->probes[0]->conditions->fit)
+		return NULL;
+	return list->probes[0];
+}
+
+/* Those that are left behind are kept for ever. */
+#define REMADE_MAX 100
+
+static enum probe_jump_kind kind_if(const struct probe_site *site)
+{
+	const struct probe_list *list = atomic_load(&site->probes);
+
+	if (only_counts(site, list))
+		return PROBE_JUMP_COUNT_IF;
+	return list->probes[0]->general_only ? PROBE_JUMP_GENERAL_IF : PROBE_JUMP_VECTOR_IF;
+}
+
 /* The least that does for the probes of @site. */
 static enum probe_jump_kind kind_for(const struct probe_site *site)
 {
@@ -102,7 +126,9 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 	if (atomic_load(&site->way) == WAY_NONE) {
 		if (site->guard && (!list || !list->count))
 			return PROBE_JUMP_SILENT;
-		if (only_counts(site, list))
+		if (conditional(site) && site->remade < REMADE_MAX)
+			return kind_if(site);
+		if (only_counts(site, list) && !list->probes[0]->conditions)
 			return PROBE_JUMP_COUNT;
 	}
 	for (uint32_t i = 0; list && i < list->count; i++) {
@@ -119,7 +145,8 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 
 static bool keeps_vectors(enum probe_jump_kind kind)
 {
-	return kind == PROBE_JUMP_VECTOR || kind == PROBE_JUMP_CALLS_VECTOR;
+	return kind == PROBE_JUMP_VECTOR || kind == PROBE_JUMP_VECTOR_IF ||
+	       kind == PROBE_JUMP_CALLS_VECTOR;
 }
 
 static bool counts_calls(enum probe_jump_kind kind)
@@ -132,12 +159,18 @@ static bool asks_the_way(enum probe_jump_kind kind)
 	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR || counts_calls(kind);
 }
 
+static bool looks(enum probe_jump_kind kind)
+{
+	return kind == PROBE_JUMP_COUNT_IF || kind == PROBE_JUMP_GENERAL_IF ||
+	       kind == PROBE_JUMP_VECTOR_IF;
+}
+
 /* Does a detour of @kind do what one of @wanted would? */
 static bool will_do(enum probe_jump_kind kind, enum probe_jump_kind wanted)
 {
 	if (kind == PROBE_JUMP_COUNT || wanted == PROBE_JUMP_COUNT)
 		return kind == wanted;
-	if (counts_calls(kind) || counts_calls(wanted))
+	if (counts_calls(kind) || counts_calls(wanted) || looks(kind) || looks(wanted))
 		return kind == wanted;
 	if (kind == PROBE_JUMP_SILENT || wanted == PROBE_JUMP_SILENT)
 		return wanted == PROBE_JUMP_SILENT;
@@ -177,7 +210,13 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 		detour.offset = where.offset;
 		detour.mark_offset = probe_thread_mark_offset();
 	}
-	if (kind == PROBE_JUMP_COUNT) {
+	if (looks(kind)) {
+		const struct probe_conditions *conditions = conditional(site)->conditions;
+
+		detour.conditions = conditions->list;
+		detour.condition_count = conditions->count;
+	}
+	if (kind == PROBE_JUMP_COUNT || kind == PROBE_JUMP_COUNT_IF) {
 		detour.only_counts = true;
 		detour.flags_are_dead = flow_flags_are_dead(region);
 	}
@@ -203,6 +242,11 @@ static int prepare_jump(const struct probe_site *site, const struct flow_region 
 	return error;
 }
 
+static uint64_t serial_for(const struct probe_site *site, enum probe_jump_kind kind)
+{
+	return looks(kind) ? conditional(site)->serial : 0;
+}
+
 static int make_jump(struct probe_site *site, struct probe_jump **ret)
 {
 	struct flow_region region;
@@ -215,12 +259,15 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 		return error;
 	kind = kind_for(site);
 	*ret = site->jumps[kind];
-	if (*ret)
+	if (*ret && (*ret)->serial == serial_for(site, kind))
 		return 0;
+	if (*ret)
+		site->remade++;
 	jump = calloc(1, sizeof(*jump));
 	if (!jump)
 		return -EP_NO_MEMORY;
 	jump->kind = (uint8_t)kind;
+	jump->serial = serial_for(site, kind);
 	registry_read_original(site->address, jump->original, XOL_JUMP_SIZE);
 	detour = detour_for(site, kind, &region);
 	error = prepare_jump(site, &region, &detour, jump);
@@ -410,7 +457,12 @@ bool promote_is_outdated(const struct probe_site *site)
 {
 	const struct probe_jump *jump = atomic_load(&site->jump);
 
-	return jump && (!is_wanted(site) || !will_do(jump->kind, kind_for(site)));
+	enum probe_jump_kind kind;
+
+	if (!jump || !is_wanted(site))
+		return jump;
+	kind = kind_for(site);
+	return !will_do(jump->kind, kind) || jump->serial != serial_for(site, kind);
 }
 
 void promote_neighbours(struct probe_site *const *sites, size_t count)

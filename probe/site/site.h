@@ -10,6 +10,7 @@
 #include "emu/emu.h"
 #include "fallback-xol/jump.h"
 #include "include/emuprobe.h"
+#include "probe/site/condition.h"
 #include "probe/site/state.h"
 #include "x86/insn.h"
 
@@ -32,11 +33,12 @@ struct ep_probe {
 	uint64_t serial;	 /* no other probe has or had it */
 	uint32_t return_counter; /* COUNTERS_NONE: all are in counts */
 	uint64_t returns_base;	 /* what it had when the probe got it */
-	uint32_t one_in;    /* how many calls there are for one that the handlers are told of */
-	uint32_t turns;	    /* counts those until then down, in each thread */
-	bool general_only;  /* the handlers use no vector registers */
-	bool follows;	    /* calls, to their ends */
-	uint64_t semaphore; /* address of what is counted as long as it is there; 0: none */
+	uint32_t one_in;   /* how many calls there are for one that the handlers are told of */
+	uint32_t turns;	   /* counts those until then down, in each thread */
+	bool general_only; /* the handlers use no vector registers */
+	bool follows;	   /* calls, to their ends */
+	struct probe_conditions *conditions; /* of hits that are wanted; NULL: all are */
+	uint64_t semaphore;	   /* address of what is counted as long as it is there; 0: none */
 	void (*freed)(void *data); /* when nobody looks at it any more; NULL: nothing is done */
 	void *freed_data;
 };
@@ -45,6 +47,14 @@ struct ep_probe {
 EP_TRAP_PATH static inline bool probe_is_called(const struct ep_probe *probe)
 {
 	return probe->handler || probe->follows;
+}
+
+/** Is a hit with @regs none of its business? */
+EP_TRAP_PATH static inline bool probe_leaves(const struct ep_probe *probe,
+					     const struct ep_regs *regs)
+{
+	return __builtin_expect(probe->conditions != NULL, 0) &&
+	       !conditions_hold(probe->conditions, regs);
 }
 
 /* The probes of a site in the order of registration. Replaced as a whole, never changed. */
@@ -59,7 +69,8 @@ struct probe_list {
 struct probe_jump {
 	struct xol_jump jump;
 	uint8_t original[XOL_JUMP_SIZE];
-	uint8_t kind; /* enum probe_jump_kind */
+	uint64_t serial; /* of the probe whose conditions the detour has; 0: it has none */
+	uint8_t kind;	 /* enum probe_jump_kind */
 };
 
 /* What a jump's detour does. */
@@ -68,7 +79,11 @@ enum probe_jump_kind {
 	PROBE_JUMP_COUNT,   /* adds one to the site's counter */
 	PROBE_JUMP_GENERAL, /* calls handlers that use general registers only */
 	PROBE_JUMP_VECTOR,  /* calls any handlers */
-	/* The same three, and goes on where calls are followed. */
+	/* The same three, where the conditions of the one probe say so. */
+	PROBE_JUMP_COUNT_IF,
+	PROBE_JUMP_GENERAL_IF,
+	PROBE_JUMP_VECTOR_IF,
+	/* Without conditions, and goes on where calls are followed. */
 	PROBE_JUMP_CALLS_COUNT,
 	PROBE_JUMP_CALLS_SAMPLE, /* counts most, and calls handlers for some */
 	PROBE_JUMP_CALLS,
@@ -151,7 +166,8 @@ struct probe_site {
 	_Atomic(const struct probe_jump *) jump;
 	struct probe_jump *jumps[PROBE_JUMP_KINDS]; /* ready */
 	const uint8_t *leave; /* what stubs call when it returns, if its calls are followed */
-	bool is_left_alone;   /* its return address: its ways out are probed, these: */
+	uint8_t remade; /* how often a jump was made for conditions that another one could not have */
+	bool is_left_alone; /* its return address: its ways out are probed, these: */
 	uint32_t way_count;
 	struct probe_site **ways;
 	_Atomic uint8_t way;	 /* enum site_way: what it is itself */

@@ -9,6 +9,11 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cli/format/callgrind.h"
+#include "cli/format/chrome.h"
+#include "cli/format/flame.h"
+#include "cli/format/folded.h"
+#include "cli/format/perfetto.h"
 #include "tests/fuzz/harness.h"
 #include "trace/action/publish.h"
 #include "trace/language/parse.h"
@@ -178,15 +183,72 @@ static void read_answers(const uint8_t *data, size_t size)
 
 /* ---- rings --------------------------------------------------------------------------------- */
 
+static void check_lines_of(const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		check((unsigned char)text[i] >= ' ' || text[i] == '\n' || text[i] == '\t');
+}
+
 /* No control characters but at their ends. */
 static void check_lines(const struct trace_text *text)
 {
-	for (size_t i = 0; i < text->used; i++)
-		check((unsigned char)text->buffer[i] >= ' ' || text->buffer[i] == '\n');
+	check_lines_of(text->buffer, text->used);
 	check(!text->used || text->buffer[text->used - 1] == '\n');
 }
 
-static void read_rings(const uint8_t *data, size_t size, enum trace_format format)
+/* What the launcher makes files of: calls may be in each other in any way. */
+static struct trace_format_writer perfetto, chrome;
+static struct tree tree;
+
+static void convert(const struct trace_format_writer *writer, struct trace_text *text,
+		    const struct trace_event *event)
+{
+	size_t used = text->used;
+
+	(void)writer;
+	perfetto.event(&perfetto, text, event);
+	check(text->used > used && text->used - used < TRACE_LINE_MAX);
+	text->used = used;
+	chrome.event(&chrome, text, event);
+	check(text->used > used && text->used - used < TRACE_LINE_MAX);
+	check_lines_of(text->buffer + used, text->used - used);
+	text->used = used;
+	tree_add_event(&tree, event);
+}
+
+static int drop(void *data, const char *text, size_t size)
+{
+	(void)data;
+	check_lines_of(text, size);
+	return 0;
+}
+
+static void begin_files(struct trace_reader *reader)
+{
+	static const struct trace_format_writer all = {.event = convert};
+	static struct counters counters = {{{"two", "a"}, {"m", "f"}}, 2};
+
+	if (!perfetto.data)
+		check(perfetto_create(&counters, &perfetto) == 0 &&
+		      chrome_create(&counters, &chrome) == 0);
+	tree_init(&tree, false);
+	reader->writer = &all;
+}
+
+static void end_files(void)
+{
+	static char program[] = "program";
+	static char *const command[] = {program, NULL};
+	const struct trace_sink sink = {drop, NULL};
+
+	tree_finish(&tree);
+	check(folded_put(&tree, &sink) == 0);
+	check(callgrind_put(&tree, command, &sink) == 0);
+	check(flame_put(&tree, "program", &sink) == 0);
+	tree_deinit(&tree);
+}
+
+static void read_rings(const uint8_t *data, size_t size, enum trace_format format, bool as_files)
 {
 	static char buffer[256 << 10];
 	struct trace_text text = {buffer, sizeof(buffer), 0};
@@ -208,11 +270,15 @@ static void read_rings(const uint8_t *data, size_t size, enum trace_format forma
 	atomic_store(&session.shared->ring_high, size); /* any number */
 	check(trace_reader_init(&reader, &session, format, &arena) == 0);
 	reader.processes[0] = (struct trace_reader_process){views, 4, 1, 8};
+	if (as_files)
+		begin_files(&reader);
 	for (bool more = trace_reader_begin(&reader); more;) {
 		text.used = 0;
 		more = trace_reader_next(&reader, &text);
 		check_lines(&text);
 	}
+	if (as_files)
+		end_files();
 	trace_reader_dropped(&reader);
 	trace_arena_deinit(&arena);
 }
@@ -257,6 +323,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		open_file(data + 1, size - 1);
 	else
 		read_rings(data + 1, size - 1,
-			   data[0] % 4 == 2 ? TRACE_FORMAT_TEXT : TRACE_FORMAT_JSON);
+			   data[0] % 4 == 2 ? TRACE_FORMAT_TEXT : TRACE_FORMAT_JSON, data[0] & 16);
 	return 0;
 }

@@ -146,8 +146,8 @@ Test(call_stacks, bad_options_are_refused)
 		{"--stacks hit:", "--stacks=hit:: EVENT or EVENT:DEPTH"},
 		{"--stacks :3", "--stacks=:3: EVENT or EVENT:DEPTH"},
 		{"--stacks hit:3x", "EVENT or EVENT:DEPTH"},
-		{"--format=folded", "--format=folded: only with --stacks"},
-		{"--format=fold", "text, json or folded"},
+		{"-c --format=folded", "--format=folded: only with --stacks"},
+		{"--format=fold", "text, json, folded"},
 	};
 
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

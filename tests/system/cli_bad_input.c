@@ -242,6 +242,8 @@ Test(cli_bad_input, options)
 	expect_usage_error("--format=xml", "--format=xml");
 	expect_usage_error("--plan=magic", "--plan=magic");
 	expect_usage_error("--nonsense", "--help");
+	expect_usage_error("--completion=csh", "--completion=csh: bash, zsh or fish");
+	expect_usage_error("--help=more", "--help=more: --help or --help=all");
 	expect_usage_error("-f/no/such/file", "/no/such/file: No such file or directory");
 	expect_usage_error("-o/no/such/folder/file", "/no/such/folder/file: No such file");
 	result = RUN(EMUPROBE, "--", WORK);

@@ -43,6 +43,13 @@ Test(cli_list, functions_of_what_a_program_needs)
 		     "libc.so.6:malloc\n");
 }
 
+/* As the program is called where it runs: by the file that a link leads to. */
+Test(cli_list, a_link_to_a_program_is_called_as_its_file)
+{
+	expect_shell(TEMPORARY "ln -s " WORK " link && " EMUPROBE " -l target ./link", 0,
+		     "work:target\n");
+}
+
 /* In the folder that it names, as the dynamic linker finds it. */
 Test(cli_list, libraries_are_found_as_the_linker_finds_them)
 {

@@ -6,12 +6,14 @@
 
 #include "include/emuprobe.h"
 #include "tests/system/cli.h"
+#include "trace/execute/executable.h"
 
 TestSuite(docs, .timeout = 400);
 
 #define README EP_SOURCE_DIR "/README.md"
 #define MAN_1  EP_SOURCE_DIR "/docs/man/emuprobe.1"
 #define MAN_3  EP_SOURCE_DIR "/docs/man/emuprobe.3"
+#define MAN_7  EP_SOURCE_DIR "/docs/man/emuprobe-definitions.7"
 
 static char folder[] = "/tmp/emuprobe-docs-XXXXXX";
 
@@ -66,9 +68,9 @@ Test(docs, example_of_the_readme_is_cxx_too, .init = make_folder, .fini = remove
 	command_result_deinit(&result);
 }
 
-/* "-c, --count" in --help, "\-c ", " \-\-count" in the manual: both without backslashes, sorted. */
+/* "-c, --count" in --help=all, "\-c ", " \-\-count" in the manual: both without backslashes, sorted. */
 #define OPTIONS_OF_HELP                                                                            \
-	EMUPROBE " --help | sed -n '/^  -/p; /^      --/p' | grep -oE -- "                         \
+	EMUPROBE " --help=all | sed -n '/^  -/p; /^      --/p' | grep -oE -- "                     \
 		 "'(^|[ ,])(-[a-z]|--[a-z][a-z-]*)' | tr -d ' ,' | sort -u"
 #define OPTIONS_OF_MAN                                                                             \
 	"sed -n '/^.SH OPTIONS/,/^.SH DEFINITIONS/p' " MAN_1                                       \
@@ -100,6 +102,67 @@ Test(docs, manual_names_every_error)
 	command_result_deinit(&result);
 }
 
+/* What they print differs; that they work, and print something, does not. */
+static void run_document(const char *name)
+{
+	struct command_result result = command_shell(
+		"for p in python3 sqlite3 cc; do command -v $p >/dev/null || exit 77; "
+		"done; " EP_SOURCE_DIR "/tests/docs/run.py " EP_BUILD_DIR " " EP_SOURCE_DIR "/%s",
+		name);
+
+	if (result.status == 77)
+		cr_skip_test("no python3, sqlite3 or compiler");
+	expect_status(result, 0);
+	expect_contains(result, output, " 0 failed");
+	command_result_deinit(&result);
+}
+
+Test(docs, commands_of_the_readme_run)
+{
+	run_document("README.md");
+}
+
+Test(docs, commands_of_the_tutorial_run)
+{
+	run_document("docs/tutorial.md");
+}
+
+Test(docs, commands_of_the_comparison_run)
+{
+	run_document("docs/compared.md");
+}
+
+/* A heading, and the text that people see below it. */
+static void expect_section(const char *page, const char *name, const char *text)
+{
+	char heading[128], joined[512];
+	const char *section, *end;
+
+	snprintf(heading, sizeof(heading), "\n### %s\n*", name);
+	section = strstr(page, heading);
+	cr_expect(section, "docs/refusals.md has no section %s", name);
+	if (!section)
+		return;
+	end = strstr(section + strlen(heading), "\n\n");
+	snprintf(joined, sizeof(joined), "%.*s", end ? (int)(end - section) : 500, section);
+	for (char *at = joined + 1; (at = strchr(at, '\n'));)
+		*at = ' ';
+	cr_expect(strstr(joined, text), "the section %s lacks \"%s\"", name, text);
+}
+
+Test(docs, each_reason_has_a_section)
+{
+	struct command_result page = command_shell("cat " EP_SOURCE_DIR "/docs/refusals.md");
+
+#define SECTION(name, value, text) expect_section(page.output, #name, text);
+	EP_ERRORS(SECTION)
+#undef SECTION
+#define SECTION(name, word, why, remedy) expect_section(page.output, word, why);
+	TRACE_UNPROBED(SECTION)
+#undef SECTION
+	command_result_deinit(&page);
+}
+
 /* What the library exports, and only that. */
 Test(docs, manual_has_every_function)
 {
@@ -120,9 +183,9 @@ Test(docs, manual_has_every_function)
 
 Test(docs, manuals_have_no_mistakes)
 {
-	static const char *const manuals[] = {MAN_1, MAN_3};
+	static const char *const manuals[] = {MAN_1, MAN_3, MAN_7};
 
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct command_result result =
 			command_shell("command -v groff >/dev/null || exit 77; "
 				      "groff -man -ww -Tutf8 -z '%s'",

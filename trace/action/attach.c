@@ -9,6 +9,7 @@
 
 #include "include/counting.h"
 #include "trace/action/answer.h"
+#include "trace/action/conditions.h"
 #include "trace/action/count.h"
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
@@ -327,8 +328,17 @@ static void add_stacks(struct trace_probe *probe, struct ep_options *options)
 	}
 }
 
+static void add_conditions(const struct trace_probe *probe, struct trace_arena *arena,
+			   struct ep_options *options)
+{
+	options->conditions =
+		trace_conditions_of(probe->view.program, arena, &options->condition_count);
+	if (options->conditions && options->handler == trace_count_hit)
+		options->handler = NULL; /* the engine counts just these */
+}
+
 static struct ep_options options_of(struct trace_probe *probe, const struct trace_arming *arming,
-				    struct ep_counts *counts)
+				    struct ep_counts *counts, struct trace_arena *arena)
 {
 	struct ep_options ret = {
 		.size = sizeof(ret),
@@ -340,6 +350,7 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 
 	if (!probe->view.is_return) {
 		ret.handler = handler_of(probe, arming);
+		add_conditions(probe, arena, &ret);
 	} else {
 		ret.flags |= EP_CALLS;
 		ret.entered = is_asked(probe, arming) ? trace_answer_entered : arming->entered;
@@ -376,7 +387,7 @@ int trace_attach_arm(struct trace_probes *probes, const struct trace_arming *arm
 	for (size_t i = 0; i < probes->count && requests && options; i++) {
 		if (!is_waiting(&probes->list[i]))
 			continue;
-		options[count] = options_of(&probes->list[i], arming, &counts[i]);
+		options[count] = options_of(&probes->list[i], arming, &counts[i], &scratch);
 		requests[count].addr = probes->list[i].addr;
 		requests[count].options = &options[count];
 		count++;

@@ -11,6 +11,7 @@
 
 #include "include/counting.h"
 #include "trace/action/attach.h"
+#include "trace/action/conditions.h"
 #include "trace/action/values.h"
 #include "trace/clock/clock.h"
 #include "trace/language/parse.h"
@@ -99,7 +100,15 @@ static const struct ep_options *wrap(const struct trace_definition *definition,
 	/* That is refused, as it is without a condition. */
 	if (ret->handler && (ret->flags & EP_CALLS || ret->entered || ret->ended))
 		return options;
-	return trace_handlers_wrap(definition, ret, handlers) ? ret : options;
+	if (!trace_handlers_wrap(definition, ret, handlers))
+		return options;
+	if (ret->handler && !ret->conditions) {
+		ret->conditions =
+			trace_conditions_of(&definition->program, arena, &ret->condition_count);
+		if (ret->conditions && !handlers->handler)
+			ret->handler = NULL; /* the engine counts just these */
+	}
+	return ret;
 }
 
 /* For each definition. */

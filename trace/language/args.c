@@ -145,6 +145,26 @@ static int parse_all(struct parse *parse, struct trace_filter *filter)
 	return 0;
 }
 
+/* A writer wants to know it of every call. What has no name is not shown. */
+static int add_duration(struct parse *parse)
+{
+	static const char fetch[] = "$latency";
+	struct trace_definition *definition = parse->builder.definition;
+	struct trace_arg *arg = &parse->args[definition->arg_count];
+	int error;
+
+	for (uint32_t i = 0; i < definition->arg_count; i++)
+		if (parse->args[i].origin == TRACE_OF_LATENCY)
+			return 0;
+	if (definition->arg_count == TRACE_ARGS_MAX)
+		return 0;
+	*arg = (struct trace_arg){.name = ""};
+	error = trace_fetch_parse(&parse->builder, (struct trace_span){fetch, sizeof(fetch) - 1},
+				  false, arg);
+	definition->arg_count += !error;
+	return error;
+}
+
 /* Which value of the record each argument is. */
 static int keep_args(struct parse *parse)
 {
@@ -176,6 +196,8 @@ int trace_args_parse(struct trace_scanner *scanner, struct trace_arena *arena,
 			.scanner = scanner, .arena = arena, .definition = definition};
 		error = parse_all(parse, &filter);
 	}
+	if (!error && definition->is_timed)
+		error = add_duration(parse);
 	if (!error)
 		error = trace_builder_finish(&parse->builder, filter.steps, filter.count);
 	if (!error)

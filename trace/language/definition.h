@@ -80,6 +80,7 @@ struct trace_definition {
 	struct ep_place place;
 	bool optional;	     /* no error where the place is not found */
 	bool is_return;	     /* of calls of a function, not of hits of an instruction */
+	bool is_timed;	     /* of calls: how long they take is recorded, asked for or not */
 	bool is_deletion;    /* of those before it; never in a list that was parsed */
 	uint32_t max_active; /* calls at once that were asked for; 0: no limit of its own */
 	struct trace_arg *args;

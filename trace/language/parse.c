@@ -21,6 +21,7 @@ struct parser {
 	struct trace_arena *arena;
 	struct trace_definition *list;
 	size_t count, room;
+	bool is_timed; /* calls are, all of them */
 };
 
 static int check_unique(struct parser *parser, const struct trace_definition *definition)
@@ -77,6 +78,7 @@ static int parse_place_and_args(struct parser *parser, struct trace_words *words
 	if (!error)
 		error = trace_place_parse(words, ret);
 	ret->args_at = (size_t)(parser->scanner.at - parser->scanner.text) - ret->column;
+	ret->is_timed = parser->is_timed && ret->is_return;
 	if (!error)
 		error = trace_args_parse(&parser->scanner, parser->arena, ret);
 	if (!error)
@@ -121,12 +123,13 @@ static int make_room(struct parser *parser)
 	return 0;
 }
 
-int trace_definitions_parse(const char *text, struct trace_arena *arena,
-			    struct trace_definitions *ret, struct ep_error_at *error)
+int trace_definitions_parse_timed(const char *text, bool is_timed, struct trace_arena *arena,
+				  struct trace_definitions *ret, struct ep_error_at *error)
 {
 	struct parser parser = {
 		.scanner = {.text = text, .at = text, .error = error},
 		.arena = arena,
+		.is_timed = is_timed,
 	};
 
 	while (trace_scan_definition(&parser.scanner)) {
@@ -139,4 +142,10 @@ int trace_definitions_parse(const char *text, struct trace_arena *arena,
 	}
 	*ret = (struct trace_definitions){parser.list, parser.count};
 	return 0;
+}
+
+int trace_definitions_parse(const char *text, struct trace_arena *arena,
+			    struct trace_definitions *ret, struct ep_error_at *error)
+{
+	return trace_definitions_parse_timed(text, false, arena, ret, error);
 }

@@ -15,4 +15,11 @@
 int trace_definitions_parse(const char *text, struct trace_arena *arena,
 			    struct trace_definitions *ret, struct ep_error_at *error);
 
+/**
+ * The same, and if @is_timed, each definition of calls has $latency among its arguments: as the last one,
+ * without a name (""), where it was not asked for. Where there are TRACE_ARGS_MAX others there is none.
+ */
+int trace_definitions_parse_timed(const char *text, bool is_timed, struct trace_arena *arena,
+				  struct trace_definitions *ret, struct ep_error_at *error);
+
 #endif

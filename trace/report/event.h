@@ -24,7 +24,10 @@ struct trace_event {
 	uint64_t time;	      /* the same, of the session's clock */
 	int pid, tid;
 	uint32_t process, cpu;
-	enum ep_end end; /* of a call; else 0 */
+	enum ep_end end;   /* of a call; else 0 */
+	bool is_timed;	   /* a call whose beginning is known: */
+	uint64_t began;	   /* of the session's clock */
+	uint64_t duration; /* nanoseconds */
 	char comm[TRACE_COMM_SIZE + 1];
 	const uint64_t
 		*faults; /* of the record: a bit for each number, where there can be faults */

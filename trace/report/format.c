@@ -28,11 +28,16 @@ EP_TRAP_PATH static void put_time(struct trace_text *text, uint64_t nanoseconds,
 	trace_text_unsigned(text, nanoseconds % 1000000000, 9, '0');
 }
 
-EP_TRAP_PATH static void put_end(struct trace_text *text, enum ep_end end)
+EP_TRAP_PATH const char *trace_format_end(enum ep_end end)
 {
 	static const char names[][8] = {"return", "unwind", "jump", "exit"};
 
-	trace_text_string(text, names[end]);
+	return names[end];
+}
+
+EP_TRAP_PATH static void put_end(struct trace_text *text, enum ep_end end)
+{
+	trace_text_string(text, trace_format_end(end));
 }
 
 EP_TRAP_PATH static void put_text(struct trace_text *text, const struct trace_event *event)
@@ -55,7 +60,7 @@ EP_TRAP_PATH static void put_text(struct trace_text *text, const struct trace_ev
 	trace_text_string(text, ": (");
 	trace_text_plain_within(text, view->place, TRACE_NAMES_MAX);
 	trace_text_char(text, ')');
-	for (uint32_t i = 0; i < view->arg_count; i++) {
+	for (uint32_t i = 0; i < trace_view_shown(view); i++) {
 		trace_text_char(text, ' ');
 		trace_text_string(text, view->args[i].name);
 		trace_text_char(text, '=');
@@ -94,7 +99,7 @@ EP_TRAP_PATH static void put_marked(struct trace_text *text, const struct trace_
 {
 	bool any = false;
 
-	for (uint32_t i = 0; i < view->arg_count; i++) {
+	for (uint32_t i = 0; i < trace_view_shown(view); i++) {
 		if (!(marked[i / 64] >> (i % 64) & 1))
 			continue;
 		put_string(text, any ? "," : key, view->args[i].name);
@@ -128,7 +133,7 @@ EP_TRAP_PATH static void put_json(struct trace_text *text, const struct trace_ev
 		trace_text_char(text, '"');
 	}
 	trace_text_string(text, ",\"args\":{");
-	for (uint32_t i = 0; i < view->arg_count; i++) {
+	for (uint32_t i = 0; i < trace_view_shown(view); i++) {
 		put_string(text, i ? "," : "", view->args[i].name);
 		trace_text_char(text, ':');
 		states[trace_value_json(text, event, i, &bulks)][i / 64] |= 1ull << (i % 64);
@@ -147,3 +152,21 @@ EP_TRAP_PATH void trace_format_event(struct trace_text *text, enum trace_format 
 	else
 		put_text(text, event);
 }
+
+EP_TRAP_PATH static void text_event(const struct trace_format_writer *writer,
+				    struct trace_text *text, const struct trace_event *event)
+{
+	(void)writer;
+	put_text(text, event);
+}
+
+EP_TRAP_PATH static void json_event(const struct trace_format_writer *writer,
+				    struct trace_text *text, const struct trace_event *event)
+{
+	(void)writer;
+	put_json(text, event);
+}
+
+const struct trace_format_writer trace_format_text = {.event = text_event};
+const struct trace_format_writer trace_format_json = {.event = json_event,
+						      .stretch = TRACE_ESCAPE_MAX};

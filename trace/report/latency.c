@@ -56,6 +56,18 @@ static uint64_t nanoseconds(const struct trace_latency_unit *unit, uint64_t coun
 	return trace_clock_duration(unit->clock, counts);
 }
 
+struct trace_latency_brief trace_latency_brief(const struct trace_latency *row,
+					       const struct trace_latency_unit *unit)
+{
+	const struct trace_duration_sum *sum = sum_of(row);
+
+	return (struct trace_latency_brief){
+		nanoseconds(unit, total_of(sum)),
+		nanoseconds(unit, trace_durations_percentile(sum, 500)),
+		nanoseconds(unit, trace_durations_percentile(sum, 990)),
+	};
+}
+
 /* ---- the table ----------------------------------------------------------------------------- */
 
 static bool is_before(const struct trace_latency *a, const struct trace_latency *b)

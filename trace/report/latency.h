@@ -34,6 +34,14 @@ int trace_latency_table(struct trace_latency *rows, size_t count,
 int trace_latency_bars(const struct trace_latency *row, const struct trace_latency_unit *unit,
 		       const struct trace_sink *sink);
 
+/* What is shown of it where there is little room; nanoseconds. */
+struct trace_latency_brief {
+	uint64_t total, p50, p99;
+};
+
+struct trace_latency_brief trace_latency_brief(const struct trace_latency *row,
+					       const struct trace_latency_unit *unit);
+
 /** The keys of a JSON object, a comma before each, behind what is in @line; some of it may be written. */
 int trace_latency_json(const struct trace_latency *row, const struct trace_latency_unit *unit,
 		       struct trace_line *line, const struct trace_sink *sink);

@@ -19,6 +19,7 @@
 #include "trace/language/types.h"
 #include "trace/session/head.h"
 
+#define AT_ONCE	     1024u	 /* events, until their threads are told that there is room */
 #define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
 #define HEADER_WORDS (sizeof(struct trace_record) / 8)
 
@@ -27,7 +28,10 @@ int trace_reader_init(struct trace_reader *reader, const struct trace_session *s
 {
 	const struct trace_layout *layout = &session->layout;
 
-	*reader = (struct trace_reader){.session = *session, .format = format};
+	*reader = (struct trace_reader){
+		.session = *session,
+		.writer = format == TRACE_FORMAT_JSON ? &trace_format_json : &trace_format_text,
+	};
 	reader->processes =
 		trace_arena_alloc(arena, layout->process_max * sizeof(*reader->processes));
 	reader->cursors = trace_arena_alloc(arena, layout->ring_max * sizeof(*reader->cursors));
@@ -332,18 +336,22 @@ EP_TRAP_PATH static bool is_of_view(const struct trace_view *view, const uint64_
 	return at == words;
 }
 
-/* Of how long a call took the record has its beginning. */
-EP_TRAP_PATH static void convert_values(const struct trace_reader *reader,
-					const struct trace_view *view, uint64_t time,
-					uint64_t *values)
+/* Of how long a call took the record has its beginning; several arguments may be the same value. */
+EP_TRAP_PATH static void convert_values(const struct trace_reader *reader, uint64_t *values,
+					struct trace_event *event)
 {
+	const struct trace_view *view = event->view;
+
 	for (uint32_t i = 0; view->is_return && i < view->arg_count; i++) {
 		const struct trace_arg *arg = &view->args[i];
 		uint64_t *value = &values[arg->value];
 
-		if (arg->origin == TRACE_OF_LATENCY)
-			*value = time > *value ? trace_clock_duration(&reader->map, time - *value)
-					       : 0;
+		if (arg->origin != TRACE_OF_LATENCY)
+			continue;
+		event->is_timed = true;
+		event->began = event->time > *value ? *value : event->time;
+		event->duration = trace_clock_duration(&reader->map, event->time - event->began);
+		*value = event->duration;
 	}
 }
 
@@ -368,9 +376,9 @@ EP_TRAP_PATH static void emit_record(struct trace_reader *reader, uint32_t index
 	event.values = faults + trace_program_fault_words(program);
 	event.bulks = event.values + program->recorded;
 	event.scratch = reader->scratch;
-	convert_values(reader, view, event.time, faults + trace_program_fault_words(program));
+	convert_values(reader, faults + trace_program_fault_words(program), &event);
 	copy_comm(ring, event.comm);
-	trace_format_event(text, reader->format, &event);
+	reader->writer->event(reader->writer, text, &event);
 }
 
 EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struct trace_text *text)
@@ -442,14 +450,15 @@ EP_TRAP_PATH static bool has_room(const struct trace_reader *reader, uint32_t ri
 	uint32_t process = trace_ring_process(owner);
 	size_t left = text->size - text->used, wanted = TRACE_LINE_MAX;
 
-	if (reader->format == TRACE_FORMAT_JSON && process < reader->session.layout.process_max)
-		wanted += TRACE_ESCAPE_MAX * reader->processes[process].longest;
+	if (process < reader->session.layout.process_max)
+		wanted += reader->writer->stretch * reader->processes[process].longest;
 	return left >= wanted || (text->used == 0 && left >= TRACE_LINE_MAX);
 }
 
 EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_text *text)
 {
-	while (reader->heap_count && has_room(reader, reader->heap[0], text)) {
+	for (uint32_t i = 0;
+	     i < AT_ONCE && reader->heap_count && has_room(reader, reader->heap[0], text); i++) {
 		uint32_t ring = reader->heap[0];
 		struct trace_cursor *cursor = &reader->cursors[ring];
 

@@ -25,7 +25,7 @@ struct trace_reader_process {
 struct trace_reader {
 	struct trace_session session;
 	struct trace_clock_map map;
-	enum trace_format format;
+	const struct trace_format_writer *writer;
 	struct trace_reader_process *processes; /* [layout.process_max] */
 	struct trace_cursor *cursors;		/* [layout.ring_max] */
 	uint32_t *heap;				/* rings that have events, the oldest on top */
@@ -44,7 +44,12 @@ struct trace_reader {
 	uint64_t misdated;    /* records with a time that cannot be; they got another */
 };
 
-/** @return 0 or -EP_NO_MEMORY. Context: any thread. */
+/**
+ * @format   JSON, or else text; another writer may be set behind that.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ * Context:  any thread.
+ */
 int trace_reader_init(struct trace_reader *reader, const struct trace_session *session,
 		      enum trace_format format, struct trace_arena *arena);
 
@@ -69,8 +74,8 @@ bool trace_reader_begin_kept(struct trace_reader *reader);
 void trace_reader_end_kept(struct trace_reader *reader);
 
 /**
- * Format events of this pass until @text has no room for another one. What is JSON is not cut if an
- * empty @text has room for it.
+ * Have events of this pass written until @text has no room for another one, or many are. A writer that stretches
+ * (JSON) cuts nothing if an empty @text has room for it.
  *
  * @return   Whether there are more.
  */

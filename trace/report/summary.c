@@ -354,6 +354,37 @@ int trace_summary_bars(const struct trace_summary_process *processes, size_t cou
 	return error || any ? error : -EP_NO_MATCH;
 }
 
+static int visit_row(const struct table *table, const struct row *row,
+		     int (*visit)(const struct trace_summary_row *row, void *data), void *data)
+{
+	struct trace_summary_row ret = {.view = row->view, .hits = row->hits};
+	const struct trace_latency latency = latency_of(row);
+	struct trace_latency_brief brief;
+
+	ret.is_timed = row->view->is_return && table->unit.clock;
+	if (ret.is_timed) {
+		brief = trace_latency_brief(&latency, &table->unit);
+		ret.total = brief.total;
+		ret.p50 = brief.p50;
+		ret.p99 = brief.p99;
+	}
+	return visit(&ret, data);
+}
+
+int trace_summary_each(const struct trace_summary_process *processes, size_t count,
+		       struct trace_arena *arena,
+		       int (*visit)(const struct trace_summary_row *row, void *data), void *data)
+{
+	struct table table = {0};
+	int error = table_init(&table, processes, count, arena);
+
+	for (size_t i = 0; i < table.count && !error; i++)
+		if (table.rows[i].view->plan != EP_PLAN_REFUSED)
+			error = visit_row(&table, &table.rows[i], visit, data);
+	trace_arena_deinit(&table.sums);
+	return error;
+}
+
 /* -------------------------------------------------------------------------------------------- */
 
 int trace_summary_table(const struct trace_summary_process *processes, size_t count, bool verbose,

@@ -23,6 +23,24 @@
 int trace_summary_table(const struct trace_summary_process *processes, size_t count, bool verbose,
 			struct trace_arena *arena, const struct trace_sink *sink);
 
+/* An event at a place, of all processes together. */
+struct trace_summary_row {
+	const struct trace_view *view;
+	uint64_t hits;
+	bool is_timed;
+	uint64_t total, p50, p99; /* of its calls, in nanoseconds */
+};
+
+/**
+ * Call @visit for each that is not refused, in an order that stays the same, until it returns other than 0.
+ *
+ * @return   0, -EP_NO_MEMORY or what @visit returned.
+ * Context:  as trace_summary_table().
+ */
+int trace_summary_each(const struct trace_summary_process *processes, size_t count,
+		       struct trace_arena *arena,
+		       int (*visit)(const struct trace_summary_row *row, void *data), void *data);
+
 /**
  * One JSON object for each probe of each process. None is cut: one that is longer than 64 KiB comes
  * in several parts.

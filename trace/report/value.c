@@ -501,3 +501,107 @@ EP_TRAP_PATH enum trace_value_state trace_value_json(struct trace_text *text,
 
 	return put(&printer, arg, bulks);
 }
+
+/* ---- values that are not printed ------------------------------------------------------------- */
+
+int trace_value_kind(const struct trace_arg *arg)
+{
+	if (arg->origin == TRACE_OF_COMM || arg->type.elements)
+		return TRACE_VALUE_TEXT;
+	switch (arg->type.kind) {
+	case TRACE_UNSIGNED:
+		return TRACE_VALUE_UNSIGNED;
+	case TRACE_SIGNED:
+		return TRACE_VALUE_SIGNED;
+	case TRACE_HEX:
+		return TRACE_VALUE_HEX;
+	case TRACE_FLOAT:
+		return TRACE_VALUE_DOUBLE;
+	default:
+		return TRACE_VALUE_TEXT;
+	}
+}
+
+/* IEEE 754 binary32 as binary64, without a register for such numbers. */
+static uint64_t widen_float(uint64_t value)
+{
+	uint64_t sign = value >> 31 & 1, fraction = value & 0x7fffff;
+	int exponent = (int)(value >> 23 & 0xff);
+
+	if (exponent == 0xff)
+		return sign << 63 | 0x7ffull << 52 | fraction << 29;
+	if (!exponent && !fraction)
+		return sign << 63;
+	if (!exponent)
+		for (exponent = 1; !(fraction & 0x800000); exponent--)
+			fraction <<= 1;
+	return sign << 63 | (uint64_t)(exponent + 1023 - 127) << 52 | (fraction & 0x7fffff) << 29;
+}
+
+static uint64_t number_of(const struct trace_event *event, const struct trace_arg *arg)
+{
+	if (arg->origin > TRACE_OF_LATENCY)
+		return trace_type_widen(&arg->type, readers_value(event, arg->origin));
+	if (arg->origin == TRACE_OF_LATENCY)
+		return trace_type_widen(&arg->type, event->values[arg->value]);
+	if (arg->type.kind == TRACE_FLOAT && arg->type.size == 4)
+		return widen_float(event->values[arg->value]);
+	return event->values[arg->value];
+}
+
+static enum trace_value_state take_string(const struct trace_event *event, const uint64_t **bulks,
+					  struct trace_text *room, const char **ret)
+{
+	const struct printer printer = {room, event, NULL, false};
+	struct piece piece = take_piece(bulks);
+
+	if (!piece.is_faulty || piece.size)
+		*ret = text_of(&printer, &piece);
+	return state_of(&piece);
+}
+
+/* Whatever it is, as people read it. */
+static enum trace_value_state print(const struct trace_event *event, uint32_t arg,
+				    const uint64_t **bulks, struct trace_text *room,
+				    const char **ret)
+{
+	enum trace_value_state state;
+
+	room->used = 0;
+	room->size--;
+	state = trace_value_text(room, event, arg, bulks);
+	room->size++;
+	room->buffer[room->used] = '\0';
+	*ret = room->buffer;
+	return state;
+}
+
+enum trace_value_state trace_value_take(const struct trace_event *event, uint32_t index,
+					const uint64_t **bulks, struct trace_text *room,
+					struct trace_value *ret)
+{
+	const struct trace_arg *arg = &event->view->args[index];
+	bool is_text = trace_value_kind(arg) == TRACE_VALUE_TEXT;
+	enum trace_value_state state = TRACE_VALUE_WHOLE;
+	const uint64_t *faults = event->view->program->may_fault ? event->faults : NULL;
+
+	*ret = (struct trace_value){TRACE_VALUE_NONE, 0, NULL};
+	if (arg->needs_return && event->end != EP_END_RETURN) {
+		skip(arg, bulks);
+		return TRACE_VALUE_ABSENT;
+	}
+	if (!is_text && arg->origin <= TRACE_OF_LATENCY && faults &&
+	    faults[arg->value / 64] >> (arg->value % 64) & 1)
+		return TRACE_VALUE_FAULTY;
+	if (arg->origin == TRACE_OF_COMM)
+		ret->text = event->comm;
+	else if (is_text && arg->type.kind == TRACE_STRING && !arg->type.elements)
+		state = take_string(event, bulks, room, &ret->text);
+	else if (is_text)
+		state = print(event, index, bulks, room, &ret->text);
+	else
+		ret->number = number_of(event, arg);
+	if (!is_text || ret->text)
+		ret->kind = trace_value_kind(arg);
+	return state;
+}

@@ -28,4 +28,31 @@ EP_TRAP_PATH enum trace_value_state trace_value_json(struct trace_text *text,
 						     const struct trace_event *event, uint32_t arg,
 						     const uint64_t **bulks);
 
+/* A value for writers that have types of their own. */
+struct trace_value {
+	enum {
+		TRACE_VALUE_NONE, /* it is absent, or could not be read at all */
+		TRACE_VALUE_UNSIGNED,
+		TRACE_VALUE_SIGNED,
+		TRACE_VALUE_HEX,
+		TRACE_VALUE_DOUBLE, /* .number has its bits */
+		TRACE_VALUE_TEXT
+	} kind;
+	uint64_t number;
+	const char
+		*text; /* any bytes; of a string they are as in the program, all else is printed */
+};
+
+/**
+ * The same, not printed if it need not be.
+ *
+ * @room     For .text, its end included; it is cut there. At least TRACE_BYTES_MAX + 1 bytes.
+ */
+enum trace_value_state trace_value_take(const struct trace_event *event, uint32_t arg,
+					const uint64_t **bulks, struct trace_text *room,
+					struct trace_value *ret);
+
+/** Which of the kinds of struct trace_value an argument has, wherever it has a value. */
+int trace_value_kind(const struct trace_arg *arg);
+
 #endif

@@ -187,6 +187,7 @@ struct trace_shared {
 	uint32_t sample; /* of calls, one in so many is timed, for each thread and probe; 0: each */
 	_Atomic uint32_t over; /* nothing is wanted any more: the launcher says when */
 	uint32_t barrier;      /* the reader has one for all threads that registered: snapshot.h */
+	uint32_t timed;	       /* of every call that is an event it is recorded how long it took */
 	int32_t first_pid;
 	uint64_t cover; /* behind the texts: see cover.h; 0: nothing is asked of files */
 	uint64_t pid_namespace;

@@ -40,10 +40,22 @@ static inline struct trace_view trace_view_of(const struct trace_definition *def
 	};
 }
 
+/** Of its arguments those that have a name: the last one may be there for its writer alone. */
+EP_TRAP_PATH static inline uint32_t trace_view_shown(const struct trace_view *view)
+{
+	uint32_t count = view->arg_count;
+
+	return count && !view->args[count - 1].name[0] ? count - 1 : count;
+}
+
 enum trace_format {
 	TRACE_FORMAT_TEXT,
 	TRACE_FORMAT_JSON,
-	TRACE_FORMAT_FOLDED, /* of stacks only: for flame graphs */
+	TRACE_FORMAT_FOLDED, /* stacks with a number: for flame graphs */
+	TRACE_FORMAT_PERFETTO,
+	TRACE_FORMAT_CHROME,
+	TRACE_FORMAT_CTF,
+	TRACE_FORMAT_CALLGRIND,
 };
 
 #endif

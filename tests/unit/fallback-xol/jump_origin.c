@@ -12,6 +12,7 @@
 #include <ucontext.h>
 
 #include "fallback-xol/boost.h"
+#include "fallback-xol/condition.h"
 #include "fallback-xol/jump.h"
 #include "tests/unit/fallback-xol/prepare.h"
 #include "x86/condition.h"
@@ -21,6 +22,7 @@
 
 static struct ep_regs trace[TRACE_MAX]; /* one for each instruction */
 static unsigned int trace_count, seen, hits, resume_at;
+static unsigned int wanted = 1; /* hits */
 static bool recording, ignoring_flags;
 static struct xol_jump jump;
 static const char *text;
@@ -149,7 +151,7 @@ static void run_patched(const struct run_case *c)
 	run_prepare((uint64_t)c->start, TRAP);
 	run();
 	run_patch(jump.address, original, sizeof(original));
-	cr_expect_eq(hits + counter, 1, "%s: %u calls, counted %lu", text, hits, counter);
+	cr_expect_eq(hits + counter, wanted, "%s: %u calls, counted %lu", text, hits, counter);
 }
 
 static void prepare(const struct run_case *c, const struct xol_detour *detour)
@@ -192,7 +194,9 @@ static void check_each_resume(const struct xol_detour *detour)
 		record_region(c);
 		struct ep_regs expected = run_out.regs;
 
-		for (resume_at = 1; resume_at < 16; resume_at++) {
+		/* Conditions are most of what they are in; each third step of them will do. */
+		for (resume_at = 1; resume_at < (detour->condition_count ? 48 : 16);
+		     resume_at += detour->condition_count ? 3 : 1) {
 			run_patched(c);
 			hide_trap_flag(&run_out.regs);
 			hide_trap_flag(&expected);
@@ -202,15 +206,38 @@ static void check_each_resume(const struct xol_detour *detour)
 	}
 }
 
+/* Both ask for a number of 64 bits, the longest code that there is, and for RCX and RSP. */
+static const struct ep_condition always[] = {
+	{EP_CONDITION_REG(rcx), 8, 1, EP_GREATER_EQUAL, 1, 1, 0, (uint64_t)-5},
+	{EP_CONDITION_REG(rsp), 8, 0, EP_GREATER, EP_TAKE, EP_LEAVE, 0, 1},
+};
+static const struct ep_condition never[] = {
+	{EP_CONDITION_REG(rcx), 8, 1, EP_GREATER_EQUAL, 1, 1, 0, (uint64_t)-5},
+	{EP_CONDITION_REG(rsp), 8, 0, EP_LESS_EQUAL, EP_TAKE, EP_LEAVE, 0, 1},
+};
+
+static void check_kind(struct xol_detour detour, void (*check)(const struct xol_detour *detour))
+{
+	check(&detour);
+	detour.condition_count = 2;
+	detour.conditions = always;
+	check(&detour);
+	detour.conditions = never;
+	wanted = 0;
+	check(&detour);
+	wanted = 1;
+}
+
 static void check_kinds(void (*check)(const struct xol_detour *detour))
 {
 	const struct xol_detour kinds[] = {calling(), counting(false), counting(true)};
 
+	cr_assert(xol_conditions_fit(always, 2) && xol_conditions_fit(never, 2));
 	for (int i = 0; i < 3; i++) {
 		ignoring_flags = kinds[i].flags_are_dead;
 		for (int counted = 0; counted <= (i > 0); counted++) {
 			counters = counted ? &counter : NULL;
-			check(&kinds[i]);
+			check_kind(kinds[i], check);
 		}
 	}
 }

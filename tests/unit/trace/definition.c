@@ -633,3 +633,40 @@ Test(trace_definition, error_may_be_ignored)
 
 	cr_expect_eq(trace_definitions_parse("q q", &arena, &all, NULL), -EP_SYNTAX);
 }
+
+static struct trace_definition parse_timed(const char *text)
+{
+	struct trace_definitions all;
+	struct ep_error_at error;
+
+	cr_assert_eq(trace_definitions_parse_timed(text, true, &arena, &all, &error), 0, "%s",
+		     text);
+	cr_assert(trace_program_is_sound(&all.list[0].program), "%s", text);
+	return all.list[0];
+}
+
+/* Recorded for a writer; it has no name, so nobody shows it. */
+Test(trace_definition, calls_can_be_timed_though_nobody_asked)
+{
+	struct trace_definition one = parse_timed("r main a=$arg1:u8 if $retval > 3");
+
+	cr_assert_eq(one.arg_count, 2);
+	cr_expect_str_eq(one.args[1].name, "");
+	cr_expect_eq(one.args[1].origin, TRACE_OF_LATENCY);
+	cr_expect_eq(one.program.recorded, 2);
+	cr_expect(one.program.is_timed);
+	cr_expect(one.program.has_filter);
+	cr_expect_eq(parse_timed("p main a=%di").arg_count, 1);
+	cr_expect_eq(parse_timed("r main t=$latency:u32").arg_count, 1);
+	cr_expect_eq(parse_one("r main").arg_count, 0);
+}
+
+Test(trace_definition, a_call_with_all_arguments_is_not_timed)
+{
+	char text[1024] = "r main";
+
+	for (int i = 0; i < TRACE_ARGS_MAX; i++)
+		strcat(text, " %ax");
+	cr_expect_eq(parse_timed(text).arg_count, TRACE_ARGS_MAX);
+	cr_expect(!parse_timed(text).program.is_timed);
+}

@@ -2,6 +2,7 @@
 /* From a definition to the printed values: what is read where, what is said of what cannot be. */
 #include <criterion/criterion.h>
 #include <inttypes.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +19,7 @@
 #include "trace/action/run.h"
 #include "trace/language/parse.h"
 #include "trace/report/reader.h"
+#include "trace/report/value.h"
 
 TestSuite(trace_language, .timeout = 400);
 
@@ -86,11 +88,11 @@ static const char *read_one(void)
 	for (bool more = trace_reader_begin(&reader); more;)
 		more = trace_reader_next(&reader, &text);
 	buffer[text.used] = '\0';
-	start = strstr(buffer, reader.format == TRACE_FORMAT_JSON ? "\"args\":" : "(p)");
+	start = strstr(buffer, reader.writer == &trace_format_json ? "\"args\":" : "(p)");
 	if (!start)
 		return "";
 	start[strcspn(start, "\n")] = '\0';
-	return start + (reader.format == TRACE_FORMAT_JSON ? strlen("\"args\":") : strlen("(p)"));
+	return start + (reader.writer == &trace_format_json ? strlen("\"args\":") : strlen("(p)"));
 }
 
 static const char *shown_with(const char *args, const struct ep_regs *regs)
@@ -241,7 +243,7 @@ Test(trace_language, what_is_not_there_is_a_fault, .init = setup)
 
 Test(trace_language, faults_and_cuts_in_json, .init = setup)
 {
-	reader.format = TRACE_FORMAT_JSON;
+	reader.writer = &trace_format_json;
 	cr_expect_str_eq(
 		shown("a=+0(%di) b=+0(%si):string2 c=+0(%si):string d=+0(%di):string n=%di "
 		      "v=+0(%si):char[2]",
@@ -518,4 +520,69 @@ Test(trace_language, many_values, .init = setup)
 	}
 	strcat(args, "if arg100 == 12 && %si == 0 && %dx == 0");
 	cr_expect_str_eq(shown_with(args, &regs), wanted);
+}
+
+/* ---- values for writers with types of their own --------------------------------------------- */
+
+static char taken[4096];
+
+static void take(const struct trace_format_writer *writer, struct trace_text *text,
+		 const struct trace_event *event)
+{
+	static const char *const kinds[] = {"none", "unsigned", "signed", "hex", "double", "text"};
+	char room[TRACE_BYTES_MAX + 1];
+	const uint64_t *bulks = event->bulks;
+	size_t used = 0;
+
+	(void)writer;
+	(void)text;
+	for (uint32_t i = 0; i < event->view->arg_count; i++) {
+		struct trace_text all = {room, sizeof(room), 0};
+		struct trace_value value;
+		double number;
+
+		trace_value_take(event, i, &bulks, &all, &value);
+		memcpy(&number, &value.number, sizeof(number));
+		used += (size_t)snprintf(taken + used, sizeof(taken) - used, " %s",
+					 kinds[value.kind]);
+		if (value.kind == TRACE_VALUE_TEXT)
+			used += (size_t)snprintf(taken + used, sizeof(taken) - used, ":%s",
+						 value.text);
+		else if (value.kind == TRACE_VALUE_DOUBLE)
+			used += (size_t)snprintf(taken + used, sizeof(taken) - used, ":%g", number);
+		else if (value.kind != TRACE_VALUE_NONE)
+			used += (size_t)snprintf(taken + used, sizeof(taken) - used, ":%ld",
+						 (long)value.number);
+	}
+}
+
+static const char *taken_of(const char *args, const void *first, const void *second)
+{
+	static const struct trace_format_writer writer = {.event = take};
+
+	reader.writer = &writer;
+	taken[0] = '\0';
+	shown(args, first, second);
+	return taken;
+}
+
+Test(trace_language, values_are_taken_as_they_are, .init = setup)
+{
+	static const float smalls[] = {-0.125f, 0.0f, 1e-44f, INFINITY};
+	static const uint64_t bad = 8;
+	char args[512];
+
+	cr_expect_str_eq(taken_of("%di:s32 %di:u8 %di:x16 %di:char", (void *)-3, NULL),
+			 " signed:-3 unsigned:253 hex:65533 text:'.'");
+	cr_expect_str_eq(taken_of("+0(%di):f32 +4(%di):f32 +8(%di):f32 +12(%di):f32", smalls, NULL),
+			 " double:-0.125 double:0 double:9.80909e-45 double:inf");
+	snprintf(args, sizeof(args),
+		 "+%zu(%%di):f64 +%zu(%%di):s8[5] +0(%%si):string $comm +0(+0(%%si)):u64 "
+		 "+0(+0(%%si)):string +0(%%si):string",
+		 OFFSET(real), OFFSET(row));
+	cr_expect_str_eq(taken_of(args, &outer, "a\n\xff"),
+			 " double:2.5 text:{1,-2,3,-4,5} text:a\n\xff text:unit-trace none none "
+			 "text:a\n\xff");
+	cr_expect_str_eq(taken_of("+0(+0(%si)):u64 +0(+0(%si)):string %di:u8", (void *)7, &bad),
+			 " none none unsigned:7");
 }

@@ -217,7 +217,7 @@ Test(trace_reader, a_long_name_waits_for_an_empty_text, .init = setup)
 		.group = "g", .event = name, .place = "p", .program = &nothing};
 	struct trace_text text = {buffer, sizeof(buffer) - 1, USED};
 
-	reader.format = TRACE_FORMAT_JSON;
+	reader.writer = &trace_format_json;
 	reader.processes[0] =
 		(struct trace_reader_process){&named, 1, getpid(), trace_reader_longest(&named, 1)};
 	put_words(0, (uint64_t[]){2ull << 32, 10}, 2);
