@@ -60,8 +60,9 @@ static int open_output(struct collector *collector)
 {
 	const struct options *options = collector->options;
 	bool is_shown = options->mode >= TRACE_MODE_CHECK;
-	const char *path =
-		options->cover || (options->format == TRACE_FORMAT_CTF && !is_shown) ? NULL : options->output;
+	const char *path = options->cover || (options->format == TRACE_FORMAT_CTF && !is_shown)
+				   ? NULL
+				   : options->output;
 
 	output_open(&collector->errors, NULL, STDERR_FILENO, "standard error");
 	collector->output.most = options->rotate;

@@ -240,7 +240,8 @@ static int set_format(struct options *options, const char *value)
 	if (cover_format_of(value, &options->cover_format))
 		return 0;
 	complain("--format=%s: text, json, folded, perfetto, chrome, ctf or callgrind; "
-		 "with --cover text, lcov or cobertura", value);
+		 "with --cover text, lcov or cobertura",
+		 value);
 	return EXIT_OURS;
 }
 

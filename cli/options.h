@@ -5,8 +5,8 @@
 
 #include <stdbool.h>
 
-#include "cli/format/counters.h"
 #include "cli/cover_kinds.h"
+#include "cli/format/counters.h"
 #include "trace/language/answers.h"
 #include "trace/language/source.h"
 #include "trace/report/format.h"
