@@ -12,6 +12,7 @@
  */
 #include "probe/guest/park.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -19,6 +20,7 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
+#include <ucontext.h>
 
 #include "probe/guest/masks.h"
 #include "probe/guest/signals.h"
@@ -26,11 +28,15 @@
 #include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
+#include "sys/memory.h"
 
 #define THREADS_MAX 65536u
 #define PAUSE	    500000l	/* nanoseconds */
 #define CHANCE_MAX  1000000000l /* nanoseconds for them to come, when they have a processor */
 #define ROUNDS_MAX  20000	/* pauses in all, when they get none */
+
+#define SYSCALL_SIZE 2
+#define MOV_EAX	     0xb8 /* mov $imm32, %eax */
 
 struct linux_dirent64 {
 	uint64_t inode;
@@ -45,7 +51,8 @@ enum state { NOT_ASKED, ASKED, PARKED, LEFT };
 struct parked {
 	int32_t tid;
 	_Atomic uint8_t state;
-	struct task task; /* when it was last looked at */
+	struct task task;      /* when it was last looked at */
+	struct task_call call; /* that it was in, when it was asked */
 };
 
 static struct parked *threads;
@@ -83,6 +90,23 @@ EP_TRAP_PATH static void leave(void)
 		atomic_compare_exchange_strong(&self->state, &parked, LEFT);
 }
 
+/*
+ * The kernel ends a call that a handler interrupts by EINTR, where it has no other way to begin it anew:
+ * poll(), nanosleep(), sigsuspend(). The program has no handler to expect that of. So it begins anew, with
+ * what it was asked for; one that was to wait for a time waits all of it again, if the call has not
+ * written what was left of it.
+ */
+EP_TRAP_PATH static void begin_anew(const struct parked *self, ucontext_t *context)
+{
+	greg_t *regs = context->uc_mcontext.gregs;
+
+	if (self->call.number < 0 || regs[REG_RAX] != -EINTR ||
+	    (uint64_t)regs[REG_RIP] != self->call.rip || (uint64_t)regs[REG_RSP] != self->call.rsp)
+		return;
+	regs[REG_RAX] = self->call.number;
+	regs[REG_RIP] -= SYSCALL_SIZE;
+}
+
 EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 {
 	uint64_t *mask = signals_mask(ucontext), before = *mask;
@@ -96,6 +120,7 @@ EP_TRAP_PATH static void on_park(int sig, siginfo_t *info, void *ucontext)
 	*mask &= ~SIGNALS_OWNED;
 	if (!self)
 		return;
+	begin_anew(self, ucontext);
 	atomic_store(&self->state, PARKED);
 	while ((over = atomic_load(&released)) < mine)
 		sys4(SYS_futex, &released, 0 /* FUTEX_WAIT */, over, NULL);
@@ -133,6 +158,27 @@ static int32_t self_tid;
 static uint32_t not_parked;
 static uint64_t chance; /* of that one of them which had most, since the last round */
 
+/*
+ * One that is continued after an interruption has a number for just that, which means nothing behind a
+ * handler. Mostly its own stands in the instruction before: mov $NUMBER, %eax; syscall.
+ */
+static void look_at_call(struct parked *thread)
+{
+	struct task_call *call = &thread->call;
+	struct __attribute__((packed)) {
+		uint8_t opcode;
+		int32_t number;
+	} mov;
+
+	task_read_call(thread->tid, call);
+	if (call->number != SYS_restart_syscall)
+		return;
+	call->number = -1;
+	if (sys_read_memory(&mov, call->rip - SYSCALL_SIZE - sizeof(mov), sizeof(mov)) &&
+	    mov.opcode == MOV_EAX)
+		call->number = mov.number;
+}
+
 static void ask(struct parked *thread)
 {
 	siginfo_t info = {.si_signo = PARK_SIGNAL, .si_code = SI_QUEUE};
@@ -140,6 +186,7 @@ static void ask(struct parked *thread)
 
 	info.si_pid = (pid_t)pid;
 	info.si_value.sival_ptr = (void *)&magic;
+	look_at_call(thread);
 	atomic_store(&thread->state, ASKED);
 	if (sys4(SYS_rt_tgsigqueueinfo, pid, thread->tid, PARK_SIGNAL, &info))
 		atomic_store(&thread->state, NOT_ASKED); /* no room in its queue: later */

@@ -94,6 +94,26 @@ bool task_read(int32_t tid, struct task *ret)
 	return true;
 }
 
+/* "NUMBER 0xARG1 ... 0xARG6 0xRSP 0xRIP", "-1 0xRSP 0xRIP" or "running". */
+void task_read_call(int32_t tid, struct task_call *ret)
+{
+	char text[TEXT_MAX];
+	const char *at = text, *last[2] = {text, text};
+
+	ret->number = -1;
+	if (!read_text(tid, "/syscall", text) || *text < '0' || *text > '9')
+		return;
+	for (; *at; at++) {
+		if (at[0] != '0' || at[1] != 'x')
+			continue;
+		last[0] = last[1];
+		last[1] = at + 2;
+	}
+	ret->rsp = number_at(last[0], 16);
+	ret->rip = number_at(last[1], 16);
+	ret->number = (int64_t)number_at(text, 10);
+}
+
 bool task_has_ended(const struct task *task)
 {
 	return task->state == 'Z' || task->state == 'X';

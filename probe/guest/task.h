@@ -20,6 +20,15 @@ struct task {
  */
 bool task_read(int32_t tid, struct task *ret);
 
+/* The system call that a thread waits in. */
+struct task_call {
+	int64_t number; /* negative: none, or nobody knows */
+	uint64_t rsp, rip;
+};
+
+/** Where is the thread @tid just now? Context: as task_read(). */
+void task_read_call(int32_t tid, struct task_call *ret);
+
 /** Has it ended, and is only not yet forgotten? */
 bool task_has_ended(const struct task *task);
 
