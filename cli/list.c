@@ -317,7 +317,7 @@ static int list_file(struct list *list, const char *name)
 static int list_asked(struct list *list, char *const *operands, struct trace_arena *arena)
 {
 	const char *first = operands[0], *second = first ? operands[1] : NULL;
-	int pid = list->options->pid, error = 0;
+	int pid = list->options->pids[0], error = 0;
 
 	if (second && (pid || operands[2]))
 		return complain("-l: too much behind the options: %s", pid ? second : operands[2]),

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cli/attach.h"
 #include "cli/cover.h"
 #include "cli/dump.h"
 #include "cli/launch.h"
@@ -234,6 +235,19 @@ static int run(const struct options *options, const struct launch *launch,
 	launch_end_as(status);
 }
 
+static int run_attached(struct collector *collector, const char *library)
+{
+	const struct options *options = collector->options;
+	int error = attach_run(collector, library);
+
+	if (error)
+		return error;
+	collect_finish(collector);
+	if (!options->quiet)
+		complain_of_others(&collector->session, collector->session_fd);
+	return 0;
+}
+
 /* Where it cannot be probed: does not return if it runs all the same. */
 static int check_program(const struct options *options, const char *path)
 {
@@ -268,9 +282,9 @@ int main(int argc, char **argv)
 	if (!error && options.list)
 		return list_run(&options, &arena);
 	launch.command = options.command;
-	if (!error)
+	if (!error && !options_attach(&options))
 		error = program_find(options.command[0], path, sizeof(path));
-	if (!error)
+	if (!error && !options_attach(&options))
 		error = check_program(&options, path);
 	if (!error && options.suggest)
 		return suggest_run(path, options.command);
@@ -284,5 +298,7 @@ int main(int argc, char **argv)
 		error = make_session(&options, &cover, &arena, &launch.session_fd, &session);
 	if (!error)
 		error = collect_init(&collector, &options, &session, launch.session_fd, &arena);
+	if (!error && options_attach(&options))
+		return run_attached(&collector, library);
 	return error ? error : run(&options, &launch, &collector, &cover);
 }

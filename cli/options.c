@@ -23,6 +23,7 @@
 /* --help=all */
 static const char usage[] =
 	"usage: emuprobe [options] [--] PROGRAM [ARG...]\n"
+	"       emuprobe [options] -p PID[,PID...] | --name=NAME\n"
 	"\n"
 	"  -e, --probe=DEF        place a probe: p[:[GROUP/]EVENT] [OBJECT:]SYMBOL[+OFFSET] "
 	"[ARG...]\n"
@@ -53,7 +54,8 @@ static const char usage[] =
 	"      --after=[EVENT:]EVENT  record nothing before this event has come for the first "
 	"time\n"
 	"      --tid=[EVENT:]TID  record events of this thread only\n"
-	"      --for=SECONDS      record and count nothing any more after that time\n"
+	"      --for=SECONDS      record and count nothing any more after that time; with -p: "
+	"leave\n"
 	"      --stacks=EVENT[:DEPTH]\n"
 	"                         count the call stacks that lead to EVENT, and show the most "
 	"frequent\n"
@@ -88,7 +90,10 @@ static const char usage[] =
 	"is "
 	"not\n"
 	"                         run; with -v also size, instruction, plan and reason\n"
-	"  -p, --pid=PID          with -l: of what this process has loaded\n"
+	"  -p, --pid=PID[,PID...] probe processes that run already, until Ctrl-C or --for; with "
+	"-l:\n"
+	"                         list what this process has loaded\n"
+	"      --name=NAME        the same for all processes of this name\n"
 	"  -n, --check            show what the probes would be, and do not run the program\n"
 	"      --drop             drop events rather than make the program wait\n"
 	"      --no-follow        do not probe what the program executes\n"
@@ -125,6 +130,7 @@ enum {
 	OPTION_EVERY,
 	OPTION_AFTER,
 	OPTION_TID,
+	OPTION_NAME,
 	OPTION_FOR,
 	OPTION_SAMPLE,
 	OPTION_STACKS,
@@ -176,6 +182,7 @@ static const struct option long_options[] = {
 	{"definitions", no_argument, NULL, 'D'},
 	{"list", no_argument, NULL, 'l'},
 	{"pid", required_argument, NULL, 'p'},
+	{"name", required_argument, NULL, OPTION_NAME},
 	{"drop", no_argument, NULL, OPTION_DROP},
 	{"no-follow", no_argument, NULL, OPTION_NO_FOLLOW},
 	{"run-anyway", no_argument, NULL, OPTION_RUN_ANYWAY},
@@ -354,17 +361,31 @@ static int set_plan(struct options *options, const char *value)
 	return EXIT_OURS;
 }
 
-static int set_pid(struct options *options, const char *value)
+static int add_pid(struct options *options, const char *value, char **ret)
 {
-	char *end;
-	long number = strtol(value, &end, 10);
+	long number = strtol(value, ret, 10);
 
-	if (*value < '0' || *value > '9' || *end || number <= 0 || number > INT_MAX) {
+	if (*value < '0' || *value > '9' || (**ret && **ret != ',') || number <= 0 ||
+	    number > INT_MAX) {
 		complain("--pid=%s: the number of a process", value);
 		return EXIT_OURS;
 	}
-	options->pid = (int)number;
+	if (options->pid_count == ATTACH_MAX) {
+		complain("--pid: %d processes are enough", ATTACH_MAX);
+		return EXIT_OURS;
+	}
+	options->pids[options->pid_count++] = (int)number;
 	return 0;
+}
+
+static int set_pids(struct options *options, const char *value)
+{
+	char *end;
+	int error = add_pid(options, value, &end);
+
+	while (!error && *end == ',')
+		error = add_pid(options, end + 1, &end);
+	return error;
 }
 
 static int set_sample(struct options *options, const char *value)
@@ -420,12 +441,12 @@ static int set_seconds(struct options *options, const char *value)
 	char *end;
 
 	options->seconds = strtod(value, &end);
-	if (*value < '0' || *value > '9' || *end || !(options->seconds > 0) ||
-	    options->seconds > SECONDS_MAX) {
+	if (*value < '0' || *value > '9' || (*end && strcmp(end, "s") != 0) ||
+	    !(options->seconds > 0) || options->seconds > SECONDS_MAX) {
 		complain("--for=%s: a number of seconds above 0", value);
 		return EXIT_OURS;
 	}
-	return add_limit(options, "for", "1");
+	return 0;
 }
 
 /* EVENT:$latency, or EVENT alone: how long calls take, which is measured anyway. Else it is a question. */
@@ -506,7 +527,7 @@ static int set(struct options *options, int option, const char *value)
 		options->list = true;
 		return 0;
 	case 'p':
-		return set_pid(options, value);
+		return set_pids(options, value);
 	case 'o':
 		options->output = value;
 		return 0;
@@ -515,6 +536,9 @@ static int set(struct options *options, int option, const char *value)
 		return 0;
 	case 'v':
 		options->verbose = true;
+		return 0;
+	case OPTION_NAME:
+		options->name = value;
 		return 0;
 	case OPTION_FORMAT:
 		return set_format(options, value);
@@ -811,6 +835,25 @@ static int check_cover(struct options *options)
 	return 0;
 }
 
+bool options_attach(const struct options *options)
+{
+	return !options->list && (options->pid_count || options->name);
+}
+
+static int check_processes(const struct options *options, bool has_program)
+{
+	if (options->list && (options->pid_count > 1 || options->name))
+		complain("-l: of one process, by -p");
+	else if (options_attach(options) && has_program)
+		complain("%s: a program to run, or one that runs already (-p, --name), not both",
+			 options->command[0]);
+	else if (options_attach(options) && (options->cover || options->ring))
+		complain("--cover and --ring: of programs that are started, not with -p or --name");
+	else
+		return 0;
+	return EXIT_OURS;
+}
+
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int option, error = 0;
@@ -831,10 +874,8 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	       (option = getopt_long(argc, argv, "+e:f:co:nDlp:qv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
 	ret->command = argv + optind;
-	if (!error && ret->pid && !ret->list) {
-		complain("--pid: only with -l");
-		error = EXIT_OURS;
-	}
+	if (!error)
+		error = check_processes(ret, optind < argc);
 	if (!error && ret->list && (ret->format > TRACE_FORMAT_JSON || ret->flame)) {
 		complain("-l: --format=text or json, without --flame");
 		error = EXIT_OURS;
@@ -847,13 +888,16 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	if (ret->suggest)
 		return 0;
 	error = check_format(ret);
+	/* What is attached to is left then; other programs go on, and so do their probes. */
+	if (!error && ret->seconds > 0 && !options_attach(ret))
+		error = add_limit(ret, "for", "1");
 	if (!error)
 		error = check_cover(ret);
 	if (!error && !ret->cover)
 		error = parse_definitions(ret, arena);
 	if (!error)
 		error = check_ring(ret);
-	if (!error && optind == argc) {
+	if (!error && optind == argc && !options_attach(ret)) {
 		complain("no program to run");
 		error = EXIT_OURS;
 	}

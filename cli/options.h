@@ -12,6 +12,8 @@
 #include "trace/report/format.h"
 #include "trace/session/shared.h"
 
+#define ATTACH_MAX 64
+
 #define EXIT_OURS	    125 /* the launcher failed, the program was not run or not probed */
 #define EXIT_CANNOT_EXECUTE 126
 #define EXIT_NOT_FOUND	    127
@@ -50,12 +52,14 @@ struct options {
 	bool verbose;
 	bool follow;
 	bool drop;
-	bool run_anyway; /* without probes, where it cannot be probed */
-	bool list;	 /* functions, instead of running anything */
-	bool suggest;	 /* what could be asked, since nothing was */
-	int pid;	 /* of a process whose functions are listed; 0: none */
-	bool wait;	 /* for all processes that are probed, not only the first */
-	char **command;	 /* NULL-terminated */
+	bool run_anyway;      /* without probes, where it cannot be probed */
+	bool list;	      /* functions, instead of running anything */
+	bool suggest;	      /* what could be asked, since nothing was */
+	int pids[ATTACH_MAX]; /* of processes that run already: to be probed, or listed */
+	size_t pid_count;
+	const char *name; /* the same, by their name; NULL: not asked */
+	bool wait;	  /* for all processes that are probed, not only the first */
+	char **command;	  /* NULL-terminated */
 };
 
 /**
@@ -64,6 +68,9 @@ struct options {
  * @return   0 or the exit status, after a message.
  */
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret);
+
+/** Are processes to be probed that run already? */
+bool options_attach(const struct options *options);
 
 /** "emuprobe: MESSAGE" on standard error. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);

@@ -8,6 +8,8 @@
 #include "include/counting.h"
 #include "trace/action/record.h"
 
+static struct ep_probe *last;
+
 static int take_first(const struct ep_match *match, void *data)
 {
 	*(const void **)data = match->addr;
@@ -18,11 +20,16 @@ bool start_watch(const char *symbol, ep_handler handler)
 {
 	const struct ep_place place = {.object = "libc.so.6", .symbol = symbol};
 	const struct ep_options options = {.size = sizeof(options), .handler = handler};
-	struct ep_probe *probe;
 	const void *addr;
 
 	return ep_resolve(&place, take_first, &addr) == 1 &&
-	       ep_probe_create(addr, &options, &probe) == 0;
+	       ep_probe_create(addr, &options, &last) == 0;
+}
+
+void start_unwatch(void)
+{
+	ep_probe_remove(last);
+	last = NULL;
 }
 
 static void on_exit_reached(struct ep_probe *probe, struct ep_regs *regs, void *cookie)

@@ -11,6 +11,9 @@
 /** Have @handler called where libc's function @symbol is entered; false: that cannot be done. */
 bool start_watch(const char *symbol, ep_handler handler);
 
+/** Undo the last start_watch(). */
+void start_unwatch(void);
+
 /** If events of calls are wanted: give those in which the thread is that ends the program an end. */
 void start_watch_calls(const struct trace_definitions *definitions);
 

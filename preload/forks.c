@@ -19,6 +19,7 @@
 
 static struct trace_session forked_session;
 static struct trace_probes *forked_probes;
+static bool forked_session_is_attached; /* threads have no counters in the session */
 
 /* What the first thread will take when it is hit: it may have shut itself in by then. */
 void start_make_room(void)
@@ -34,11 +35,15 @@ void start_make_room(void)
    engine, which does not count itself. */
 static void after_fork_child(void)
 {
-	uint32_t index = trace_record_follow_fork();
-	struct trace_process *process = trace_session_process(&forked_session, index);
+	struct trace_process *process;
 	struct ep_counts *counts;
 	uint64_t size;
+	uint32_t index;
 
+	if (!forked_session.shared)
+		return;
+	index = trace_record_follow_fork();
+	process = trace_session_process(&forked_session, index);
 	if (!forked_probes)
 		return;
 	size = forked_probes->room * sizeof(struct ep_counts);
@@ -50,17 +55,39 @@ static void after_fork_child(void)
 			ep_probe_set_counts(forked_probes->list[i].handle, &counts[i]);
 	if (counts)
 		trace_follow_move_counts(counts);
-	if (process)
+	if (process && !forked_session_is_attached)
 		trace_counts_use(&forked_session, process);
 	start_make_room();
+}
+
+static void before_fork(void)
+{
+	if (forked_session.shared)
+		trace_record_before_fork();
 }
 
 /* Registered behind the engine's own, so run behind it in the child. */
 void start_follow_forks(const struct trace_session *session, struct trace_probes *probes)
 {
+	static bool is_registered;
+
 	forked_session = *session;
 	forked_probes = probes;
-	pthread_atfork(trace_record_before_fork, NULL, after_fork_child);
+	if (!is_registered)
+		pthread_atfork(before_fork, NULL, after_fork_child);
+	is_registered = true;
+}
+
+void start_follow_forks_attached(const struct trace_session *session, struct trace_probes *probes)
+{
+	forked_session_is_attached = true;
+	start_follow_forks(session, probes);
+}
+
+void start_unfollow_forks(void)
+{
+	forked_session = (struct trace_session){0};
+	forked_probes = NULL;
 }
 
 void start_publish_changes(void *data)

@@ -12,6 +12,12 @@
  */
 void start_follow_forks(const struct trace_session *session, struct trace_probes *probes);
 
+/** The same where threads have no counters in @session. */
+void start_follow_forks_attached(const struct trace_session *session, struct trace_probes *probes);
+
+/** Leave the session of the children that come alone. */
+void start_unfollow_forks(void);
+
 /** Memory of the session for what the first thread takes when it is hit. Behind the above. */
 void start_make_room(void);
 

@@ -50,11 +50,18 @@ static bool is_about_process(int reason)
 	       reason == EP_SIGNALS_BLOCKED || reason == EP_SIGNAL_TAKEN;
 }
 
-void start_check_placed(const struct trace_probes *probes)
+int start_why_unprobed(const struct trace_probes *probes)
 {
 	for (size_t i = 0; i < probes->count; i++)
 		if (probes->list[i].handle || !is_about_process(probes->list[i].view.reason))
-			return;
-	if (probes->count)
-		start_say_unprobed(probes->list[0].view.reason);
+			return 0;
+	return probes->count ? probes->list[0].view.reason : 0;
+}
+
+void start_check_placed(const struct trace_probes *probes)
+{
+	int reason = start_why_unprobed(probes);
+
+	if (reason)
+		start_say_unprobed(reason);
 }

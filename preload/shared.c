@@ -27,6 +27,7 @@
 #include "trace/action/publish.h"
 #include "trace/action/record.h"
 #include "trace/action/stack.h"
+#include "trace/execute/execute.h"
 #include "trace/language/parse.h"
 #include "trace/session/counts.h"
 #include "trace/session/objects.h"
@@ -42,7 +43,9 @@ struct start {
 	struct trace_limit_counts *limit_counts;
 	struct trace_process *process;
 	struct ep_counts *counts;
+	struct trace_probes *probes;
 	bool first;
+	bool is_attached; /* the program runs, and goes on whatever happens */
 };
 
 /* ---- start --------------------------------------------------------------------------------- */
@@ -58,6 +61,8 @@ static void give_up(const struct start *start, const struct ep_error_at *error)
 	report->column = error->column;
 	snprintf(report->message, sizeof(report->message), "%s", error->message);
 	atomic_store(&report->ready, 1);
+	if (start->is_attached)
+		return;
 	sys_exit(EXIT_EMUPROBE);
 }
 
@@ -145,7 +150,12 @@ static struct trace_arming arming_of(const struct start *start)
 {
 	const struct trace_shared *shared = start->session.shared;
 	struct trace_arming ret = {
-		.plan = shared->plan, .answers = start->answers, .limits = start->limits};
+		.plan = shared->plan,
+		.answers = start->answers,
+		.limits = start->limits,
+		/* Threads' counters stay where they are when another session begins. */
+		.shared_counts = start->is_attached,
+	};
 
 	if (shared->mode == TRACE_MODE_COUNT)
 		trace_attach_measure(&ret);
@@ -235,8 +245,28 @@ static void check_only(struct start *start, struct trace_probes *probes)
 		error = trace_canonical_make(&start->definitions, probes, start->arena);
 	if (!error)
 		error = trace_publish(&start->session, start->process, probes);
-	if (check(start, error, NULL))
+	if (check(start, error, NULL) && !start->is_attached)
 		sys_exit(0);
+}
+
+/* They write to the program's standard error, which is nobody's business when it has been running. */
+static bool check_placed(const struct start *start, const struct trace_probes *probes)
+{
+	if (start->is_attached)
+		return check(start, -start_why_unprobed(probes), NULL);
+	start_check_placed(probes);
+	return true;
+}
+
+static void follow_forks(const struct start *start, struct trace_probes *probes)
+{
+	if (start->is_attached) {
+		start_follow_forks_attached(&start->session, probes);
+	} else {
+		start_follow_forks(&start->session, probes);
+		trace_counts_use(&start->session, start->process);
+	}
+	start_make_room();
 }
 
 static void probe(struct start *start, const struct settings *settings, char **envp)
@@ -245,7 +275,8 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	struct ep_error_at at = {0};
 	int error;
 
-	if (!probes || !parse(start))
+	start->probes = probes;
+	if (!check(start, probes ? 0 : -EP_NO_MEMORY, NULL) || !parse(start))
 		return;
 	trace_attach_only_needs(&start->definitions);
 	error = trace_attach_resolve(&start->definitions, !start->first, start->arena, probes, &at);
@@ -257,10 +288,9 @@ static void probe(struct start *start, const struct settings *settings, char **e
 	}
 	if (!check(start, arm(start, probes), NULL))
 		return;
-	start_check_placed(probes);
-	start_follow_forks(&start->session, probes);
-	trace_counts_use(&start->session, start->process);
-	start_make_room();
+	if (!check_placed(start, probes))
+		return;
+	follow_forks(start, probes);
 	if (start->session.shared->mode == TRACE_MODE_EVENTS)
 		start_watch_calls(&start->definitions);
 	if (start->session.shared->keep)
@@ -302,4 +332,50 @@ void start_shared(const struct settings *settings, char **envp, struct trace_are
 	if (start.first || shared->follow)
 		probe(&start, settings, envp);
 	trace_session_started(&start.session);
+}
+
+/* ---- attached ------------------------------------------------------------------------------ */
+
+static struct start attached;
+
+bool start_attached(const struct trace_session *session, const struct settings *settings,
+		    char **envp, struct trace_arena *memory)
+{
+	int error = ep_available();
+
+	attached = (struct start){
+		.session = *session, .arena = memory, .first = true, .is_attached = true};
+	if (check(&attached, error, NULL))
+		probe(&attached, settings, envp);
+	trace_session_started(&attached.session);
+	return !atomic_load(&session->shared->report.ready);
+}
+
+static void remove_all(struct trace_arena *arena, const struct trace_probes *probes)
+{
+	struct ep_probe **list =
+		trace_arena_alloc(arena, (probes->count + 1) * sizeof(struct ep_probe *));
+
+	for (size_t i = 0; i < probes->count; i++) {
+		if (probes->list[i].handle)
+			ep_probe_disable(probes->list[i].handle);
+		if (list)
+			list[i] = probes->list[i].handle;
+		else
+			ep_probe_remove(probes->list[i].handle);
+	}
+	if (list)
+		ep_probe_remove_batch(list, probes->count);
+}
+
+void start_leave(void)
+{
+	trace_execute_stop();
+	trace_follow_stop();
+	ep_unwatch_objects(start_say_object, NULL);
+	start_unwatch();
+	if (attached.probes)
+		remove_all(attached.arena, attached.probes);
+	start_unfollow_forks();
+	attached.probes = NULL;
 }

@@ -5,11 +5,15 @@
  * descriptors, signals, stdio and the allocator stay as the program would have found them.
  */
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
 
 #include "preload/alone.h"
+#include "preload/attached.h"
 #include "preload/say.h"
 #include "preload/settings.h"
 #include "preload/shared.h"
@@ -50,6 +54,15 @@ static void check_masked(void)
 	trace_private_say(text, (size_t)size);
 }
 
+/* By emuprobe-attach.h: what is to be done is said then, not in an environment of long ago. */
+static bool is_attached(void)
+{
+	Dl_info info;
+
+	return environ && dladdr((void *)is_attached, &info) && info.dli_fname &&
+	       strncmp(info.dli_fname, ATTACHED_NAME, strlen(ATTACHED_NAME)) == 0;
+}
+
 static void start(char **envp)
 {
 	struct settings settings;
@@ -69,6 +82,7 @@ static void start(char **envp)
 		start_say_unprobed(error);
 		return;
 	}
+	attached_forbid();
 	if (is_shared) {
 		start_shared(&settings, envp, &arena);
 		return;
@@ -90,7 +104,7 @@ __attribute__((constructor)) static void constructor(int argc, char **argv, char
 
 	(void)argc;
 	(void)argv;
-	if (!getauxval(AT_SECURE))
+	if (!getauxval(AT_SECURE) && !is_attached())
 		start(envp);
 	errno = error;
 }

@@ -52,6 +52,7 @@ static const struct {
 	  "trace/action/", "trace/report/"}},
 	{"trace/execute/", {"include/", "sys/", "trace/base/", "trace/session/", "trace/execute/"}},
 	{"preload/", {"include/", "sys/", "trace/", "preload/"}},
+	{"attach/", {"include/", "sys/", "attach/"}},
 	{"cli/", {"include/", "trace/", "cli/"}},
 	{"perf/", {"include/", "perf/"}},
 	/* These measure one layer alone. */
@@ -130,7 +131,7 @@ Test(architecture_layers, each_third_party_header_is_included_by_one_file)
 	size_t count = 0;
 	struct lines found =
 		lines_of("cd '%s' && grep -Eo '^ *# *include *<[^>]+' -r include sys x86 "
-			 "emu fallback-xol probe trace preload cli --include='*.[chS]'",
+			 "emu fallback-xol probe trace preload attach cli --include='*.[chS]'",
 			 EP_SOURCE_DIR);
 
 	for (size_t i = 0; i < found.count; i++) {

@@ -72,7 +72,7 @@ void lines_destroy(struct lines *lines)
 struct lines sources(void)
 {
 	struct lines ret = lines_of("cd '%s' && find include sys x86 emu fallback-xol probe trace "
-				    "preload cli tests perf "
+				    "preload attach cli tests perf "
 				    "-name '*.[chS]' | sort",
 				    EP_SOURCE_DIR);
 

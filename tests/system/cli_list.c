@@ -247,6 +247,6 @@ Test(cli_list, what_is_wrong_is_said)
 	expect_shell(EMUPROBE " -l -p 2147483647 2>&1", 125,
 		     "emuprobe: process 2147483647: No such process\n");
 	expect_shell(EMUPROBE " -p 1 -e main " WORK " 2>&1", 125,
-		     "emuprobe: --pid: only with -l\n");
+		     "a program to run, or one that runs already (-p, --name), not both\n");
 	expect_shell(EMUPROBE " -l /bin/sh >/dev/full 2>/dev/stdout | cat; exit 125", 125, "");
 }

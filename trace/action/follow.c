@@ -75,3 +75,8 @@ void trace_follow_objects(const struct trace_follow *follow)
 	own.arming.shared_counts = true;
 	ep_watch_objects(on_object, NULL);
 }
+
+void trace_follow_stop(void)
+{
+	ep_unwatch_objects(on_object, NULL);
+}

@@ -26,4 +26,7 @@ void trace_follow_objects(const struct trace_follow *follow);
 /** In the child of a fork, whose counts lie elsewhere. */
 void trace_follow_move_counts(struct ep_counts *counts);
 
+/** Leave objects that come from now on alone. Context: behind trace_follow_objects(). */
+void trace_follow_stop(void);
+
 #endif

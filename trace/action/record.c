@@ -45,6 +45,7 @@ static struct {
 	bool safe;		 /* the reader has no barrier for us, see head.h */
 	uint32_t process;	 /* index of the entry */
 	uint32_t epoch;		 /* changes with each fork: the rings of before are the parent's */
+	uint32_t first;		 /* epoch of this session: the rings of before are gone */
 	_Atomic uint32_t *alive; /* wiped in the child of a fork */
 } local;
 
@@ -54,23 +55,30 @@ static __thread struct {
 	uint32_t epoch; /* of local, when the ring was taken; 0: never */
 } mine;
 
-int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full)
+static bool make_page(void)
 {
 	long page = sys_mmap(0, SYS_PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
 			     -1, 0);
 
 	if (sys_failed(page))
-		return -EP_NO_MEMORY;
+		return false;
 	/* Before Linux 4.14 there is no such advice: then only fork() itself is followed. */
 	sys_madvise((uint64_t)page, SYS_PAGE_SIZE, MADV_WIPEONFORK);
+	local.alive = (_Atomic uint32_t *)page;
+	return true;
+}
+
+int trace_record_init(const struct trace_session *session, uint32_t process, enum trace_full full)
+{
+	if (!local.alive && !make_page())
+		return -EP_NO_MEMORY;
 	trace_clock_init(&session->shared->time_namespace);
 	local.session = *session;
 	local.clock = session->shared->clock;
 	local.full = full;
 	local.safe = true;
 	local.process = process;
-	local.epoch = 1;
-	local.alive = (_Atomic uint32_t *)page;
+	local.first = ++local.epoch;
 	atomic_store(local.alive, 1);
 	trace_run_watch_forks(local.alive);
 	return 0;
@@ -308,7 +316,7 @@ EP_TRAP_PATH static bool take_any(const struct trace_ring *parents)
 
 EP_TRAP_PATH __attribute__((noinline)) static void find_ring(void)
 {
-	const struct trace_ring *parents = mine.epoch ? mine.ring : NULL;
+	const struct trace_ring *parents = mine.epoch >= local.first ? mine.ring : NULL;
 
 	mine.epoch = local.epoch;
 	mine.ring = NULL;

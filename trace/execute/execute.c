@@ -29,6 +29,7 @@
 #define BLOCK_SIZE 16384ul
 
 static struct trace_execute own;
+static struct ep_probe *probes[3];
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -204,7 +205,7 @@ static int take_first(const struct ep_match *match, void *data)
 	return 1;
 }
 
-static int watch(const char *symbol, ep_handler handler)
+static int watch(const char *symbol, ep_handler handler, struct ep_probe **ret)
 {
 	const struct ep_place place = {.object = "libc.so.6", .symbol = symbol};
 	const struct ep_options options = {
@@ -212,11 +213,10 @@ static int watch(const char *symbol, ep_handler handler)
 		.handler = handler,
 		.flags = EP_GENERAL_REGS_ONLY,
 	};
-	struct ep_probe *probe;
 	const void *addr;
 	int error = ep_resolve(&place, take_first, &addr);
 
-	return error == 1 ? ep_probe_create(addr, &options, &probe) : error;
+	return error == 1 ? ep_probe_create(addr, &options, ret) : error;
 }
 
 int trace_execute_watch(const struct trace_execute *setup)
@@ -224,10 +224,17 @@ int trace_execute_watch(const struct trace_execute *setup)
 	int error;
 
 	own = *setup;
-	error = watch("execve", on_execve);
+	error = watch("execve", on_execve, &probes[0]);
 	if (!error)
-		error = watch("execveat", on_execveat);
+		error = watch("execveat", on_execveat, &probes[1]);
 	if (!error)
-		error = watch("fexecve", on_fexecve);
+		error = watch("fexecve", on_fexecve, &probes[2]);
 	return error;
+}
+
+void trace_execute_stop(void)
+{
+	ep_probe_remove_batch(probes, sizeof(probes) / sizeof(probes[0]));
+	for (size_t i = 0; i < sizeof(probes) / sizeof(probes[0]); i++)
+		probes[i] = NULL;
 }

@@ -21,9 +21,15 @@ struct trace_execute {
  * stays where it is.
  *
  * @return   0, or why no probe can stand there.
- * Context:  once; thread context.
+ * Context:  once until trace_execute_stop(); thread context.
  */
 int trace_execute_watch(const struct trace_execute *setup);
+
+/**
+ * What is executed from now on is left alone. A thread that is executing something just now may still
+ * read what @setup pointed to.
+ */
+void trace_execute_stop(void);
 
 /**
  * What execveat(@folder, @path, ..., @envp) is to be given as environment: @envp, or a copy of it

@@ -141,6 +141,21 @@ bool trace_parts_map_heap(void *base, struct trace_parts *parts, const struct tr
 	return map_part((uint64_t)base, &parts->heap, parts->file);
 }
 
+static void unmap(uint64_t base, const struct trace_part *part)
+{
+	if (part->mapped)
+		sys_munmap(base + part->start, part->mapped);
+}
+
+void trace_parts_unmap(void *base, struct trace_parts *parts, const struct trace_layout *layout)
+{
+	unmap((uint64_t)base, &parts->rings);
+	unmap((uint64_t)base, &parts->processes);
+	unmap((uint64_t)base, &parts->heap);
+	sys_munmap((uint64_t)base, layout->rings);
+	sys_munmap((uint64_t)parts, SYS_PAGE_SIZE);
+}
+
 /* ---- growth -------------------------------------------------------------------------------- */
 
 EP_TRAP_PATH static long expand(uint64_t at, uint64_t old, uint64_t wanted)

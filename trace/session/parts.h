@@ -39,6 +39,9 @@ void *trace_parts_map(int fd, const struct trace_layout *layout, struct trace_pa
 bool trace_parts_map_heap(void *base, struct trace_parts *parts, const struct trace_layout *layout,
 			  uint32_t index);
 
+/** Unmap all of it, and @parts. Context: nobody uses it any more. */
+void trace_parts_unmap(void *base, struct trace_parts *parts, const struct trace_layout *layout);
+
 /**
  * Have the first @end bytes of @part mapped.
  *

@@ -217,14 +217,24 @@ int trace_session_open(const char *path, struct trace_session *ret)
 {
 	/* Numbers may mean something else in another PID namespace: a FIFO must not block us. */
 	int fd = sys_open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	int error;
 
-	if (fd < 0)
-		return -EP_IO;
-	error = map_file(fd, ret);
+	return fd < 0 ? -EP_IO : trace_session_open_file(fd, ret);
+}
+
+int trace_session_open_file(int fd, struct trace_session *ret)
+{
+	int error = map_file(fd, ret);
+
 	if (error)
 		sys_close(fd);
 	return error;
+}
+
+void trace_session_close(struct trace_session *session)
+{
+	trace_session_started(session);
+	trace_parts_unmap(session->shared, session->parts, &session->layout);
+	*session = (struct trace_session){0};
 }
 
 void trace_session_started(const struct trace_session *session)

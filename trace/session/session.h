@@ -42,6 +42,12 @@ int trace_session_create(const struct trace_shape *shape, const char *definition
  */
 int trace_session_open(const char *path, struct trace_session *ret);
 
+/** The same of a descriptor, which is closed by trace_session_started(), or if this fails. */
+int trace_session_open_file(int fd, struct trace_session *ret);
+
+/** Unmap what this process has mapped of it. Context: nobody uses it any more. */
+void trace_session_close(struct trace_session *session);
+
 /** Close the descriptor: this process looks at no heap that it has not mapped by now. */
 void trace_session_started(const struct trace_session *session);
 

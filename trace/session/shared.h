@@ -48,6 +48,13 @@ struct trace_report {
 	char message[192];
 };
 
+/* What a process that was attached to says at the end of its start. */
+enum trace_verdict {
+	TRACE_VERDICT_NONE, /* not yet */
+	TRACE_VERDICT_PROBED,
+	TRACE_VERDICT_REFUSED, /* why is in the report */
+};
+
 enum trace_process_state {
 	TRACE_PROCESS_FREE,
 	TRACE_PROCESS_STARTING,
@@ -211,6 +218,14 @@ struct trace_shared {
 	char dump_if[TRACE_DUMP_EVENTS][TRACE_STACK_NAME];
 	struct trace_unprobed_program unprobed[TRACE_UNPROBED_MAX];
 	_Atomic uint64_t unprobed_others; /* for which there was no entry */
+	/*
+	 * Of processes that are attached to. As long as the launcher wants them to be probed, its thread ID
+	 * stands in the lease, as in a robust futex: the kernel says so when the launcher dies.
+	 */
+	_Alignas(64) _Atomic uint32_t lease;
+	_Atomic uint32_t verdict; /* enum trace_verdict, of the one that is being attached to */
+	_Atomic uint32_t
+		attached; /* how many there are; changes, by a futex call, when one leaves */
 };
 
 #endif
