@@ -571,6 +571,7 @@ static int set(struct options *options, int option, const char *value)
 		return set_sample(options, value);
 	case OPTION_LIVE:
 		options->live = true;
+		return 0;
 	case OPTION_RING:
 		return set_ring(options, value);
 	case OPTION_DUMP_IF:

@@ -194,7 +194,7 @@ EP_TRAP_PATH bool trace_reader_begin(struct trace_reader *reader)
 
 /* ---- what rings have kept ------------------------------------------------------------------ */
 
-/* From @from to @to in memory of ours, at the same places. */
+/* From @from to @to in memory of ours, at the same places. Whoever looks at the tail then looks later. */
 static bool copy_kept(struct trace_reader *reader, uint32_t index, const _Atomic uint64_t *data,
 		      uint64_t from, uint64_t to)
 {
@@ -208,8 +208,7 @@ static bool copy_kept(struct trace_reader *reader, uint32_t index, const _Atomic
 	copy = reader->copies[index] = (uint64_t *)at;
 	for (uint64_t i = 0; i < words; i++)
 		copy[(from / 8 + i) & mask] =
-			atomic_load_explicit(&data[(from / 8 + i) & mask], memory_order_relaxed);
-	atomic_thread_fence(memory_order_acquire);
+			atomic_load_explicit(&data[(from / 8 + i) & mask], memory_order_acquire);
 	return true;
 }
 
