@@ -145,7 +145,7 @@ static void wait_for_end(struct trace_shared *shared)
 
 /* ---- all of it ----------------------------------------------------------------------------- */
 
-static void say(struct trace_session *session, uint32_t verdict)
+static void put_verdict(struct trace_session *session, uint32_t verdict)
 {
 	atomic_store(&session->shared->verdict, verdict);
 	futex(&session->shared->verdict, FUTEX_WAKE, INT_MAX);
@@ -159,7 +159,7 @@ static void refuse(struct trace_session *session, const char *why)
 	report->column = SIZE_MAX;
 	snprintf(report->message, sizeof(report->message), "%s", why);
 	atomic_store(&report->ready, 1);
-	say(session, TRACE_VERDICT_REFUSED);
+	put_verdict(session, TRACE_VERDICT_REFUSED);
 }
 
 static void serve(struct trace_session *session, const struct texts *texts)
@@ -175,7 +175,7 @@ static void serve(struct trace_session *session, const struct texts *texts)
 	atomic_fetch_add(&shared->attached, 1);
 	is_probed = start_attached(session, &settings, envp, &arena);
 	sys2(SYS_prctl, PR_SET_NAME, "emuprobe");
-	say(session, is_probed ? TRACE_VERDICT_PROBED : TRACE_VERDICT_REFUSED);
+	put_verdict(session, is_probed ? TRACE_VERDICT_PROBED : TRACE_VERDICT_REFUSED);
 	if (is_probed)
 		wait_for_end(shared);
 	start_leave();

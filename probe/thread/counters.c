@@ -31,8 +31,8 @@ _Static_assert(EP_COUNTERS_PER_BLOCK *COUNTERS_GROUPS == 131072, "as documented"
 struct counters_block {
 	_Atomic uint32_t owner; /* thread ID */
 	uint32_t group;
-	struct counters_block *next;	 /* older; constant once published */
-	struct counters_block *own_next; /* of the same thread */
+	struct counters_block *next;		   /* older; constant once published */
+	_Atomic(struct counters_block *) own_next; /* of the same thread */
 	uint64_t reserved[5];
 	_Atomic uint64_t counters[EP_COUNTERS_PER_BLOCK];
 };
@@ -160,16 +160,21 @@ EP_TRAP_PATH static struct counters_block *create_block(uint32_t group, uint32_t
 	return block;
 }
 
+EP_TRAP_PATH static struct counters_block *next_own(const struct counters_block *block)
+{
+	return atomic_load_explicit(&block->own_next, memory_order_relaxed);
+}
+
 /*
  * A signal handler may have got the same block in between, hence the look; one that gets another while this
  * one is linked may take that out of the list, and the thread gets it, or a new one, once more.
  */
 EP_TRAP_PATH static void remember(struct counters_block *block)
 {
-	for (struct counters_block *own = own_blocks; own; own = own->own_next)
+	for (struct counters_block *own = own_blocks; own; own = next_own(own))
 		if (own == block)
 			return;
-	block->own_next = own_blocks;
+	atomic_store_explicit(&block->own_next, own_blocks, memory_order_relaxed);
 	own_blocks = block;
 }
 
@@ -244,6 +249,6 @@ void counters_pause(bool pause)
 	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++)
 		counters_table[i] = NULL;
 	for (struct counters_block *block = pause ? NULL : own_blocks; block;
-	     block = block->own_next)
+	     block = next_own(block))
 		counters_table[block->group] = block;
 }

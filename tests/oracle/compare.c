@@ -99,7 +99,8 @@ static bool run_on_cpu(const struct ep_regs *regs, struct ep_regs *ret)
 	return ok;
 }
 
-bool compare_state(const struct trial *trial, const struct ep_regs *regs)
+static bool compare_once(const struct trial *trial, const struct ep_regs *regs,
+			 struct ep_regs *ret_cpu, bool tells)
 {
 	struct ep_regs cpu, emu = *regs;
 	struct emu_op op;
@@ -113,16 +114,40 @@ bool compare_state(const struct trial *trial, const struct ep_regs *regs)
 	memcpy(window(), before, SIZE);
 	bool emu_ok = emu_run(&op, &emu);
 
+	*ret_cpu = cpu;
 	leave_out(trial, &cpu, &emu);
 	bool same_memory = !memcmp(window(), by_cpu, SIZE);
 
 	if (cpu_ok == emu_ok && same_memory && !memcmp(&cpu, &emu, sizeof(cpu)))
 		return true;
+	if (!tells)
+		return false;
 	print_insn(trial);
 	fprintf(stderr, "  cpu %s, emu %s, memory %s\n", cpu_ok ? "ok" : "faults",
 		emu_ok ? "ok" : "withdraws", same_memory ? "same" : "differs");
 	print_regs(regs, &cpu, &emu);
 	return false;
+}
+
+/*
+ * The judge must agree with itself. Once in some ten millions a guest's processor does not, on flags that are
+ * undefined: the host performs an instruction in its place.
+ */
+bool compare_state(const struct trial *trial, const struct ep_regs *regs)
+{
+	struct ep_regs first, second;
+
+	if (compare_once(trial, regs, &first, false))
+		return true;
+	memcpy(window(), before, SIZE);
+	if (compare_once(trial, regs, &second, false)) {
+		fprintf(stderr, "this processor says %s of the same registers twice:\n",
+			memcmp(&first, &second, sizeof(first)) ? "two things" : "one thing");
+		print_insn(trial);
+		return memcmp(&first, &second, sizeof(first));
+	}
+	memcpy(window(), before, SIZE);
+	return compare_once(trial, regs, &second, true);
 }
 
 bool compare_states(const struct trial *trial, enum aim aim, unsigned int states)

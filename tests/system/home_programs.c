@@ -255,7 +255,7 @@ Test(home_programs, that_run_under_gdb)
 			       "-ex 'set env LD_PRELOAD " PRELOAD "' -ex 'break say' "
 			       "-ex 'handle SIGUSR1 nostop noprint pass' -ex run -ex continue "
 			       "-ex continue -ex continue " EVERYDAY " </dev/null");
-	cr_expect_eq(command_count(result.output, "Breakpoint 1, "), 2, "%s",
+	cr_expect_eq(command_count(result.output, ", say (text="), 2, "%s",
 		     command_describe(&result));
 	expect_contains(result, output, "exited with code 06");
 	expect_contains(result, error, UNPROBED "a debugger");
