@@ -4,14 +4,14 @@
  * address: each address is reported once, under its best name. An IFUNC symbol is the name of a
  * resolver; users mean the implementation that it chooses, so it is called, where the loader does.
  */
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "include/counting.h"
 #include "probe/api/places.h"
 #include "probe/engine/engine.h"
 #include "probe/engine/lock.h"
-#include "probe/image/data.h"
 #include "probe/image/functions.h"
 #include "probe/image/glob.h"
 #include "probe/image/names.h"
@@ -20,7 +20,10 @@
 #include "probe/thread/thread.h"
 #include "sys/files.h"
 
-#define UNNAMED "sub_" /* and an offset, of functions without a name */
+#define UNNAMED_SIZE 32
+#define UNNAMED	     "sub_" /* and an offset, of functions without a name */
+#define ALL	     "**"   /* of functions: those without a name, too */
+#define IMPORTED     "plt"  /* for a version: what the object imports */
 
 static bool is_glob(const char *text)
 {
@@ -71,22 +74,20 @@ bool places_object_matches(const struct objects_object *object, const struct ep_
 	       is_stem(wanted, object->name);
 }
 
-static bool is_within(const struct objects_object *object, const void *address)
-{
-	return !address || ((uint64_t)address >= object->start && (uint64_t)address < object->end);
-}
-
 struct found {
 	uint64_t address;
 	const struct objects_object *object;
 	const struct objects_function *function;
 	const char *name; /* that was made of its offset; NULL: that of the function */
+	char *made;	  /* a name that is freed in the end; NULL: none */
 	size_t namesakes;
 	const char *relative;
 };
 
 struct search {
 	const struct ep_place *place;
+	struct objects_object **objects;
+	size_t object_count;
 	struct found *found;
 	size_t count, room;
 	bool saw_object, saw_symbol;
@@ -164,6 +165,65 @@ static bool is_version(struct search *search, const struct objects_object *objec
 	return matches;
 }
 
+/* ---- functions without a name --------------------------------------------------------------- */
+
+/* The last one that is known of an address that nobody has named. */
+static bool is_unnamed(const struct objects_object *object, size_t index)
+{
+	const struct objects_function *function = &object->functions[index];
+
+	if (function->name || function->is_part ||
+	    (index + 1 < object->function_count &&
+	     object->functions[index + 1].start == function->start))
+		return false;
+	while (index-- > 0 && object->functions[index].start == function->start)
+		if (object->functions[index].name)
+			return false;
+	return true;
+}
+
+static int add_unnamed(struct search *search, struct objects_object *object,
+		       const struct objects_function *function)
+{
+	struct found found = {
+		.address = function->start, .object = object, .function = function, .namesakes = 1};
+	int error;
+
+	found.made = malloc(UNNAMED_SIZE);
+	if (!found.made)
+		return -EP_NO_MEMORY;
+	snprintf(found.made, UNNAMED_SIZE, UNNAMED "%lx",
+		 (unsigned long)objects_file_offset(object, function->start));
+	if (strncmp(search->place->symbol, UNNAMED, strlen(UNNAMED)) == 0 &&
+	    !glob_matches(search->place->symbol, found.made)) {
+		free(found.made);
+		return 0;
+	}
+	search->saw_symbol = true;
+	error = add_found(search, found);
+	if (error)
+		free(found.made);
+	return error;
+}
+
+/* Of patterns those that can mean nothing else, and the one that means all. */
+static int search_unnamed_glob(struct search *search, struct objects_object *object)
+{
+	const struct ep_place *place = search->place;
+	int error = 0;
+
+	if (place->version || place->offset ||
+	    (strncmp(place->symbol, UNNAMED, strlen(UNNAMED)) != 0 &&
+	     strcmp(place->symbol, ALL) != 0))
+		return 0;
+	for (size_t i = 0; i < object->function_count && !error; i++)
+		if (is_unnamed(object, i))
+			error = add_unnamed(search, object, &object->functions[i]);
+	return error;
+}
+
+/* ---- functions with a name ------------------------------------------------------------------ */
+
 static int search_glob(struct search *search, struct objects_object *object)
 {
 	for (size_t i = 0; i < object->function_count; i++) {
@@ -177,7 +237,7 @@ static int search_glob(struct search *search, struct objects_object *object)
 		if (error && error != -EP_BAD_OFFSET)
 			return error;
 	}
-	return 0;
+	return search_unnamed_glob(search, object);
 }
 
 /* An exported one is what everybody but its own file means by the name. */
@@ -293,6 +353,87 @@ static int search_name(struct search *search, struct objects_object *object)
 	return error;
 }
 
+/* ---- what an object imports ----------------------------------------------------------------- */
+
+static bool is_imports(const struct ep_place *place)
+{
+	return place->symbol && place->version && strcmp(place->version, IMPORTED) == 0;
+}
+
+static int add_import(struct search *search, struct found found, const char *name)
+{
+	int error;
+
+	found.made = strdup(name);
+	error = found.made ? add_found(search, found) : -EP_NO_MEMORY;
+	if (error)
+		free(found.made);
+	return error;
+}
+
+/* What the loader will find, when it is asked: the first object that exports the name. */
+static int search_import(struct search *search, const struct objects_object *importer,
+			 const char *name)
+{
+	for (size_t i = 0; i < search->object_count; i++) {
+		struct objects_object *object = search->objects[i];
+		const struct objects_function *function, *best = NULL;
+		struct names_walk walk;
+		uint64_t address;
+		int error;
+
+		if (object == importer || object->is_vdso || object->is_engine ||
+		    object->is_foreign)
+			continue;
+		error = objects_read_functions(object);
+		if (error)
+			return error;
+		names_begin(&walk, object, name);
+		while ((function = names_next(&walk)))
+			if (!function->name[walk.size] && function->exported &&
+			    (!best || rank(function) > rank(best)))
+				best = function;
+		address = best ? implementation(object, best) : 0;
+		if (address)
+			return add_import(search,
+					  (struct found){.address = address,
+							 .object = object,
+							 .namesakes = 1},
+					  name);
+	}
+	return 0;
+}
+
+static int match_import(struct search *search, const struct objects_object *importer,
+			const struct objects_import *import)
+{
+	const struct ep_place *place = search->place;
+	const struct objects_object *home;
+
+	if (symbol_is_glob(place) ? !glob_matches(place->symbol, import->name)
+				  : strcmp(place->symbol, import->name) != 0)
+		return 0;
+	search->saw_symbol = true;
+	home = objects_find(import->value);
+	if (home == importer || !home)
+		return search_import(search, importer, import->name);
+	if (home->is_engine || home->is_vdso || !objects_code_end(home, import->value))
+		return 0; /* it is a variable */
+	return add_import(search,
+			  (struct found){.address = import->value, .object = home, .namesakes = 1},
+			  import->name);
+}
+
+static int search_imports(struct search *search, struct objects_object *object)
+{
+	int error = objects_read_imports(object);
+
+	search->saw_names = true;
+	for (size_t i = 0; i < object->import_count && !error; i++)
+		error = match_import(search, object, &object->imports[i]);
+	return error;
+}
+
 static int search_offset(struct search *search, struct objects_object *object)
 {
 	uint64_t address = objects_of_file_offset(object, search->place->offset);
@@ -317,7 +458,7 @@ static int search_object(struct search *search, struct objects_object *object)
 {
 	int error;
 
-	if (!is_within(object, search->place->within) ||
+	if (!places_is_within(object, search->place->within) ||
 	    !places_object_matches(object, search->place))
 		return 0;
 	search->saw_object = true;
@@ -327,6 +468,8 @@ static int search_object(struct search *search, struct objects_object *object)
 	}
 	if (!search->place->symbol)
 		return search_offset(search, object);
+	if (is_imports(search->place))
+		return search_imports(search, object);
 	error = objects_read_functions(object);
 	if (!error && search->place->version)
 		error = objects_read_versions(object);
@@ -338,12 +481,13 @@ static int search_object(struct search *search, struct objects_object *object)
 }
 
 /* Among aliases: strong before weak, default before hidden version, few underscores, short. */
-static int badness(const struct objects_function *function)
+static int badness(const struct found *found)
 {
+	const struct objects_function *function = found->function;
 	int underscores = 0;
 
-	if (!function || !function->name)
-		return 0;
+	if (!function || !function->name) /* an indirect function may have a name for it */
+		return found->made && function ? INT_MAX / 2 : 0;
 	while (function->name[underscores] == '_')
 		underscores++;
 	return function->hidden_version * 10000 + underscores * 1000 + (int)strlen(function->name);
@@ -355,7 +499,7 @@ static int by_address(const void *a, const void *b)
 
 	if (left->address != right->address)
 		return left->address < right->address ? -1 : 1;
-	return badness(left->function) - badness(right->function);
+	return badness(left) - badness(right);
 }
 
 static int why_nothing(const struct search *search)
@@ -377,12 +521,10 @@ static int why_nothing(const struct search *search)
 
 static int search_all(struct search *search)
 {
-	struct objects_object **objects;
-	size_t count;
-	int error = objects_list(&objects, &count);
+	int error = objects_list(&search->objects, &search->object_count);
 
-	for (size_t i = 0; i < count && !error; i++)
-		error = search_object(search, objects[i]);
+	for (size_t i = 0; i < search->object_count && !error; i++)
+		error = search_object(search, search->objects[i]);
 	if (!error && search->count == 0)
 		error = why_nothing(search);
 	return error;
@@ -399,7 +541,8 @@ static int report(const struct search *search,
 			.addr = (const void *)one->address,
 			.object = one->object->name,
 			.path = one->object->path,
-			.symbol = one->name	  ? one->name
+			.symbol = one->made	  ? one->made
+				  : one->name	  ? one->name
 				  : one->function ? one->function->name
 						  : NULL,
 			.offset = search->place->offset,
@@ -450,56 +593,8 @@ int ep_resolve(const struct ep_place *place, int (*found)(const struct ep_match 
 	engine_lock();
 	engine_hold_objects(resolve, &request);
 	engine_unlock();
+	for (size_t i = 0; i < request.search.count; i++)
+		free(request.search.found[i].made);
 	free(request.search.found);
 	return request.ret;
-}
-
-/* ---- data ---------------------------------------------------------------------------------- */
-
-struct data_request {
-	const struct ep_place *place;
-	uint64_t address;
-	bool saw_object;
-	int error;
-};
-
-static int look_in(struct data_request *request, const struct objects_object *object)
-{
-	const struct ep_place *place = request->place;
-
-	if (!is_within(object, place->within) || !places_object_matches(object, place))
-		return 0;
-	request->saw_object = true;
-	if (place->symbol)
-		return data_find(object, place->symbol, &request->address);
-	request->address = data_of_file_offset(object, place->offset);
-	return 0;
-}
-
-static void find_data(void *data)
-{
-	struct data_request *request = data;
-	struct objects_object **objects;
-	size_t count;
-
-	request->error = objects_list(&objects, &count);
-	for (size_t i = 0; !request->error && !request->address && i < count; i++)
-		request->error = look_in(request, objects[i]);
-	if (!request->error && !request->address)
-		request->error = !request->saw_object	  ? -EP_NO_OBJECT
-				 : request->place->symbol ? -EP_NO_SYMBOL
-							  : -EP_BAD_OFFSET;
-}
-
-int ep_resolve_data(const struct ep_place *place, const void **ret)
-{
-	struct data_request request = {.place = place};
-
-	if (probe_thread_in_handler())
-		return -EP_IN_HANDLER;
-	engine_lock();
-	engine_hold_objects(find_data, &request);
-	engine_unlock();
-	*ret = (const void *)request.address;
-	return request.error;
 }

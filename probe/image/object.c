@@ -22,6 +22,12 @@ void objects_forget_functions(struct objects_object *object)
 	object->versions = NULL;
 	object->version_count = 0;
 	object->versions_read = false;
+	for (size_t i = 0; i < object->import_count; i++)
+		free(object->imports[i].name);
+	free(object->imports);
+	object->imports = NULL;
+	object->import_count = 0;
+	object->imports_read = false;
 	object->functions = NULL;
 	object->named = NULL;
 	object->resolvers = NULL;

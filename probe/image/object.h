@@ -30,6 +30,13 @@ enum objects_kind {
 	OBJECTS_IFUNC, /* STT_GNU_IFUNC: the address is that of the resolver */
 };
 
+/* A pointer to what another object defines. */
+struct objects_import {
+	char *name;
+	uint64_t
+		value; /* what it was when it was read: lazily bound, it points into the object itself */
+};
+
 struct objects_object {
 	const char *path;    /* of the file, "" where there is none */
 	const char *name;    /* soname, or basename of the path */
@@ -67,6 +74,9 @@ struct objects_object {
 	char **versions;
 	size_t version_count;
 	bool versions_read;
+	struct objects_import *imports;
+	size_t import_count;
+	bool imports_read;
 	/* Restartable sequences: [start, end) pairs. */
 	uint64_t (*rseq)[2];
 	size_t rseq_count;
@@ -132,6 +142,13 @@ int objects_read_resolvers(struct objects_object *object); /* .resolvers, unsort
 
 int objects_read_needs(const struct objects_object *object,
 		       void (*visit)(enum ep_need what, const char *name, void *data), void *data);
+
+/**
+ * Read .imports: the pointers that @object has to what others define. Once an object.
+ *
+ * @return   0 or -EP_NO_MEMORY.
+ */
+int objects_read_imports(struct objects_object *object);
 
 /** Add a function, if code of @object is where it starts; it ends there, too. */
 int objects_add(struct objects_object *object, const struct objects_function *function);

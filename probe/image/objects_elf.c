@@ -9,6 +9,7 @@
 
 #include "include/emuprobe.h"
 #include "probe/image/objects_piece.h"
+#include "sys/copy.h"
 
 #define VERSYM_HIDDEN	0x8000u
 #define VERSIONS_MAX	(1u << 20) /* bytes of their definitions: of libc's 37 there are 1,500 */
@@ -410,6 +411,118 @@ int objects_read_slot(const struct objects_object *object, uint64_t slot, struct
 		return error;
 	return objects_piece_of_memory(object, dynamic.strings + symbol.st_name, SYMBOL_NAME_MAX,
 				       ret);
+}
+
+/* ---- what is imported ------------------------------------------------------------------------ */
+
+struct imports {
+	struct objects_object *object;
+	struct objects_piece relocations[2], symbols, strings;
+};
+
+static bool is_import(const ElfW(Rela) * relocation)
+{
+	uint64_t type = ELF64_R_TYPE(relocation->r_info);
+
+	return ELF64_R_SYM(relocation->r_info) &&
+	       (type == R_X86_64_JUMP_SLOT || type == R_X86_64_GLOB_DAT || type == R_X86_64_64);
+}
+
+/* A pointer to what another object has. It need not be a function. */
+static int add_import(struct imports *imports, const ElfW(Rela) * relocation)
+{
+	struct objects_object *object = imports->object;
+	struct cursor symbols = objects_piece_cursor(&imports->symbols);
+	size_t count = object->import_count;
+	struct objects_import *grown, one = {0};
+	const char *name;
+	ElfW(Sym) symbol;
+
+	cursor_skip(&symbols, ELF64_R_SYM(relocation->r_info) * sizeof(symbol));
+	cursor_copy(&symbols, &symbol, sizeof(symbol)); /* zeroes have no name */
+	name = objects_piece_string(&imports->strings, symbol.st_name);
+	if (symbol.st_shndx != SHN_UNDEF || !name || !*name ||
+	    !sys_copy_all(object->base + relocation->r_offset, &one.value, sizeof(one.value)))
+		return 0;
+	one.name = strdup(name);
+	if ((count & (count - 1)) == 0) {
+		grown = reallocarray(object->imports, count ? 2 * count : 1, sizeof(*grown));
+		object->imports = grown ? grown : object->imports;
+	} else {
+		grown = object->imports;
+	}
+	if (!grown || !one.name) {
+		free(one.name);
+		return -EP_NO_MEMORY;
+	}
+	object->imports[object->import_count++] = one;
+	return 0;
+}
+
+static int add_imports(struct imports *imports)
+{
+	int error = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct cursor cursor = objects_piece_cursor(&imports->relocations[i]);
+
+		while (!error && cursor_left(&cursor)) {
+			ElfW(Rela) one;
+
+			cursor_copy(&cursor, &one, sizeof(one));
+			if (is_import(&one))
+				error = add_import(imports, &one);
+		}
+	}
+	return error;
+}
+
+/* So many symbols are looked at. */
+static uint64_t last_symbol(const struct imports *imports)
+{
+	uint64_t ret = 0;
+
+	for (int i = 0; i < 2; i++) {
+		struct cursor cursor = objects_piece_cursor(&imports->relocations[i]);
+
+		while (cursor_left(&cursor)) {
+			ElfW(Rela) one;
+
+			cursor_copy(&cursor, &one, sizeof(one));
+			if (is_import(&one) && ELF64_R_SYM(one.r_info) >= ret)
+				ret = ELF64_R_SYM(one.r_info) + 1;
+		}
+	}
+	return ret;
+}
+
+int objects_read_imports(struct objects_object *object)
+{
+	struct imports imports = {.object = object};
+	struct dynamic dynamic;
+	int error = object->imports_read ? 0 : read_dynamic(object, &dynamic);
+
+	if (object->imports_read || error || !dynamic.symbols)
+		return error;
+	object->imports_read = true;
+	for (int i = 0; i < 2 && !error; i++)
+		error = objects_piece_of_memory(object, dynamic.relocations[i].address,
+						dynamic.relocations[i].size,
+						&imports.relocations[i]);
+	if (!error)
+		error = objects_piece_of_memory(object, dynamic.strings, dynamic.strings_size,
+						&imports.strings);
+	if (!error)
+		error = objects_piece_of_memory(object, dynamic.symbols,
+						last_symbol(&imports) * sizeof(ElfW(Sym)),
+						&imports.symbols);
+	if (!error)
+		error = add_imports(&imports);
+	for (int i = 0; i < 2; i++)
+		objects_piece_free(&imports.relocations[i]);
+	objects_piece_free(&imports.symbols);
+	objects_piece_free(&imports.strings);
+	return error;
 }
 
 /* ---- versions ------------------------------------------------------------------------------ */
