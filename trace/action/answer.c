@@ -296,6 +296,7 @@ EP_TRAP_PATH void trace_answer_ended(struct ep_probe *probe, struct ep_regs *reg
 				     struct ep_call *call, void *cookie)
 {
 	if (local.records || is_asked(cookie)) {
+		trace_run_leave(((const struct trace_probe *)cookie)->view.program);
 		handle(cookie, call->end == EP_END_RETURN ? regs : NULL, call);
 		return;
 	}

@@ -81,13 +81,28 @@ static int put_note(struct search *search, const struct ep_match *match, struct 
 	return trace_names_note(search->arena, match, &view->note);
 }
 
+/* Several definitions may mean all that is imported: it is the first that has it. */
+static bool is_taken(const struct search *search, const struct ep_match *match)
+{
+	const struct trace_definition *definition = search->definition;
+	const char *version = definition->place.version;
+
+	if (!version || strcmp(version, TRACE_IMPORTED) != 0)
+		return false;
+	for (size_t i = 0; i < search->probes->count; i++)
+		if (search->probes->list[i].addr == match->addr &&
+		    strcmp(search->probes->list[i].view.group, definition->group) == 0)
+			return true;
+	return false;
+}
+
 static int on_match(const struct ep_match *match, void *data)
 {
 	struct search *search = data;
 	const struct trace_definition *definition = search->definition;
 	struct trace_probe *probe;
 
-	if (search->later && is_back(search, match))
+	if ((search->later && is_back(search, match)) || is_taken(search, match))
 		return 0;
 	if (search->later && search->probes->count == search->probes->room) {
 		search->probes->lost++;
@@ -129,6 +144,15 @@ void trace_attach_only_needs(const struct trace_definitions *definitions)
 	ep_forgo_calls();
 }
 
+static void link_program(const struct trace_definitions *definitions)
+{
+	for (size_t i = 0; i < definitions->count; i++)
+		if (definitions->list[i].program.asks_program) {
+			trace_link_program();
+			return;
+		}
+}
+
 int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_missing,
 			 struct trace_arena *arena, struct trace_probes *ret,
 			 struct ep_error_at *error)
@@ -140,6 +164,7 @@ int trace_attach_resolve(const struct trace_definitions *definitions, bool skip_
 	failed = add_probe(ret, arena) ? 0 : -EP_NO_MEMORY;
 	if (!failed)
 		failed = trace_names_init(&ret->names, definitions, arena);
+	link_program(definitions);
 	for (size_t i = 0; i < definitions->count && !failed; i++) {
 		search.definition = &definitions->list[i];
 		search.index = (uint32_t)i;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "trace/action/link.h"
 
+#include <link.h>
 #include <stdio.h>
 
 #include "include/counting.h"
+#include "trace/action/run.h"
 
 static int find(const struct trace_definition *definition, const struct trace_link *link,
 		const void **ret)
@@ -56,4 +58,32 @@ int trace_link(const struct trace_definition *definition, struct ep_error_at *er
 			(uint64_t)address + (link->symbol ? link->offset : 0);
 	}
 	return 0;
+}
+
+/* The executable is the first one. */
+static int note_program(struct dl_phdr_info *info, size_t size, void *data)
+{
+	uint64_t start = UINT64_MAX, end = 0;
+
+	(void)size;
+	(void)data;
+	for (size_t i = 0; i < info->dlpi_phnum; i++) {
+		const ElfW(Phdr) *phdr = &info->dlpi_phdr[i];
+		uint64_t from = info->dlpi_addr + phdr->p_vaddr;
+
+		if (phdr->p_type != PT_LOAD || !(phdr->p_flags & PF_X))
+			continue;
+		if (from < start)
+			start = from;
+		if (from + phdr->p_memsz > end)
+			end = from + phdr->p_memsz;
+	}
+	if (start < end)
+		trace_run_set_program(start, end);
+	return 1;
+}
+
+void trace_link_program(void)
+{
+	dl_iterate_phdr(note_program, NULL);
 }

@@ -14,4 +14,7 @@
  */
 int trace_link(const struct trace_definition *definition, struct ep_error_at *error);
 
+/** Find where the executable's code is, for $from_program. Context: before anything is probed. */
+void trace_link_program(void);
+
 #endif

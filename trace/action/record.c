@@ -29,6 +29,7 @@
 
 #define WAIT_NANOSECONDS 10000000
 #define WAIT_TRIES	 10 /* of that length, without progress */
+#define WAIT_TRIES_MORE	 300
 /*
  * The reader takes a thread's turn away at most once in each of its passes, which are a millisecond
  * apart: only where each instruction takes its time, under a debugger that steps, can it do so
@@ -42,6 +43,8 @@ static struct {
 	struct trace_session session;
 	enum trace_clock clock;
 	enum trace_full full;
+	bool entries;		 /* are events, too */
+	int tries;		 /* to wait for the reader */
 	bool safe;		 /* the reader has no barrier for us, see head.h */
 	uint32_t process;	 /* index of the entry */
 	uint32_t epoch;		 /* changes with each fork: the rings of before are the parent's */
@@ -77,6 +80,8 @@ int trace_record_init(const struct trace_session *session, uint32_t process, enu
 	local.clock = session->shared->clock;
 	local.full = full;
 	local.safe = true;
+	local.entries = session->shared->entries;
+	local.tries = session->shared->patient ? WAIT_TRIES_MORE : WAIT_TRIES;
 	local.process = process;
 	local.first = ++local.epoch;
 	atomic_store(local.alive, 1);
@@ -362,7 +367,7 @@ EP_TRAP_PATH static void wait_for_reader(struct trace_ring *ring, uint64_t head,
 	if (get(&ring->tail_stuck) == get(&ring->tail_seen) + 1)
 		return;
 	atomic_fetch_add(&shared->waiting, 1);
-	for (int tries = 0; tries < WAIT_TRIES; tries++) {
+	for (int tries = 0; tries < local.tries; tries++) {
 		uint32_t seen = atomic_load(&shared->drained);
 
 		if (has_room(ring, head, size))
@@ -605,9 +610,15 @@ EP_TRAP_PATH void trace_record_entered(struct ep_probe *probe, struct ep_regs *r
 	const struct trace_program *program = ((const struct trace_probe *)cookie)->view.program;
 
 	(void)probe;
+	if (program->counts_depth)
+		look_for_ring(); /* the child of a fork is in no call */
 	trace_run_keep(program, regs, call->words);
 	if (program->is_timed)
 		call->words[TRACE_CALL_TIME] = trace_clock_now(local.clock);
+	if (local.entries) {
+		call->end = (enum ep_end)TRACE_END_ENTRY;
+		handle(cookie, NULL, call);
+	}
 }
 
 /* What registers are worth when it has not returned nobody knows. */
@@ -615,5 +626,6 @@ EP_TRAP_PATH void trace_record_ended(struct ep_probe *probe, struct ep_regs *reg
 				     struct ep_call *call, void *cookie)
 {
 	(void)probe;
+	trace_run_leave(((const struct trace_probe *)cookie)->view.program);
 	handle(cookie, call->end == EP_END_RETURN ? regs : NULL, call);
 }

@@ -131,6 +131,21 @@ EP_TRAP_PATH static uint32_t processor(void)
 	return ret;
 }
 
+static struct {
+	uint64_t start, end;
+} executable;
+
+void trace_run_set_program(uint64_t start, uint64_t end)
+{
+	executable.start = start;
+	executable.end = end;
+}
+
+EP_TRAP_PATH static bool is_from_program(const struct trace_run *run)
+{
+	return run->call->return_address - executable.start < executable.end - executable.start;
+}
+
 /* What the commonest steps do not need. */
 EP_TRAP_PATH __attribute__((noinline)) static uint64_t ask(const struct trace_step *step,
 							   const struct trace_run *run)
@@ -142,6 +157,8 @@ EP_TRAP_PATH __attribute__((noinline)) static uint64_t ask(const struct trace_st
 		return returned_vector(run);
 	case TRACE_STEP_LATENCY:
 		return latency(run->call);
+	case TRACE_STEP_FROM_PROGRAM:
+		return is_from_program(run);
 	case TRACE_STEP_TIME:
 		return trace_clock_now(TRACE_CLOCK_MONOTONIC);
 	case TRACE_STEP_TID:
@@ -331,6 +348,29 @@ EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_ru
 	}
 }
 
+/*
+ * Of the calls that ask for it. Those of the parent have no end in the child of a fork, which begins at none.
+ */
+static __thread struct {
+	uint64_t calls;
+	uint32_t forks; /* as above */
+} depth;
+
+EP_TRAP_PATH static uint64_t go_deeper(void)
+{
+	if (depth.forks != self.forks) {
+		depth.forks = self.forks;
+		depth.calls = 0;
+	}
+	return ++depth.calls;
+}
+
+EP_TRAP_PATH void trace_run_leave(const struct trace_program *program)
+{
+	if (program->counts_depth && depth.forks == self.forks && depth.calls)
+		depth.calls--;
+}
+
 EP_TRAP_PATH void trace_run_keep(const struct trace_program *program, const struct ep_regs *regs,
 				 uint64_t *words)
 {
@@ -344,6 +384,8 @@ EP_TRAP_PATH void trace_run_keep(const struct trace_program *program, const stru
 			*to = registers[keep->number];
 		else if (keep->kind == TRACE_KEEP_VECTOR)
 			*to = ep_hit_vector(regs, keep->number, 0);
+		else if (keep->kind == TRACE_KEEP_DEPTH)
+			*to = go_deeper();
 		else if (!sys_load_uint64_t(regs->rsp + keep->number, to))
 			*to = 0;
 	}

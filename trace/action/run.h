@@ -25,6 +25,9 @@ void trace_run_init(enum trace_clock clock);
  */
 EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_run *run);
 
+/** Code in [@start, @end) is the executable's. Context: before anything runs. */
+void trace_run_set_program(uint64_t start, uint64_t end);
+
 /** @alive is wiped in the child of a fork. Context: once. */
 void trace_run_watch_forks(const _Atomic uint32_t *alive);
 
@@ -45,6 +48,9 @@ EP_TRAP_PATH uint64_t trace_run_pid(void);
 /** Keep of a call's entry what its end needs, in @words of it. Context: TRAP_PATH. */
 EP_TRAP_PATH void trace_run_keep(const struct trace_program *program, const struct ep_regs *regs,
 				 uint64_t *words);
+
+/** A call of @program has ended that trace_run_keep() was called for. Context: TRAP_PATH. */
+EP_TRAP_PATH void trace_run_leave(const struct trace_program *program);
 
 EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
 trace_step_narrow(const struct trace_step *step, uint64_t value, bool is_signed)

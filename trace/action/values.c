@@ -191,6 +191,7 @@ EP_TRAP_PATH static void ended(struct ep_probe *probe, struct ep_regs *regs, str
 {
 	const struct trace_handlers *of = cookie;
 
+	trace_run_leave(&of->definition->program);
 	if (of->definition->is_return)
 		end_call(of, probe, regs, call);
 	else

@@ -142,8 +142,12 @@ static void note_facts(const struct trace_builder *builder, struct trace_program
 
 		program->may_fault |= chain->may_fault && !chain->is_hidden && !chain->is_bulk;
 	}
-	for (uint32_t i = 0; i < builder->count; i++)
+	for (uint32_t i = 0; i < builder->count; i++) {
 		program->asks_latency |= builder->steps[i].code == TRACE_STEP_LATENCY;
+		program->asks_program |= builder->steps[i].code == TRACE_STEP_FROM_PROGRAM;
+	}
+	for (uint32_t i = 0; i < builder->kept_count; i++)
+		program->counts_depth |= builder->kept[i].kind == TRACE_KEEP_DEPTH;
 	program->kept_count = (uint8_t)builder->kept_count;
 	memcpy(program->kept, builder->kept, sizeof(program->kept));
 	program->links = builder->links;

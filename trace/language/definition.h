@@ -67,6 +67,8 @@ struct trace_arg {
 	bool needs_return; /* of a call: there is none unless it has returned */
 };
 
+#define TRACE_IMPORTED "plt" /* in place of a version: what an object imports */
+
 struct trace_definition {
 	const char *text;	 /* the definition as it was written */
 	size_t args_at;		 /* where in there its arguments begin */

@@ -228,10 +228,27 @@ static int use_caller(struct fetch *fetch)
 	return add(fetch, (struct trace_step){.code = TRACE_STEP_CALLER});
 }
 
+/* Calls within calls: a register has it no more when the call ends. */
+static int use_depth(struct fetch *fetch)
+{
+	fetch->operand->type = (struct trace_type){TRACE_UNSIGNED, .size = 8};
+	return keep(fetch, (struct trace_keep){TRACE_KEEP_DEPTH, 0}, fetch->scanner->at);
+}
+
+static int use_from_program(struct fetch *fetch)
+{
+	fetch->operand->type = (struct trace_type){TRACE_UNSIGNED, .size = 1};
+	return add(fetch, (struct trace_step){.code = TRACE_STEP_FROM_PROGRAM});
+}
+
 static const struct {
 	const char *name;
 	int (*use)(struct fetch *fetch);
-} of_calls[] = {{"$retval", use_retval}, {"$latency", use_latency}, {"$caller", use_caller}};
+} of_calls[] = {{"$retval", use_retval},
+		{"$latency", use_latency},
+		{"$caller", use_caller},
+		{"$depth", use_depth},
+		{"$from_program", use_from_program}};
 
 /* What the reader knows of each event. */
 static const struct {
@@ -298,8 +315,9 @@ static int parse_variable(struct fetch *fetch, struct trace_span span)
 		return of_calls[i].use(fetch);
 	}
 	return trace_syntax(fetch->scanner, span.at,
-			    "no such variable: $argN, $retval, $latency, $caller, $stackN, $stack, "
-			    "$comm, $tid, $pid, $cpu and $ts are known");
+			    "no such variable: $argN, $retval, $latency, $caller, $depth, "
+			    "$from_program, $stackN, $stack, $comm, $tid, $pid, $cpu and $ts "
+			    "are known");
 }
 
 /* ---- constants and addresses ---------------------------------------------------------------- */

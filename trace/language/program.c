@@ -45,7 +45,8 @@ static bool is_kept_sound(const struct trace_keep *keep)
 {
 	if (keep->kind == TRACE_KEEP_REGISTER)
 		return keep->number < REGISTERS;
-	return keep->kind == TRACE_KEEP_STACK || keep->number < VECTORS;
+	return keep->kind == TRACE_KEEP_STACK || keep->kind == TRACE_KEEP_DEPTH ||
+	       (keep->kind == TRACE_KEEP_VECTOR && keep->number < VECTORS);
 }
 
 bool trace_program_is_sound(const struct trace_program *program)

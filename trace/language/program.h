@@ -33,6 +33,7 @@ enum trace_step_code {
 	TRACE_STEP_VECTOR,	    /* 8 bytes from byte .number on of xmm register .from */
 	TRACE_STEP_RETVAL_VECTOR,   /* the lower 8 bytes of xmm0, as the call returns it */
 	TRACE_STEP_CALLER,	    /* where the call returns to */
+	TRACE_STEP_FROM_PROGRAM,    /* 1 if that is in the executable, else 0 */
 	TRACE_STEP_LATENCY,	    /* nanoseconds since the call's entry */
 	TRACE_STEP_TIME,	    /* of CLOCK_MONOTONIC, in nanoseconds */
 	TRACE_STEP_TID,
@@ -104,6 +105,7 @@ enum trace_keep_kind {
 	TRACE_KEEP_REGISTER, /* .number: a word of struct ep_regs */
 	TRACE_KEEP_VECTOR,   /* the lower 8 bytes of xmm register .number */
 	TRACE_KEEP_STACK,    /* the word .number bytes above rsp */
+	TRACE_KEEP_DEPTH,    /* how many calls the thread is in of which this is kept */
 };
 
 #define TRACE_CALL_TIME 0 /* in ep_call.words */
@@ -134,6 +136,8 @@ struct trace_program {
 	bool asks_latency; /* at the hit: trace_run_init() comes first */
 	bool may_fault;	   /* the record says which of its values are faulty */
 	bool is_timed;	   /* the entry's time is wanted */
+	bool asks_program; /* where its code is: trace_run_set_program() comes first */
+	bool counts_depth; /* one of what is kept is the depth */
 	uint8_t kept_count, bulk_count;
 	uint32_t bulk_words; /* of the record, at most */
 	struct trace_keep kept[TRACE_KEPT_MAX];

@@ -24,7 +24,7 @@ struct trace_event {
 	uint64_t time;	      /* the same, of the session's clock */
 	int pid, tid;
 	uint32_t process, cpu;
-	enum ep_end end;   /* of a call; else 0 */
+	enum ep_end end;   /* of a call, or TRACE_END_ENTRY; else 0 */
 	bool is_timed;	   /* a call whose beginning is known: */
 	uint64_t began;	   /* of the session's clock */
 	uint64_t duration; /* nanoseconds */

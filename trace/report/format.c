@@ -30,7 +30,7 @@ EP_TRAP_PATH static void put_time(struct trace_text *text, uint64_t nanoseconds,
 
 EP_TRAP_PATH const char *trace_format_end(enum ep_end end)
 {
-	static const char names[][8] = {"return", "unwind", "jump", "exit"};
+	static const char names[][8] = {"return", "unwind", "jump", "exit", "entry"};
 
 	return names[end];
 }

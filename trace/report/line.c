@@ -61,7 +61,7 @@ static void put_digits(struct trace_text *text, uint64_t value, uint64_t unit)
 	trace_text_unsigned(text, part, (unsigned int)digits, '0');
 }
 
-void trace_line_time(struct trace_line *line, uint64_t nanoseconds, size_t width)
+void trace_text_time(struct trace_text *to, uint64_t nanoseconds, size_t width)
 {
 	static const struct {
 		uint64_t size;
@@ -76,5 +76,12 @@ void trace_line_time(struct trace_line *line, uint64_t nanoseconds, size_t width
 	put_digits(&text, nanoseconds, units[unit].size);
 	trace_text_string(&text, units[unit].name);
 	buffer[text.used] = '\0';
-	trace_line_right_text(line, buffer, width);
+	for (size_t length = text.used; length < width; length++)
+		trace_text_char(to, ' ');
+	trace_text_string(to, buffer);
+}
+
+void trace_line_time(struct trace_line *line, uint64_t nanoseconds, size_t width)
+{
+	trace_text_time(&line->text, nanoseconds, width);
 }

@@ -42,5 +42,6 @@ void trace_line_number(struct trace_line *line, const char *before, uint64_t val
 
 /** So many nanoseconds, three digits of them and a unit: "1.25us". At the right of @width columns. */
 void trace_line_time(struct trace_line *line, uint64_t nanoseconds, size_t width);
+void trace_text_time(struct trace_text *text, uint64_t nanoseconds, size_t width);
 
 #endif

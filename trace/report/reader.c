@@ -20,6 +20,7 @@
 #include "trace/session/head.h"
 
 #define AT_ONCE	     1024u	 /* events, until their threads are told that there is room */
+#define FEW	     16u	 /* events, until they see that somebody reads */
 #define SLACK	     (1ul << 20) /* of the clock: processors may differ by a little */
 #define HEADER_WORDS (sizeof(struct trace_record) / 8)
 
@@ -316,14 +317,23 @@ EP_TRAP_PATH static uint64_t size_of_bulk(const struct trace_bulk *bulk, const u
 	return ret <= left ? ret : 0;
 }
 
+EP_TRAP_PATH static bool is_end_of(const struct trace_reader *reader, const struct trace_view *view,
+				   uint32_t end)
+{
+	if (!view->is_return)
+		return !end;
+	return end <= EP_END_EXIT || (end == TRACE_END_ENTRY && reader->entries);
+}
+
 /* Is it a record of what @view says? */
-EP_TRAP_PATH static bool is_of_view(const struct trace_view *view, const uint64_t *record)
+EP_TRAP_PATH static bool is_of_view(const struct trace_reader *reader,
+				    const struct trace_view *view, const uint64_t *record)
 {
 	const struct trace_program *program = view->program;
 	uint64_t words = trace_record_words(record[0]);
 	uint64_t at = HEADER_WORDS + trace_program_fault_words(program) + program->recorded;
 
-	if (at > words || trace_record_end(record[0]) > (view->is_return ? EP_END_EXIT : 0))
+	if (at > words || !is_end_of(reader, view, trace_record_end(record[0])))
 		return false;
 	for (uint32_t i = 0; i < program->bulk_count; i++) {
 		uint64_t size = size_of_bulk(&program->bulks[i], record + at, words - at);
@@ -393,7 +403,7 @@ EP_TRAP_PATH static void emit(struct trace_reader *reader, uint32_t index, struc
 		reader->record[i] = word_at(reader, index, tail + 8 * i);
 	of = process < reader->session.layout.process_max ? &reader->processes[process] : NULL;
 	if (!of || !of->views || probe >= of->count || words > TRACE_RECORD_MAX / 8 ||
-	    !is_of_view(&of->views[probe], reader->record)) {
+	    !is_of_view(reader, &of->views[probe], reader->record)) {
 		reader->nonsense++;
 		return;
 	}
@@ -465,6 +475,9 @@ EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_te
 			reader->heap_count = 0;
 			break;
 		}
+		/* A writer may take its time, and threads that wait for room think that nobody reads. */
+		if (i % FEW == FEW - 1)
+			atomic_fetch_add(&reader->session.shared->drained, 1);
 		reader->last = cursor->time;
 		emit(reader, ring, text);
 		/* Read again, and checked again: the program may have changed it meanwhile. */

@@ -30,6 +30,7 @@ struct trace_reader {
 	struct trace_cursor *cursors;		/* [layout.ring_max] */
 	uint32_t *heap;				/* rings that have events, the oldest on top */
 	uint32_t heap_count;
+	bool entries;			 /* of calls are expected, as events of their own */
 	const struct trace_namer *namer; /* NULL: addresses have no names */
 	uint64_t *record;		 /* that is being looked at: TRACE_RECORD_MAX bytes */
 	char *scratch;			 /* for one text of it */

@@ -23,7 +23,7 @@
 #include "trace/language/definition.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 12
+#define TRACE_SESSION_VERSION 13
 #define TRACE_SAMPLE_MAX      1000000
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
@@ -129,6 +129,8 @@ struct trace_record {
 #define TRACE_RECORD_MAX                                                                           \
 	(sizeof(struct trace_record) + 8 * (TRACE_ARGS_MAX / 64 + TRACE_RECORD_WORDS))
 
+#define TRACE_END_ENTRY 4 /* in place of an end: the call begins */
+
 /* @words: of 8 bytes, all of the record; @end: of a call, enum ep_end, else 0. */
 EP_TRAP_PATH static inline __attribute__((always_inline)) uint64_t
 trace_record_first(uint32_t probe, uint32_t end, uint32_t words, uint32_t cpu)
@@ -195,6 +197,8 @@ struct trace_shared {
 	_Atomic uint32_t over; /* nothing is wanted any more: the launcher says when */
 	uint32_t barrier;      /* the reader has one for all threads that registered: snapshot.h */
 	uint32_t timed;	       /* of every call that is an event it is recorded how long it took */
+	uint32_t patient; /* threads wait for the reader for seconds, before they drop events */
+	uint32_t entries; /* calls are events where they are entered, too: TRACE_END_ENTRY */
 	int32_t first_pid;
 	uint64_t cover; /* behind the texts: see cover.h; 0: nothing is asked of files */
 	uint64_t pid_namespace;

@@ -500,6 +500,8 @@ static const struct {
 	{"p main ^$retval", "$retval is of calls, which \"r:EVENT PLACE\" follows"},
 	{"p main a=^$latency:u64", "$latency is of calls"},
 	{"p main ^$caller", "$caller is of calls"},
+	{"p main ^$depth", "$depth is of calls"},
+	{"p main ^$from_program", "$from_program is of calls"},
 	{"r main ^$retvals", "no such variable"},
 	{"r main $arg^0", "arguments are $arg1"},
 	{"p main $stack^x", "words of the stack are $stack0"},

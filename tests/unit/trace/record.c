@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "trace/action/record.h"
+#include "trace/action/run.h"
 #include "trace/language/parse.h"
 #include "trace/report/reader.h"
 
@@ -182,6 +183,88 @@ Test(trace_record, entry_keeps_what_is_wanted_and_no_more, .init = setup_calls)
 	enter(&call, 6);
 	for (int i = 0; i < EP_CALL_WORDS; i++)
 		cr_expect_eq(call.words[i], i == TRACE_CALL_KEPT ? 6 : 0xabababababababab, "%d", i);
+}
+
+/* Of those whose definition asks for it; what has no end in a child does not count there. */
+Test(trace_record, depth_is_how_many_calls_a_thread_is_in, .init = setup_calls)
+{
+	struct ep_call outer, inner, next;
+
+	define("r main d=$depth if $depth < 3", &call_probe);
+	enter(&outer, 1);
+	enter(&inner, 1);
+	enter(&next, 1);
+	end(&next, EP_END_RETURN, 0);
+	cr_expect_eq(read_events(), 0);
+	end(&inner, EP_END_JUMP, 0);
+	cr_expect_eq(read_events(), 1);
+	cr_expect(strstr(buffer, "d=2 <- jump\n"), "%s", buffer);
+	enter(&next, 1);
+	end(&next, EP_END_RETURN, 0);
+	end(&outer, EP_END_RETURN, 0);
+	cr_expect_eq(read_events(), 2);
+	cr_expect(strstr(buffer, "d=2\n"), "%s", buffer);
+	cr_expect(strstr(buffer, "d=1\n"), "%s", buffer);
+}
+
+Test(trace_record, child_of_a_fork_is_in_no_call, .init = setup_calls)
+{
+	struct ep_call outer, inner;
+	pid_t child;
+	int status;
+
+	define("r main d=$depth", &call_probe);
+	enter(&outer, 1);
+	child = fork();
+	if (child == 0) {
+		enter(&inner, 1);
+		_exit((int)inner.words[TRACE_CALL_KEPT]);
+	}
+	waitpid(child, &status, 0);
+	cr_expect_eq(WEXITSTATUS(status), 1);
+	enter(&inner, 1);
+	cr_expect_eq(inner.words[TRACE_CALL_KEPT], 2);
+}
+
+Test(trace_record, knows_whether_the_executable_calls, .init = setup_calls)
+{
+	struct ep_call call;
+
+	define("r main f=$from_program", &call_probe);
+	trace_run_set_program(0x1235, 0x2000);
+	enter(&call, 1);
+	end(&call, EP_END_RETURN, 0);
+	trace_run_set_program(0x1000, 0x1235);
+	enter(&call, 1);
+	end(&call, EP_END_RETURN, 0);
+	trace_run_set_program(0x1000, 0x1234);
+	enter(&call, 1);
+	end(&call, EP_END_RETURN, 0);
+	cr_expect_eq(read_events(), 3);
+	cr_expect(strstr(buffer, "f=0\n"), "%s", buffer);
+	cr_expect(strstr(strstr(buffer, "f=1\n"), "f=0\n"), "%s", buffer);
+}
+
+/* With the time of the beginning that the end will have, and without what only a return has. */
+Test(trace_record, entries_are_events_where_they_are_wanted, .init = setup_calls)
+{
+	struct ep_call call;
+
+	session.shared->entries = 1;
+	cr_assert_eq(trace_record_init(&session, 0, TRACE_FULL_DROP), 0);
+	reader.entries = true;
+	enter(&call, 5);
+	cr_expect_eq(read_events(), 1);
+	cr_expect(strstr(buffer, "a=5 v=- t="), "%s", buffer);
+	cr_expect(strstr(buffer, "<- entry\n"), "%s", buffer);
+	end(&call, EP_END_RETURN, 9);
+	cr_expect_eq(read_events(), 1);
+	cr_expect(strstr(buffer, "a=5 v=9 t="), "%s", buffer);
+	cr_expect(!strstr(buffer, "<-"), "%s", buffer);
+	reader.entries = false;
+	enter(&call, 5);
+	cr_expect_eq(read_events(), 0);
+	cr_expect_eq(reader.nonsense, 1);
 }
 
 static void *read_for_a_while(void *data)
