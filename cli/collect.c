@@ -105,6 +105,20 @@ static void give_names(struct collector *collector)
 		collector->reader.namer = &collector->namer;
 }
 
+static int show_calls(struct collector *collector)
+{
+	const struct trace_sink sink = {write_out, collector};
+	int error =
+		shown_create(collector->options, collector->output.fd, &sink, &collector->shown);
+
+	if (error)
+		return complain("%s", ep_strerror(-error)), EXIT_OURS;
+	if (collector->shown)
+		collector->formats.events = *shown_writer(collector->shown);
+	collector->reader.entries = collector->session.shared->entries;
+	return 0;
+}
+
 int collect_init(struct collector *collector, const struct options *options,
 		 const struct trace_session *session, int session_fd, struct trace_arena *arena)
 {
@@ -133,7 +147,9 @@ int collect_init(struct collector *collector, const struct options *options,
 	}
 	give_names(collector);
 	error = open_output(collector);
-	return error ? error : begin_format(collector);
+	if (!error)
+		error = begin_format(collector);
+	return error ? error : show_calls(collector);
 }
 
 /* ---- processes ----------------------------------------------------------------------------- */
@@ -348,6 +364,8 @@ bool collect_pass(struct collector *collector, bool last)
 		if (last)
 			progress_work("writing events");
 	}
+	if (collector->shown)
+		shown_pass(collector->shown, false);
 	if (any && !last)
 		look_at_names(collector);
 	if (++collector->passes % REAP_INTERVAL == 0)
@@ -635,8 +653,11 @@ static void summarize_as_text(struct collector *collector)
 		return;
 	}
 	write_to_standard_error(collector);
-	trace_summary_table(collector->processes, collector->known, collector->options->verbose,
-			    collector->arena, &sink);
+	if (collector->shown)
+		shown_summary(collector->shown, collector->processes, collector->known, &sink);
+	else
+		trace_summary_table(collector->processes, collector->known,
+				    collector->options->verbose, collector->arena, &sink);
 	put_bars(collector);
 	put_answers(collector);
 	put_stacks(collector, &sink);
@@ -714,6 +735,8 @@ void collect_finish(struct collector *collector)
 	/* Twice, not until nothing is left: the program may have left a daemon behind. */
 	collect_pass(collector, true);
 	collect_pass(collector, true);
+	if (collector->shown)
+		shown_pass(collector->shown, true);
 	progress_done();
 	collector->text.used = 0;
 	end_format(collector);

@@ -6,6 +6,7 @@
 #include "cli/format/formats.h"
 #include "cli/options.h"
 #include "cli/output.h"
+#include "cli/shown.h"
 #include "trace/action/publish.h"
 #include "trace/report/reader.h"
 #include "trace/report/summary.h"
@@ -20,6 +21,7 @@ struct collector {
 	struct trace_arena views; /* what is copied out of the session: see may_copy() */
 	struct trace_namer namer;
 	struct trace_text text;
+	struct shown *shown; /* NULL: events are lines */
 	struct output output;
 	struct output errors; /* standard error */
 	bool is_to_errors;    /* what is written now goes there */

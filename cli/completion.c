@@ -19,10 +19,12 @@ static const struct values {
 } values[] = {
 	{"completion", "bash zsh fish"},
 	{"file", NULL},
-	{"format", "text json folded"},
+	{"flame", NULL},
+	{"format", "text json perfetto chrome ctf callgrind folded"},
 	{"help", "all"},
 	{"output", NULL},
 	{"plan", "auto trap emulate boost jump"},
+	{"prototypes", NULL},
 };
 
 static const struct values *values_of(const struct option *option)

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -219,6 +220,8 @@ int launch_run(const struct launch *launch, struct collector *collector, int *re
 	started = now();
 	screen_begin(collector->options);
 	catch_signals();
+	/* Who reads names for us is a child, too, and none that is probed. */
+	madvise(collector->session.shared, collector->session.layout.size, MADV_DONTFORK);
 	sigprocmask(SIG_UNBLOCK, &signals, &old);
 	while ((pid = waitpid(child, ret, WNOHANG)) == 0)
 		look(collector);

@@ -21,6 +21,7 @@
 #include "cli/options.h"
 #include "cli/outlive.h"
 #include "cli/program.h"
+#include "cli/shown.h"
 #include "cli/suggest.h"
 #include "trace/action/limits.h"
 #include "trace/clock/processor.h"
@@ -127,6 +128,10 @@ static int make_session(const struct options *options, struct cover *cover,
 	ret->shared->keep = options->ring != 0;
 	for (size_t i = 0; i < options->dump_if_count; i++)
 		strcpy(ret->shared->dump_if[i], options->dump_if[i]);
+	ret->shared->patient = options->wanted.show != SHOW_EVENTS;
+	/* A tree is shown as it grows; what is short is not known when it begins. */
+	ret->shared->entries = options->wanted.show == SHOW_GRAPH && !options->wanted.min_time &&
+			       shown_is_wanted(options);
 	memcpy(ret->shared->stacks, options->stacks, sizeof(ret->shared->stacks));
 	return 0;
 }

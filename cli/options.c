@@ -37,6 +37,13 @@ static const char usage[] =
 	"                         end\n"
 	"  -f, --file=FILE        read definitions from a file\n"
 	"  -c, --count            only count hits, and measure how long calls (r:) take\n"
+	"      --graph[=PATTERN]  show calls within calls, of the executable or of what PATTERN "
+	"means\n"
+	"      --min-time=TIME    with --graph: calls that take at least as long (10us, 1ms)\n"
+	"      --depth=N          with --graph: so many levels\n"
+	"      --only-tid=TID     with --graph: one thread\n"
+	"      --calls            show calls of the executable into libraries; with -c a table\n"
+	"      --prototypes=FILE  with --calls: declarations of more functions\n"
 	"      --hist=EVENT:FIELD[,LOW,HIGH,STEP]\n"
 	"                         show the distribution of a field, as bars: of powers of two, or "
 	"of "
@@ -141,6 +148,12 @@ enum {
 	OPTION_DUMP_IF,
 	OPTION_COVER,
 	OPTION_COVER_OBJECT,
+	OPTION_GRAPH,
+	OPTION_MIN_TIME,
+	OPTION_DEPTH,
+	OPTION_ONLY_TID,
+	OPTION_CALLS,
+	OPTION_PROTOTYPES,
 	OPTION_EXPLAIN,
 	OPTION_LIVE,
 	OPTION_DROP,
@@ -177,6 +190,12 @@ static const struct option long_options[] = {
 	{"dump-if", required_argument, NULL, OPTION_DUMP_IF},
 	{"cover", optional_argument, NULL, OPTION_COVER},
 	{"cover-object", required_argument, NULL, OPTION_COVER_OBJECT},
+	{"graph", optional_argument, NULL, OPTION_GRAPH},
+	{"min-time", required_argument, NULL, OPTION_MIN_TIME},
+	{"depth", required_argument, NULL, OPTION_DEPTH},
+	{"only-tid", required_argument, NULL, OPTION_ONLY_TID},
+	{"calls", no_argument, NULL, OPTION_CALLS},
+	{"prototypes", required_argument, NULL, OPTION_PROTOTYPES},
 	{"explain", no_argument, NULL, OPTION_EXPLAIN},
 	{"check", no_argument, NULL, 'n'},
 	{"definitions", no_argument, NULL, 'D'},
@@ -507,6 +526,38 @@ static int help(const char *value)
 	exit(fflush(stdout) ? EXIT_OURS : 0);
 }
 
+static int set_show(struct options *options, enum show show, const char *pattern)
+{
+	if (options->wanted.show != SHOW_EVENTS && options->wanted.show != show)
+		return complain("--graph and --calls do not go together"), EXIT_OURS;
+	options->wanted.show = show;
+	if (pattern)
+		options->wanted.patterns[options->wanted.pattern_count++] = pattern;
+	return 0;
+}
+
+static int set_min_time(struct options *options, const char *value)
+{
+	options->wanted.min_time = wanted_time(value);
+	if (options->wanted.min_time)
+		return 0;
+	complain("--min-time=%s: a time, as 10us, 1.5ms or 2s", value);
+	return EXIT_OURS;
+}
+
+static int set_count(const char *value, const char *option, const char *what, uint32_t *ret)
+{
+	char *end;
+	unsigned long number = strtoul(value, &end, 10);
+
+	if (*value < '0' || *value > '9' || *end || !number || number > INT_MAX) {
+		complain("--%s=%s: %s", option, value, what);
+		return EXIT_OURS;
+	}
+	*ret = (uint32_t)number;
+	return 0;
+}
+
 static int set(struct options *options, int option, const char *value)
 {
 	switch (option) {
@@ -580,6 +631,20 @@ static int set(struct options *options, int option, const char *value)
 		return set_cover(options, value);
 	case OPTION_COVER_OBJECT:
 		options->cover_objects[options->cover_object_count++] = (char *)value;
+		return 0;
+	case OPTION_GRAPH:
+		return set_show(options, SHOW_GRAPH, value);
+	case OPTION_CALLS:
+		return set_show(options, SHOW_CALLS, NULL);
+	case OPTION_MIN_TIME:
+		return set_min_time(options, value);
+	case OPTION_DEPTH:
+		return set_count(value, "depth", "a number of levels", &options->wanted.depth);
+	case OPTION_ONLY_TID:
+		return set_count(value, "only-tid", "the number of a thread",
+				 &options->wanted.only_tid);
+	case OPTION_PROTOTYPES:
+		options->wanted.prototypes_path = value;
 		return 0;
 	case OPTION_EXPLAIN:
 		options->explain = true;
@@ -806,6 +871,8 @@ static int check_ring(const struct options *options)
 		return complain("--ring: only with --format=text or json"), EXIT_OURS;
 	if (options->mode == TRACE_MODE_COUNT || options->drop)
 		return complain("--ring: not together with -c, --cover or --drop"), EXIT_OURS;
+	if (options->wanted.show != SHOW_EVENTS)
+		return complain("--ring: not together with --graph or --calls"), EXIT_OURS;
 	for (size_t i = 0; i < options->dump_if_count; i++)
 		if (!is_event(&options->parsed, options->dump_if[i])) {
 			complain("--dump-if=%s: no event has this name in the definitions",
@@ -825,7 +892,7 @@ static int check_cover(struct options *options)
 	else if (!options->cover && options->cover_format)
 		wrong = "--format=lcov and --format=cobertura: only with --cover";
 	else if (options->cover && *options->definitions.text)
-		wrong = "--cover: not together with probes (-e, -f)";
+		wrong = "--cover: not together with probes (-e, -f, --graph, --calls)";
 	else if (options->cover && (options->format != TRACE_FORMAT_TEXT || *options->asked ||
 				    options->stack_count || options->mode != TRACE_MODE_EVENTS))
 		wrong = "--cover: not together with what asks for events or counts";
@@ -855,6 +922,33 @@ static int check_processes(const struct options *options, bool has_program)
 	return EXIT_OURS;
 }
 
+/* Behind all others: what is made of them knows them by that. */
+static int add_wanted(struct options *options, struct trace_arena *arena)
+{
+	struct wanted *wanted = &options->wanted;
+	struct ep_error_at error = {0};
+	char *text;
+	int failed;
+
+	if (options->live && wanted->show == SHOW_CALLS)
+		return complain("--live: not with --calls"), EXIT_OURS;
+	/* The table of hits has calls that libraries make of each other, too: it is no answer. */
+	wanted->sums_up = wanted->show == SHOW_CALLS && options->mode == TRACE_MODE_COUNT;
+	if (wanted->sums_up)
+		options->mode = TRACE_MODE_EVENTS;
+	failed = wanted_make(wanted, options->format == TRACE_FORMAT_TEXT, arena, &text, &error);
+	if (failed)
+		return complain("%s", error.message[0] ? error.message : ep_strerror(failed)),
+		       EXIT_OURS;
+	failed = text ? trace_source_add(&options->definitions, text, "--graph", &error) : 0;
+	free(text);
+	if (failed == -EP_SYNTAX)
+		complain_about(&options->definitions, &error);
+	else if (failed)
+		complain("%s", ep_strerror(failed));
+	return failed ? EXIT_OURS : 0;
+}
+
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int option, error = 0;
@@ -865,10 +959,11 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		.sample = 1,
 		.asked = "",
 		.histograms = trace_arena_alloc(arena, (size_t)argc * sizeof(char *)),
+		.wanted.patterns = trace_arena_alloc(arena, ((size_t)argc + 1) * sizeof(char *)),
 	};
 	ret->cover_objects = trace_arena_alloc(arena, (size_t)argc * sizeof(char *));
 	ret->dump_if = trace_arena_alloc(arena, TRACE_DUMP_EVENTS * sizeof(char *));
-	if (!ret->histograms || !ret->cover_objects || !ret->dump_if ||
+	if (!ret->histograms || !ret->wanted.patterns || !ret->cover_objects || !ret->dump_if ||
 	    trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
@@ -885,13 +980,16 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 		return error;
 	if (ret->live && ret->mode == TRACE_MODE_EVENTS)
 		ret->mode = TRACE_MODE_COUNT;
-	ret->suggest = !*ret->definitions.text && !ret->cover && *ret->command;
+	ret->suggest = !*ret->definitions.text && !ret->cover && ret->wanted.show == SHOW_EVENTS &&
+		       *ret->command;
 	if (ret->suggest)
 		return 0;
 	error = check_format(ret);
 	/* What is attached to is left then; other programs go on, and so do their probes. */
 	if (!error && ret->seconds > 0 && !options_attach(ret))
 		error = add_limit(ret, "for", "1");
+	if (!error)
+		error = add_wanted(ret, arena);
 	if (!error)
 		error = check_cover(ret);
 	if (!error && !ret->cover)

@@ -7,6 +7,7 @@
 
 #include "cli/cover_kinds.h"
 #include "cli/format/counters.h"
+#include "cli/wanted.h"
 #include "trace/language/answers.h"
 #include "trace/language/source.h"
 #include "trace/report/format.h"
@@ -46,6 +47,7 @@ struct options {
 	enum cover_format cover_format;
 	char **cover_objects; /* globs */
 	size_t cover_object_count;
+	struct wanted wanted; /* --graph, --calls */
 	bool explain;
 	bool live; /* a table while the program runs */
 	bool quiet;

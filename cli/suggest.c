@@ -152,6 +152,12 @@ static void put_program(struct suggester *suggester)
 		put_stripped(suggester);
 	else if (suggester->named)
 		put_question(suggester, "Which of its own functions are slow?", "-c -e 'r *'");
+	if (!suggester->named && !suggester->others)
+		return;
+	put_question(suggester, "What calls what, and which calls take longer than 1 ms?",
+		     "--graph --min-time=1ms");
+	put_question(suggester, "What does it call of its libraries, and what does it get?",
+		     "--calls");
 }
 
 /* ---- its libraries -------------------------------------------------------------------------- */

@@ -24,7 +24,8 @@ static void put(const struct trace_format_writer *writer, struct trace_text *tex
 {
 	struct formats *formats = writer->data;
 
-	if (formats->wants_calls)
+	/* Of a call its end says all. */
+	if (formats->wants_calls && (uint32_t)event->end != TRACE_END_ENTRY)
 		tree_add_event(&formats->calls, event);
 	if (formats->events.event)
 		formats->events.event(&formats->events, text, event);

@@ -77,7 +77,7 @@ Test(cli_help, commands_of_the_help_run, .init = make_folder, .fini = remove_fol
 
 	expect_status(result, 0);
 	count = run_commands(result.output);
-	cr_expect_eq(count, 5, "%d: %s", count, command_describe(&result));
+	cr_expect_eq(count, 7, "%d: %s", count, command_describe(&result));
 	command_result_deinit(&result);
 }
 
@@ -103,6 +103,7 @@ Test(cli_help, without_probes_it_says_what_could_be_asked)
 	expect_status(result, 125);
 	expect_contains(result, error, "no probes: " WORK " was not run");
 	expect_contains(result, output, "  emuprobe -c -e 'r *' -- " WORK " call 'it'\\''s'\n");
+	expect_contains(result, output, "  emuprobe --calls -- " WORK);
 	expect_contains(result, output, "libc.so.6:malloc");
 	expect_lacks(result, output, "stripped");
 	expect_lacks(result, output, "sqlite3");

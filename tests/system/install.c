@@ -182,6 +182,7 @@ Test(install, bash_completes)
 	expect_completion("--exp", "--explain\n");
 	expect_completion("--format = js", "json\n");
 	expect_completion("--format =", "folded\n");
+	expect_completion("--format = perf", "perfetto\n");
 	expect_completion("-f " EP_SOURCE_DIR "/READ", EP_SOURCE_DIR "/README.md\n");
 	expect_completion("-c -e x -- sha256su", "sha256sum\n");
 	/* An option of the program is not ours. */
