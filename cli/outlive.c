@@ -15,9 +15,11 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-#define LOOKS 3
+#define LOOKS	 3
+#define PAUSE_NS 15000000
 
 /* "ADDRESS PERMISSIONS OFFSET DEVICE INODE PATH", one of them with the session. */
 static bool find_session(FILE *maps, unsigned long inode)
@@ -86,7 +88,10 @@ static void look(unsigned long inode, struct outlive *ret)
 		read_comm(ret->pid, ret->comm, sizeof(ret->comm));
 }
 
-/* One that forks and ends meanwhile may be missed, and its child, too: so, several looks. */
+/*
+ * One that forks and ends meanwhile may be missed, and its child, too; and one that executes another program has
+ * nothing mapped for some milliseconds. So, several looks, and a pause between them.
+ */
 void outlive_look(int fd, struct outlive *ret)
 {
 	struct stat status;
@@ -94,8 +99,11 @@ void outlive_look(int fd, struct outlive *ret)
 	*ret = (struct outlive){0};
 	if (fstat(fd, &status))
 		return;
-	for (int i = 0; i < LOOKS && !ret->count; i++)
+	for (int i = 0; i < LOOKS && !ret->count; i++) {
+		if (i)
+			nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
 		look(status.st_ino, ret);
+	}
 }
 
 bool outlive_any(const struct trace_session *session, int fd)

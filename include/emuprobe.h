@@ -479,7 +479,7 @@ struct ep_error_at {
  * nothing, except that refused places are left out.
  *
  * Of a definition with a condition ("if ..."), a handler is called for what it holds for, and only that is
- * counted, with a handler or without; ep_counts.trapped has all. That of an "r" definition is decided
+ * counted, with a handler or without; ep_counts.trapped may have others. That of an "r" definition is decided
  * when the call ends: .entered is always called, .ended if it holds; if it does not, the call is taken
  * off the counts then. Otherwise it is decided at the hit or entry, for .entered and .ended alike.
  * A handler has the values of arguments by ep_values().

@@ -47,6 +47,7 @@ static void after_fork_child(void)
 {
 	static const pthread_mutex_t unlocked = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 	records_follow_fork();
+	counters_follow_fork();
 	engine_tell_depth();
 	mutex = unlocked; /* its owner has another ID here */
 	pthread_mutex_lock(&mutex);

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "fallback-xol/boost.h"
+#include "fallback-xol/door.h"
 #include "fallback-xol/guarded.h"
 #include "probe/guard/entry.h"
 #include "probe/guest/signals.h"
@@ -148,9 +149,13 @@ EP_TRAP_PATH static bool is_in_entry(uint64_t rip)
 	return rip >= (uint64_t)guard_enter && rip < at(guard_entry_end);
 }
 
+/* In a door it is the program that calls. */
 EP_TRAP_PATH static bool is_in_engine(uint64_t rip)
 {
-	return rip >= at(__start_ep_trap_path) && rip < at(__stop_ep_trap_path);
+	uint64_t back;
+
+	return rip >= at(__start_ep_trap_path) && rip < at(__stop_ep_trap_path) &&
+	       !xol_door_find(rip, &back);
 }
 
 /* In what entry.S calls, or what that calls. */

@@ -100,7 +100,8 @@ static const struct ep_probe *conditional(const struct probe_site *site)
 
 	if (!list || list->count != 1 || atomic_load(&site->way) != WAY_NONE)
 		return NULL;
-	if (!list->probes[0]->conditions || !list->probes[0]->conditions->fit)
+	if (!list->probes[0]->conditions || !list->probes[0]->conditions->fit ||
+	    list->probes[0]->serial == site->unfit)
 		return NULL;
 	return list->probes[0];
 }
@@ -271,10 +272,14 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	registry_read_original(site->address, jump->original, XOL_JUMP_SIZE);
 	detour = detour_for(site, kind, &region);
 	error = prepare_jump(site, &region, &detour, jump);
-	if (error) {
+	if (error)
 		free(jump);
-		return error;
+	if (error == -EP_OUT_OF_REACH && looks(kind)) { /* too long: a function looks */
+		site->unfit = conditional(site)->serial;
+		return make_jump(site, ret);
 	}
+	if (error)
+		return error;
 	if (asks_the_way(kind))
 		site->body = jump->jump.entry[0];
 	*ret = site->jumps[kind] = jump;

@@ -166,6 +166,8 @@ struct probe_site {
 	_Atomic(const struct probe_jump *) jump;
 	struct probe_jump *jumps[PROBE_JUMP_KINDS]; /* ready */
 	const uint8_t *leave; /* what stubs call when it returns, if its calls are followed */
+	uint64_t
+		unfit; /* serial number of the probe whose conditions have no room in a detour here */
 	uint8_t remade; /* how often a jump was made for conditions that another one could not have */
 	bool is_left_alone; /* its return address: its ways out are probed, these: */
 	uint32_t way_count;

@@ -171,10 +171,13 @@ EP_TRAP_PATH static struct counters_block *next_own(const struct counters_block 
  */
 EP_TRAP_PATH static void remember(struct counters_block *block)
 {
-	for (struct counters_block *own = own_blocks; own; own = next_own(own))
+	struct counters_block *first = own_blocks;
+
+	__asm__ volatile("" : "+r"(first)); /* read once: a handler may put @block in front of it */
+	for (struct counters_block *own = first; own; own = next_own(own))
 		if (own == block)
 			return;
-	atomic_store_explicit(&block->own_next, own_blocks, memory_order_relaxed);
+	atomic_store_explicit(&block->own_next, first, memory_order_relaxed);
 	own_blocks = block;
 }
 
@@ -251,4 +254,12 @@ void counters_pause(bool pause)
 	for (struct counters_block *block = pause ? NULL : own_blocks; block;
 	     block = next_own(block))
 		counters_table[block->group] = block;
+}
+
+void counters_follow_fork(void)
+{
+	uint32_t tid = (uint32_t)sys0(SYS_gettid);
+
+	for (struct counters_block *block = own_blocks; block; block = next_own(block))
+		atomic_store_explicit(&block->owner, tid, memory_order_relaxed);
 }

@@ -88,4 +88,10 @@ void counters_use_memory(ep_counter_memory alloc, void *data);
  */
 void counters_pause(bool pause);
 
+/**
+ * The only thread of a child of fork() has the blocks of the thread that it was, under an ID of its own.
+ * Context:  that thread, before there is another one.
+ */
+void counters_follow_fork(void);
+
 #endif

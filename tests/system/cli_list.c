@@ -140,8 +140,12 @@ Test(cli_list, nothing_of_the_file_is_executed)
 
 /* ---- processes ----------------------------------------------------------------------------- */
 
-#define SLEEP "cp /bin/sleep . && { ./sleep 100 & } && pid=$! && "
-#define KILL  "; status=$?; kill $pid; exit $status"
+/* It has its libraries when it sleeps. */
+#define SLEEP                                                                                      \
+	"cp /bin/sleep . && { ./sleep 100 & } && pid=$! && "                                       \
+	"until grep -q '^State:.S' /proc/$pid/status && grep -q libc /proc/$pid/maps; "            \
+	"do sleep 0.01; done && "
+#define KILL "; status=$?; kill $pid; exit $status"
 
 Test(cli_list, functions_of_a_process)
 {
