@@ -71,7 +71,7 @@ static const char *keep(struct names *names, const char *text, size_t size)
 
 uint32_t names_number(struct names *names, const char *text, size_t size, bool *ret_is_new)
 {
-	uint32_t *slot;
+	uint32_t *slot, number;
 	const char *kept;
 
 	if (ret_is_new)
@@ -79,8 +79,9 @@ uint32_t names_number(struct names *names, const char *text, size_t size, bool *
 	if (names->count == names->room && !grow(names))
 		return 0;
 	slot = slot_of(names, text, size);
-	if (*slot)
-		return *slot;
+	number = *slot;
+	if (number)
+		return number;
 	kept = keep(names, text, size);
 	if (!kept)
 		return 0;

@@ -272,14 +272,13 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	registry_read_original(site->address, jump->original, XOL_JUMP_SIZE);
 	detour = detour_for(site, kind, &region);
 	error = prepare_jump(site, &region, &detour, jump);
-	if (error)
+	if (error) {
 		free(jump);
-	if (error == -EP_OUT_OF_REACH && looks(kind)) { /* too long: a function looks */
-		site->unfit = conditional(site)->serial;
+		if (error != -EP_OUT_OF_REACH || !looks(kind))
+			return error;
+		site->unfit = conditional(site)->serial; /* too long: a function looks */
 		return make_jump(site, ret);
 	}
-	if (error)
-		return error;
 	if (asks_the_way(kind))
 		site->body = jump->jump.entry[0];
 	*ret = site->jumps[kind] = jump;

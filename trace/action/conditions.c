@@ -73,14 +73,14 @@ static bool make(const struct trace_program *program, const struct values *value
 	    (fetched->right || is_signed))
 		return false;
 	holds = target_of(at + 1 + (test->wanted ? test->skip : 0), first, reject);
-	not = target_of(at + 1 + (test->wanted ? 0 : test->skip), first, reject);
+	fails = target_of(at + 1 + (test->wanted ? 0 : test->skip), first, reject);
 	*ret = (struct ep_condition){
 		.reg = fetched->from,
 		.size = (uint8_t)((64u - fetched->right) / 8),
 		.is_signed = is_signed,
 		.compare = compare_of(test->compare),
 		.then = holds,
-		.otherwise = not,
+		.otherwise = fails,
 		.number = test->number,
 	};
 	return true;
