@@ -64,7 +64,7 @@ static bool make(const struct trace_program *program, const struct values *value
 {
 	const struct trace_step *test = &program->steps[at], *fetched = values->fetched[test->to];
 	bool is_signed = test->numbers == TRACE_NUMBER_SIGNED;
-	uint8_t holds, not ;
+	uint8_t holds, fails;
 
 	if (test->code != TRACE_STEP_IF || test->numbers > TRACE_NUMBER_SIGNED || !fetched ||
 	    !is_whole(fetched))
