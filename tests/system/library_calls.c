@@ -14,8 +14,7 @@ static void expect_calls(struct command_result *result)
 		"| pow(1.5, 2) = 2.25\n",
 		"| getenv(\"NOT_THERE\") = NULL\n",
 		"| fputs(\"into the \\\"void\\\"\\n\", FILE:",
-		"| strdup(\"a text that is longer than what is shown of a text in a line for\"...) "
-		"= ",
+		"| strdup(\"a text that is longer than what is shown of a text in a line for\"...)",
 		"| close(",
 	};
 
