@@ -49,8 +49,10 @@ static const char *keep_file(struct report *report, const char *file)
 	grown = reallocarray(report->files, report->file_count + 1, sizeof(*grown));
 	if (grown)
 		report->files = grown;
-	if (!grown || !copy)
+	if (!grown || !copy) {
+		free(copy);
 		return NULL;
+	}
 	grown[report->file_count++] = copy;
 	qsort(grown, report->file_count, sizeof(*grown), by_name);
 	return copy;

@@ -127,7 +127,7 @@ static int make_session(const struct options *options, struct cover *cover,
 	ret->shared->sample = options->sample;
 	ret->shared->keep = options->ring != 0;
 	for (size_t i = 0; i < options->dump_if_count; i++)
-		strcpy(ret->shared->dump_if[i], options->dump_if[i]);
+		snprintf(ret->shared->dump_if[i], TRACE_STACK_NAME, "%s", options->dump_if[i]);
 	ret->shared->patient = options->wanted.show != SHOW_EVENTS;
 	/* A tree is shown as it grows; what is short is not known when it begins. */
 	ret->shared->entries = options->wanted.show == SHOW_GRAPH && !options->wanted.min_time &&
