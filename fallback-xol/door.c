@@ -17,7 +17,6 @@ _Static_assert(sizeof(struct door) == XOL_DOOR_SIZE &&
 		       offsetof(struct door, owner) == XOL_DOOR_OWNER,
 	       "see door.S");
 
-extern const uint8_t xol_doors[XOL_DOORS * XOL_DOOR_SIZE];
 extern struct door xol_door_data[XOL_DOORS];
 
 static unsigned int used;

@@ -25,6 +25,14 @@
 
 #include "include/emuprobe.h"
 
+extern const uint8_t xol_doors[XOL_DOORS * XOL_DOOR_SIZE];
+
+/** Is a thread at @rip in one? Context: TRAP_PATH. */
+EP_TRAP_PATH static inline __attribute__((always_inline)) bool xol_is_door(uint64_t rip)
+{
+	return rip - (uint64_t)xol_doors < sizeof(xol_doors);
+}
+
 /**
  * The door of the syscall that ends at @owner, which is always the same.
  *

@@ -152,10 +152,8 @@ EP_TRAP_PATH static bool is_in_entry(uint64_t rip)
 /* In a door it is the program that calls. */
 EP_TRAP_PATH static bool is_in_engine(uint64_t rip)
 {
-	uint64_t back;
-
 	return rip >= at(__start_ep_trap_path) && rip < at(__stop_ep_trap_path) &&
-	       !xol_door_find(rip, &back);
+	       !xol_is_door(rip);
 }
 
 /* In what entry.S calls, or what that calls. */

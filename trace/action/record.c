@@ -394,8 +394,10 @@ EP_TRAP_PATH static void give_up_oldest(struct trace_ring *ring, uint64_t head, 
 		uint64_t left = trace_head_distance(tail, head);
 		uint64_t words = trace_record_words(get(&mine.data[tail / 8 & mask]));
 
-		if (words * 8 < sizeof(struct trace_record) || words * 8 > left)
-			words = left / 8; /* the program has scribbled there */
+		/* Or the program has scribbled there, or on the tail. */
+		if (words * 8 < sizeof(struct trace_record) || words * 8 > left ||
+		    left > local.session.layout.ring_size)
+			words = left / 8;
 		tail = (tail + 8 * words) & TRACE_HEAD_POSITION;
 		if (!words)
 			break;
