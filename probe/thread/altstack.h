@@ -12,7 +12,8 @@
 #include "include/emuprobe.h"
 
 /* What our handlers and a probe's may use; what they touch is allocated. */
-#define ALTSTACK_SIZE 0x10000ul
+/* A SIGTRAP that is sent comes when the handler of another one begins: 40 of them, with AVX-512. */
+#define ALTSTACK_SIZE 0x20000ul
 
 /** From now on threads get stacks. Context: the program's signals are ours, its calls guarded. */
 void altstack_enable(void);
