@@ -20,11 +20,12 @@
 #include <time.h>
 
 #include "include/emuprobe-attach.h"
+#include "sys/abi.h"
+#include "sys/interrupted.h"
 
 #define PAUSE	      1000000l /* nanoseconds; another thread may take SIGCHLD */
-#define MOV_EAX	      0xb8     /* mov $imm32, %eax */
-#define MOV_SIZE      5
-#define SYSCALL_SIZE  2
+#define DOOR_DONE     3	       /* bytes to behind the call */
+#define DOOR_OWNER    8	       /* in the data that its jump reads */
 #define SYSGOOD	      0x80
 #define CALL_DEADLINE 2000000000ull
 
@@ -96,22 +97,38 @@ static int wait_for_interrupt(int tid, uint64_t deadline)
 	return status ? 0 : EP_ATTACH_NO_RESPONSE;
 }
 
-/*
- * One that is continued after an interruption has another number, which means something only as long as
- * there is no sigreturn. Mostly its own stands in the instruction before: mov $NUMBER, %eax; syscall.
- */
+/* Behind the program's own `syscall`, where the thread is in a door (fallback-xol/door.S). */
+static uint64_t place_of(const struct target *target, uint64_t rip)
+{
+	static const unsigned char door[] = {SYSCALL_MARK, 0x0f, 0x05, 0xff, 0x25};
+	unsigned char code[sizeof(door) + sizeof(int32_t)];
+	uint64_t data, owner;
+	int32_t offset;
+
+	if (!target_is_in(target, target->ours, rip) ||
+	    !target_read(target, rip - DOOR_DONE, code, sizeof(code)) ||
+	    memcmp(code, door, sizeof(door)) != 0)
+		return rip;
+	memcpy(&offset, code + sizeof(door), sizeof(offset));
+	data = rip + sizeof(code) - DOOR_DONE + (uint64_t)(int64_t)offset;
+	return target_read(target, data + DOOR_OWNER, &owner, sizeof(owner)) ? owner : rip;
+}
+
+static bool read_target(const void *data, uint64_t at, void *ret, size_t size)
+{
+	return target_read(data, at, ret, size);
+}
+
+/* The number that the thread gave to its system call, if it is in one. */
 static uint64_t number_of(const struct tracee *tracee)
 {
 	const struct user_regs_struct *regs = &tracee->state.regs;
-	unsigned char code[MOV_SIZE + SYSCALL_SIZE];
-	uint32_t number;
+	long number = -1;
 
-	if (regs->orig_rax != __NR_restart_syscall ||
-	    !target_read(tracee->target, regs->rip - sizeof(code), code, sizeof(code)) ||
-	    code[0] != MOV_EAX)
-		return regs->orig_rax;
-	memcpy(&number, code + 1, sizeof(number));
-	return number;
+	if (regs->orig_rax == __NR_restart_syscall)
+		number = sys_interrupted_call(place_of(tracee->target, regs->rip), regs->rsp,
+					      read_target, tracee->target);
+	return number < 0 ? regs->orig_rax : (uint64_t)number;
 }
 
 static bool read_state(struct tracee *tracee)

@@ -27,6 +27,7 @@
 #include "probe/guest/task.h"
 #include "sys/abi.h"
 #include "sys/call.h"
+#include "sys/interrupted.h"
 #include "sys/mapping.h"
 #include "sys/memory.h"
 
@@ -36,7 +37,6 @@
 #define ROUNDS_MAX  20000	/* pauses in all, when they get none */
 
 #define SYSCALL_SIZE 2
-#define MOV_EAX	     0xb8 /* mov $imm32, %eax */
 
 struct linux_dirent64 {
 	uint64_t inode;
@@ -158,25 +158,20 @@ static int32_t self_tid;
 static uint32_t not_parked;
 static uint64_t chance; /* of that one of them which had most, since the last round */
 
-/*
- * One that is continued after an interruption has a number for just that, which means nothing behind a
- * handler. Mostly its own stands in the instruction before: mov $NUMBER, %eax; syscall.
- */
+static bool read_ours(const void *data, uint64_t at, void *ret, size_t size)
+{
+	(void)data;
+	return sys_read_memory(ret, at, size);
+}
+
+/* Behind a handler, the number that a call goes on with after an interruption means nothing. */
 static void look_at_call(struct parked *thread)
 {
 	struct task_call *call = &thread->call;
-	struct __attribute__((packed)) {
-		uint8_t opcode;
-		int32_t number;
-	} mov;
 
 	task_read_call(thread->tid, call);
-	if (call->number != SYS_restart_syscall)
-		return;
-	call->number = -1;
-	if (sys_read_memory(&mov, call->rip - SYSCALL_SIZE - sizeof(mov), sizeof(mov)) &&
-	    mov.opcode == MOV_EAX)
-		call->number = mov.number;
+	if (call->number == SYS_restart_syscall)
+		call->number = sys_interrupted_call(call->rip, call->rsp, read_ours, NULL);
 }
 
 static void ask(struct parked *thread)
