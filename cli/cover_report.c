@@ -89,27 +89,26 @@ static size_t first_above(const struct cover_object *object, uint64_t offset)
 	return low;
 }
 
+/* The last row before other functions, of which there are no lines, may seem to go on into them. */
 static void add_row(const struct lines_row *row, void *data)
 {
 	struct report *report = data;
 	const struct cover_object *object = report->object;
 	size_t first = first_above(object, row->start);
+	const struct cover_block *block = &object->blocks[first];
 	struct line line = {.line = row->line};
 
-	if (first == object->count || object->blocks[first].offset >= row->end)
+	if (first == object->count || block->offset >= row->end ||
+	    (block->is_entry && block->offset > row->start))
 		return;
 	line.hit = object->hits[first];
 	line.file = keep_file(report, row->file);
 	if (!line.file)
 		return;
 	add_line(report, &line);
-	for (size_t i = first; i < object->count && object->blocks[i].offset < row->end; i++) {
-		const struct cover_block *block = &object->blocks[i];
-
-		if (!block->is_entry || block->offset < row->start)
-			continue;
+	if (block->is_entry && block->offset == row->start) {
+		line.line = row->first;
 		line.function = object->names + block->name;
-		line.hit = object->hits[i];
 		add_line(report, &line);
 	}
 }

@@ -72,6 +72,8 @@ struct walk {
 	void *data;
 	const Elf64_Phdr *phdrs;
 	size_t phdr_count;
+	uint64_t first_at;  /* the last address that a row stands for, */
+	unsigned int first; /* and the line of the first row there */
 };
 
 /* Debug information has addresses; the rest of us has offsets in the file. 0: it is not of the file. */
@@ -87,8 +89,17 @@ static uint64_t offset_of(const struct walk *walk, uint64_t address)
 	return 0;
 }
 
+/* Of rows with one address, only the last has code. */
+static void note_first(struct walk *walk, uint64_t address, unsigned int line)
+{
+	if (walk->first && walk->first_at == address)
+		return;
+	walk->first_at = address;
+	walk->first = line;
+}
+
 /* A row ends where the next one begins. */
-static void visit_row(const struct walk *walk, Dwarf_Line *from, Dwarf_Line *to)
+static void visit_row(struct walk *walk, Dwarf_Line *from, Dwarf_Line *to)
 {
 	struct lines_row row;
 	Dwarf_Addr start, end;
@@ -96,29 +107,33 @@ static void visit_row(const struct walk *walk, Dwarf_Line *from, Dwarf_Line *to)
 	int line;
 
 	if (dw.dwarf_lineendsequence(from, &is_end) || is_end || dw.dwarf_lineaddr(from, &start) ||
-	    dw.dwarf_lineaddr(to, &end) || dw.dwarf_lineno(from, &line) || line <= 0 ||
-	    end <= start)
+	    dw.dwarf_lineaddr(to, &end) || dw.dwarf_lineno(from, &line) || line <= 0)
+		return;
+	note_first(walk, start, (unsigned int)line);
+	if (end <= start)
 		return;
 	row.start = offset_of(walk, start);
 	row.end = row.start + (end - start);
 	row.file = dw.dwarf_linesrc(from, NULL, NULL);
 	row.line = (unsigned int)line;
+	row.first = walk->first;
 	if (row.start && row.file)
 		walk->visit(&row, walk->data);
 }
 
-static void visit_unit(const struct walk *walk, Dwarf_Die *unit)
+static void visit_unit(struct walk *walk, Dwarf_Die *unit)
 {
 	Dwarf_Lines *lines;
 	size_t count;
 
 	if (dw.dwarf_getsrclines(unit, &lines, &count))
 		return;
+	walk->first = 0;
 	for (size_t i = 0; i + 1 < count; i++)
 		visit_row(walk, dw.dwarf_onesrcline(lines, i), dw.dwarf_onesrcline(lines, i + 1));
 }
 
-static void visit_units(const struct walk *walk, Dwarf *dwarf)
+static void visit_units(struct walk *walk, Dwarf *dwarf)
 {
 	Dwarf_Off at = 0, next;
 	size_t header;

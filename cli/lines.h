@@ -5,11 +5,14 @@
 
 #include <stdint.h>
 
-/* Code from @start to @end, offsets in the file, is of this line. */
+/*
+ * Code from @start to @end, offsets in the file, is of this line. A function that begins there does so at
+ * line @first: where it opens, before what its first instruction does.
+ */
 struct lines_row {
 	uint64_t start, end;
 	const char *file;
-	unsigned int line;
+	unsigned int line, first;
 };
 
 enum lines_outcome {
