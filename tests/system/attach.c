@@ -20,8 +20,9 @@ TestSuite(attach, .timeout = 900);
 
 /* Until there are events, however long that takes; "$l" is the launcher. */
 #define PROBE(options)                                                                             \
-	EMUPROBE " " options " -o $d/events " WANTED " -p $p 2>$d/error & l=$!; "                  \
-		 "until [ -s $d/events ] || ! kill -0 $l 2>/dev/null; do sleep 0.01; done; "
+	"rm -f $d/events; " EMUPROBE " " options " -o $d/events " WANTED                           \
+	" -p $p 2>$d/error & l=$!; "                                                               \
+	"until [ -s $d/events ] || ! kill -0 $l 2>/dev/null; do sleep 0.01; done; "
 /* Not by SIGINT, which a shell has those in the background ignore. */
 #define LEAVE "kill -TERM $l; wait $l; echo \"left $?\"; cat $d/error; "
 
