@@ -111,28 +111,6 @@ static int add_found(struct search *search, struct found found)
 	return 0;
 }
 
-static bool is_code(uint64_t address)
-{
-	const struct objects_object *object = objects_find(address);
-
-	return object && objects_code_end(object, address);
-}
-
-/* Where @function is; 0: not known. A resolver in an object that is not relocated yet cannot run. */
-static uint64_t implementation(struct objects_object *object,
-			       const struct objects_function *function)
-{
-	uint64_t chosen;
-
-	if (function->kind != OBJECTS_IFUNC)
-		return function->start;
-	if (object->is_new || !resolvers_may_call(object, function))
-		return 0;
-	/* x86 resolvers take no argument (System V ABI for x86-64, "GNU indirect functions"). */
-	chosen = ((uint64_t(*)(void))function->start)();
-	return is_code(chosen) ? chosen : 0;
-}
-
 static int add_function(struct search *search, struct objects_object *object,
 			const struct objects_function *function)
 {
@@ -141,7 +119,7 @@ static int add_function(struct search *search, struct objects_object *object,
 	search->saw_symbol = true;
 	if (offset && function->kind == OBJECTS_FUNC && offset >= function->end - function->start)
 		return -EP_BAD_OFFSET;
-	start = implementation(object, function);
+	start = resolvers_implementation(object, function);
 	if (!start)
 		return 0;
 	return add_found(search, (struct found){.address = start + offset,
@@ -393,7 +371,7 @@ static int search_import(struct search *search, const struct objects_object *imp
 			if (!function->name[walk.size] && function->exported &&
 			    (!best || rank(function) > rank(best)))
 				best = function;
-		address = best ? implementation(object, best) : 0;
+		address = best ? resolvers_implementation(object, best) : 0;
 		if (address)
 			return add_import(search,
 					  (struct found){.address = address,

@@ -14,6 +14,8 @@
 
 #include <stdlib.h>
 
+#include "probe/image/objects.h"
+
 static int by_address(const void *a, const void *b)
 {
 	const uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
@@ -58,4 +60,26 @@ bool resolvers_may_call(struct objects_object *object, const struct objects_func
 		object->judged = function->start;
 	}
 	return object->judged_callable;
+}
+
+static bool is_code(uint64_t address)
+{
+	const struct objects_object *object = objects_find(address);
+
+	return object && objects_code_end(object, address);
+}
+
+/* A resolver in an object that is not relocated yet cannot run. */
+uint64_t resolvers_implementation(struct objects_object *object,
+				  const struct objects_function *function)
+{
+	uint64_t chosen;
+
+	if (function->kind != OBJECTS_IFUNC)
+		return function->start;
+	if (object->is_new || !resolvers_may_call(object, function))
+		return 0;
+	/* x86 resolvers take no argument (System V ABI for x86-64, "GNU indirect functions"). */
+	chosen = ((uint64_t(*)(void))function->start)();
+	return is_code(chosen) ? chosen : 0;
 }

@@ -13,4 +13,13 @@
  */
 bool resolvers_may_call(struct objects_object *object, const struct objects_function *function);
 
+/**
+ * Where the code of @function is: of an indirect one, what its resolver says, which is called.
+ *
+ * @return   0: that is not known.
+ * Context:  as above.
+ */
+uint64_t resolvers_implementation(struct objects_object *object,
+				  const struct objects_function *function);
+
 #endif

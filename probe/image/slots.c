@@ -14,6 +14,7 @@
 #include "probe/image/names.h"
 #include "probe/image/objects.h"
 #include "probe/image/objects_piece.h"
+#include "probe/image/resolvers.h"
 
 static bool add(struct slots_targets *targets, uint64_t target)
 {
@@ -31,12 +32,14 @@ static bool add_of(struct objects_object *object, const char *name, struct slots
 {
 	const struct objects_function *function;
 	struct names_walk walk;
+	uint64_t start;
 
 	names_begin(&walk, object, name);
 	while ((function = names_next(&walk))) {
 		if (!function->exported || strcmp(function->name, name) != 0)
 			continue;
-		if (function->kind == OBJECTS_IFUNC || !add(targets, function->start))
+		start = resolvers_implementation(object, function);
+		if (!start || !add(targets, start))
 			return false;
 	}
 	return true;

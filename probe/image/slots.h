@@ -19,7 +19,7 @@ struct slots_targets {
  * by versions, is not asked.
  *
  * @return   false: there is no such relocation, or no such function yet; or one of them is indirect, and
- *           what it leads to is only known when its resolver has been called; or there are too many.
+ *           its resolver may not be called (resolvers.h); or there are too many.
  * Context:  engine lock held. Reads the functions of all objects, once; then a few system calls.
  */
 bool slots_find(uint64_t slot, struct slots_targets *ret);

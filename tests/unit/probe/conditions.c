@@ -214,6 +214,42 @@ Test(conditions, are_what_c_says_in_a_trap)
 	judge(200, EP_PLAN_BOOST, &fit);
 }
 
+/* More than a detour has room for: it is a jump all the same, and says yes to the same hits. */
+Test(conditions, that_have_no_room_are_judged_behind_the_jump)
+{
+	struct ep_condition list[EP_CONDITIONS_MAX];
+	struct ep_options options = {
+		.size = sizeof(options),
+		.plan = EP_PLAN_JUMP,
+		.conditions = list,
+	};
+	size_t fit = 0;
+
+	conditions_target = (uint64_t)conditions_targets;
+	for (size_t count = 1; count <= EP_CONDITIONS_MAX; count++) {
+		struct ep_probe *probe;
+
+		for (size_t i = 0; i < count; i++)
+			list[i] = (struct ep_condition){
+				.reg = EP_CONDITION_REG(rsp),
+				.size = 8,
+				.is_signed = true,
+				.compare = EP_GREATER_EQUAL,
+				.then = i + 1 == count ? EP_TAKE : (uint8_t)(i + 1),
+				.otherwise = EP_LEAVE,
+				.number = i % 2 ? INT64_MIN : 0x100000,
+			};
+		options.condition_count = (uint32_t)count;
+		fit += xol_conditions_fit(list, count);
+		cr_assert_eq(ep_probe_create((void *)conditions_target, &options, &probe), 0);
+		for (int i = 0; i < 10; i++)
+			call();
+		cr_assert_eq(hits_of(probe, EP_PLAN_JUMP), 10, "%zu conditions", count);
+		ep_probe_remove(probe);
+	}
+	cr_expect_lt(fit, EP_CONDITIONS_MAX, "some have no room");
+}
+
 /* ---- several probes ------------------------------------------------------------------------ */
 
 static const struct ep_condition is_7 = {

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/time.h>
 #include <sys/wait.h>
@@ -287,4 +288,48 @@ Test(counters, a_child_of_vfork_takes_no_thread_for_dead)
 	}
 	stop_callers();
 	cr_expect_eq(hits_of(probe), calls_so_far() + of_children);
+}
+
+static _Atomic bool may_start;
+
+static void *start_together(void *data)
+{
+	while (!atomic_load(&may_start))
+		sched_yield();
+	return call_many(data);
+}
+
+/* The memory that its parent's thread counted in is that of the child's first thread, and of no other one. */
+static bool counts_exactly_in_child(struct ep_probe *probe)
+{
+	enum { THREADS = 4, CALLS = 100000 };
+	struct ep_info before = {.size = sizeof(before)}, after = {.size = sizeof(after)};
+	pthread_t threads[THREADS];
+
+	ep_probe_info(probe, &before);
+	for (int i = 0; i < THREADS; i++)
+		pthread_create(&threads[i], NULL, start_together, (void *)CALLS);
+	atomic_store(&may_start, true);
+	call_many((void *)CALLS);
+	for (int i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	ep_probe_info(probe, &after);
+	return after.hits - before.hits == (THREADS + 1) * CALLS;
+}
+
+Test(counters, a_child_counts_as_exactly)
+{
+	struct ep_probe *probe = count(starts_with_push);
+	int status;
+
+	call_many((void *)10);
+	for (int i = 0; i < 10; i++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			_exit(counts_exactly_in_child(probe) ? 0 : 1);
+		cr_assert_eq(waitpid(child, &status, 0), child);
+		cr_assert_eq(status, 0);
+	}
+	cr_assert_eq(hits_of(probe), 10);
 }
