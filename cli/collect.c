@@ -610,7 +610,9 @@ static void put_bars(struct collector *collector)
 		if (trace_summary_bars(collector->processes, collector->known,
 				       options->histograms[i], collector->arena,
 				       &sink) == -EP_NO_MATCH)
-			complain("--hist=%s: no such event of calls", options->histograms[i]);
+			complain("--hist=%s: no such event of calls; r:%s PLACE gives one this "
+				 "name",
+				 options->histograms[i], options->histograms[i]);
 }
 
 static void put_stacks(struct collector *collector, const struct trace_sink *sink)

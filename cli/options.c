@@ -671,6 +671,7 @@ static int set(struct options *options, int option, const char *value)
 	case OPTION_EXAMPLES:
 		help_examples();
 		exit(fflush(stdout) ? EXIT_OURS : 0);
+	case 'h':
 	case OPTION_HELP:
 		return help(value);
 	default: /* getopt has said what */
@@ -842,7 +843,7 @@ static int parse_definitions(struct options *options, struct trace_arena *arena)
 	} else if (failed) {
 		complain("%s", ep_strerror(failed));
 	} else if (!definitions->count) {
-		complain("no probes: use -e or -f");
+		complain("no probes: use -e or -f, --graph or --calls; --examples shows how");
 		failed = EXIT_OURS;
 	} else {
 		failed = check_calls(options, definitions) ||
@@ -872,7 +873,9 @@ static int check_ring(const struct options *options)
 	if (options->mode == TRACE_MODE_COUNT || options->drop)
 		return complain("--ring: not together with -c, --cover or --drop"), EXIT_OURS;
 	if (options->wanted.show != SHOW_EVENTS)
-		return complain("--ring: not together with --graph or --calls"), EXIT_OURS;
+		return complain("--ring: not together with --graph or --calls; -e 'p *' "
+				"records which functions were entered"),
+		       EXIT_OURS;
 	for (size_t i = 0; i < options->dump_if_count; i++)
 		if (!is_event(&options->parsed, options->dump_if[i])) {
 			complain("--dump-if=%s: no event has this name in the definitions",
@@ -967,7 +970,7 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	    trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
 	while (!error &&
-	       (option = getopt_long(argc, argv, "+e:f:co:nDlp:qv", long_options, NULL)) != -1)
+	       (option = getopt_long(argc, argv, "+e:f:chlo:nDp:qv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
 	ret->command = argv + optind;
 	if (!error)

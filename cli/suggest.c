@@ -124,23 +124,6 @@ static int count(const struct ep_listed *function, void *data)
 	return 0;
 }
 
-/* Patterns match names. Where most functions have none, a list of them has to be made first. */
-static void put_stripped(const struct suggester *suggester)
-{
-	const char *file = suggester->name;
-
-	printf("\nWhich of its own functions are slow? (It is stripped: they have no names, but "
-	       "places.)\n"
-	       "  emuprobe -l ");
-	put_word(suggester->interpreter ? suggester->interpreter : suggester->command[0]);
-	fputs(" | sed 's/^/r /' >", stdout);
-	put_word(file);
-	fputs(".probes && emuprobe -c -f ", stdout);
-	put_word(file);
-	fputs(".probes", stdout);
-	put_program_of(suggester);
-}
-
 static void put_program(struct suggester *suggester)
 {
 	const struct ep_place all = {.symbol = "*"};
@@ -149,15 +132,23 @@ static void put_program(struct suggester *suggester)
 	printf("%s has %zu functions, %zu with a name.\n", suggester->name,
 	       suggester->named + suggester->others, suggester->named);
 	if (suggester->others > suggester->named)
-		put_stripped(suggester);
+		put_question(suggester,
+			     "Which of its own functions are slow? (It is stripped: they have no "
+			     "names, but places.)",
+			     "-c -e 'r **'");
 	else if (suggester->named)
 		put_question(suggester, "Which of its own functions are slow?", "-c -e 'r *'");
 	if (!suggester->named && !suggester->others)
 		return;
 	put_question(suggester, "What calls what, and which calls take longer than 1 ms?",
 		     "--graph --min-time=1ms");
+	put_question(suggester, "The same as a flame graph, for a browser?",
+		     "--graph --flame=flame.svg");
 	put_question(suggester, "What does it call of its libraries, and what does it get?",
 		     "--calls");
+	if (!suggester->interpreter) /* --cover has to be told what of a script is meant */
+		put_question(suggester, "Which of its functions are never reached?",
+			     "--cover=functions -o reached.txt");
 }
 
 /* ---- its libraries -------------------------------------------------------------------------- */

@@ -57,7 +57,8 @@ extern "C" {
 	X(EP_IN_HANDLER, 16, "called from a probe's handler")                                      \
 	X(EP_NO_MEMBARRIER, 17, "the kernel refuses membarrier(2), so code cannot be changed")     \
 	X(EP_NO_MEMFD, 18, "the kernel refuses memfd_create(2), so there is no memory for code")   \
-	X(EP_NO_SYMBOLS, 19, "it has no symbols (stripped): use offsets in the file, as 0x1234")   \
+	X(EP_NO_SYMBOLS, 19,                                                                       \
+	  "it has no symbols (stripped): use 0xOFFSET, or ** for its functions")                   \
 	X(EP_NO_VERSION, 20, "the symbol has no such version")                                     \
 	X(EP_NO_SEMAPHORE, 21, "the reference counter is in no writable data of the object")       \
 	X(EP_NOT_EXECUTABLE, 32, "not in executable memory")                                       \

@@ -130,7 +130,7 @@ Test(cli_help, what_is_suggested_for_a_stripped_program_runs, .init = make_folde
 	if (result.status == 77)
 		cr_skip_test("no sqlite3");
 	expect_contains(result, output, "It is stripped");
-	expect_contains(result, output, "  emuprobe -l sqlite3 | sed");
+	expect_contains(result, output, "  emuprobe -c -e 'r **' -- sqlite3");
 	expect_contains(result, output, "libsqlite3.so.0:sqlite3_step");
 	count = run_commands(result.output);
 	cr_expect_geq(count, 8, "%d: %s", count, command_describe(&result));

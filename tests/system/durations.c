@@ -227,7 +227,9 @@ Test(durations, as_bars)
 	cr_expect_str_eq(result.output, "192000\n", "%s", command_describe(&result));
 	expect_contains(result, error, "\nquick:$latency (durations:quick), 192000 calls\n");
 	expect_contains(result, error, "|########################################|\n");
-	expect_contains(result, error, "emuprobe: --hist=none: no such event of calls\n");
+	expect_contains(result, error,
+			"emuprobe: --hist=none: no such event of calls; "
+			"r:none PLACE gives one this name\n");
 	command_result_deinit(&result);
 }
 
