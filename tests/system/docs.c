@@ -117,6 +117,25 @@ static void run_document(const char *name)
 	command_result_deinit(&result);
 }
 
+/* They are made again, and are pictures of what they should be of. */
+Test(docs, pictures_can_be_renewed)
+{
+	struct command_result result = command_shell(
+		"for p in python3 sqlite3; do command -v $p >/dev/null || exit 77; done; "
+		"d=$(mktemp -d) && trap 'rm -r $d' EXIT && " EP_SOURCE_DIR
+		"/tests/docs/pictures.py " EP_BUILD_DIR " $d && "
+		"grep -c '>libsqlite3.so.0:sqlite3_open_v2() {<' $d/graph.svg && "
+		"grep -c '<title>libsqlite3.so.0[^:]*:sqlite3_step (' $d/flame.svg && "
+		"python3 -c 'import sys, xml.dom.minidom as m; [m.parse(f) for f in "
+		"sys.argv[1:]]' $d/graph.svg $d/flame.svg && ls " EP_SOURCE_DIR "/docs/pictures");
+
+	if (result.status == 77)
+		cr_skip_test("no python3, or no sqlite3");
+	expect_status(result, 0);
+	expect_contains(result, output, "flame.svg\ngraph.svg\n");
+	command_result_deinit(&result);
+}
+
 Test(docs, commands_of_the_readme_run)
 {
 	run_document("README.md");
