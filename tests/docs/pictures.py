@@ -74,7 +74,7 @@ def graph(program, path):
     output, status = on_terminal([program] + GRAPH)
     output = re.sub("\r[^\n]*\r|\x1b\\[[JK]", "", output.replace("\r\n", "\n"))
     lines = output.split("\n")
-    first = next(i for i, line in enumerate(lines) if "sqlite3_open_v2() {" in line)
+    first = next((i for i, line in enumerate(lines) if "sqlite3_open_v2()" in line), 0)
     if status:
         sys.exit(f"--graph: status {status}\n{output}")
     with open(path, "w", encoding="utf-8") as file:
