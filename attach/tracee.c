@@ -20,12 +20,9 @@
 #include <time.h>
 
 #include "include/emuprobe-attach.h"
-#include "sys/abi.h"
 #include "sys/interrupted.h"
 
 #define PAUSE	      1000000l /* nanoseconds; another thread may take SIGCHLD */
-#define DOOR_DONE     3	       /* bytes to behind the call */
-#define DOOR_OWNER    8	       /* in the data that its jump reads */
 #define SYSGOOD	      0x80
 #define CALL_DEADLINE 2000000000ull
 
@@ -97,23 +94,6 @@ static int wait_for_interrupt(int tid, uint64_t deadline)
 	return status ? 0 : EP_ATTACH_NO_RESPONSE;
 }
 
-/* Behind the program's own `syscall`, where the thread is in a door (fallback-xol/door.S). */
-static uint64_t place_of(const struct target *target, uint64_t rip)
-{
-	static const unsigned char door[] = {SYSCALL_MARK, 0x0f, 0x05, 0xff, 0x25};
-	unsigned char code[sizeof(door) + sizeof(int32_t)];
-	uint64_t data, owner;
-	int32_t offset;
-
-	if (!target_is_in(target, target->ours, rip) ||
-	    !target_read(target, rip - DOOR_DONE, code, sizeof(code)) ||
-	    memcmp(code, door, sizeof(door)) != 0)
-		return rip;
-	memcpy(&offset, code + sizeof(door), sizeof(offset));
-	data = rip + sizeof(code) - DOOR_DONE + (uint64_t)(int64_t)offset;
-	return target_read(target, data + DOOR_OWNER, &owner, sizeof(owner)) ? owner : rip;
-}
-
 static bool read_target(const void *data, uint64_t at, void *ret, size_t size)
 {
 	return target_read(data, at, ret, size);
@@ -126,8 +106,7 @@ static uint64_t number_of(const struct tracee *tracee)
 	long number = -1;
 
 	if (regs->orig_rax == __NR_restart_syscall)
-		number = sys_interrupted_call(place_of(tracee->target, regs->rip), regs->rsp,
-					      read_target, tracee->target);
+		number = sys_interrupted_call(regs->rip, regs->rsp, read_target, tracee->target);
 	return number < 0 ? regs->orig_rax : (uint64_t)number;
 }
 

@@ -13,7 +13,8 @@ typedef bool sys_read_function(const void *data, uint64_t at, void *ret, size_t 
 /**
  * The number of the call that a thread goes on with under the number of restart_syscall.
  *
- * @rip      Behind the `syscall` of the program.
+ * @rip      Behind the `syscall`. In a door of the engine nothing is found there; the calls that have one
+ *           and go on in this way are those of libc's shared `syscall`, whose numbers are on the stack.
  * @rsp      As it was then.
  *
  * @return   a number; -1: it is not known.
