@@ -71,6 +71,9 @@ struct options {
  */
 int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret);
 
+/** By enum trace_format: as --format takes them. */
+extern const char *const options_format_names[];
+
 /** Are processes to be probed that run already? */
 bool options_attach(const struct options *options);
 
