@@ -146,6 +146,22 @@ Test(cover, crashes_are_the_programs_own)
 	command_result_deinit(&result);
 }
 
+/* At the lines of their braces, as gcc has it; what is without lines, as _start(), is in none. */
+Test(cover, functions_are_where_they_open)
+{
+	struct command_result result = in_folder(
+		"gcc -g -O2 -pthread " SOURCE " -o covered && " EMUPROBE
+		" -q --cover --format=lcov -o our.info -- ./covered 2 loop >/dev/null && "
+		"grep -E '^FN:.*,(run|main|_.*)$' our.info >ours; "
+		"awk '/^(int|static void \\*)/ && / \\*?(run|main)\\(/ "
+		"{sub(/\\(.*/, \"\"); sub(/.*[ *]/, \"\"); print \"FN:\" NR + 1 \",\" $0}' " SOURCE
+		" >right && diff ours right && wc -l <ours");
+
+	expect_status(result, 0);
+	cr_expect_str_eq(result.output, "2\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
 Test(cover, genhtml_takes_it)
 {
 	struct command_result result;
