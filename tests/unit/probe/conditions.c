@@ -214,40 +214,50 @@ Test(conditions, are_what_c_says_in_a_trap)
 	judge(200, EP_PLAN_BOOST, &fit);
 }
 
-/* More than a detour has room for: it is a jump all the same, and says yes to the same hits. */
-Test(conditions, that_have_no_room_are_judged_behind_the_jump)
+/* The longest code, and more than a detour has room for: a jump all the same, which says yes to the same hits. */
+static void judge_long(size_t count, const struct ep_options *handling)
 {
 	struct ep_condition list[EP_CONDITIONS_MAX];
-	struct ep_options options = {
-		.size = sizeof(options),
-		.plan = EP_PLAN_JUMP,
-		.conditions = list,
+	struct ep_options options = *handling;
+	struct ep_probe *probe;
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct ep_condition){
+			.reg = EP_CONDITION_REG(rsp),
+			.size = 8,
+			.is_signed = true,
+			.compare = EP_GREATER_EQUAL,
+			.then = i + 1 == count ? EP_TAKE : (uint8_t)(i + 1),
+			.otherwise = EP_LEAVE,
+			.number = 0x7ffffff0,
+		};
+	options.conditions = list;
+	options.condition_count = count;
+	cr_expect_eq(xol_conditions_fit(list, count), count <= XOL_CONDITIONS_MAX);
+	cr_assert_eq(ep_probe_create((void *)conditions_target, &options, &probe), 0);
+	for (int i = 0; i < 10; i++)
+		call();
+	cr_assert_eq(hits_of(probe, EP_PLAN_JUMP), 10, "%zu conditions", count);
+	ep_probe_remove(probe);
+}
+
+Test(conditions, of_any_number_leave_a_jump_a_jump)
+{
+	const struct ep_options handling[] = {
+		{.size = sizeof(struct ep_options), .plan = EP_PLAN_JUMP},
+		{.size = sizeof(struct ep_options), .plan = EP_PLAN_JUMP, .handler = on_hit},
+		{.size = sizeof(struct ep_options),
+		 .plan = EP_PLAN_JUMP,
+		 .handler = on_hit,
+		 .flags = EP_GENERAL_REGS_ONLY},
 	};
-	size_t fit = 0;
 
-	conditions_target = (uint64_t)conditions_targets;
-	for (size_t count = 1; count <= EP_CONDITIONS_MAX; count++) {
-		struct ep_probe *probe;
-
-		for (size_t i = 0; i < count; i++)
-			list[i] = (struct ep_condition){
-				.reg = EP_CONDITION_REG(rsp),
-				.size = 8,
-				.is_signed = true,
-				.compare = EP_GREATER_EQUAL,
-				.then = i + 1 == count ? EP_TAKE : (uint8_t)(i + 1),
-				.otherwise = EP_LEAVE,
-				.number = i % 2 ? INT64_MIN : 0x100000,
-			};
-		options.condition_count = (uint32_t)count;
-		fit += xol_conditions_fit(list, count);
-		cr_assert_eq(ep_probe_create((void *)conditions_target, &options, &probe), 0);
-		for (int i = 0; i < 10; i++)
-			call();
-		cr_assert_eq(hits_of(probe, EP_PLAN_JUMP), 10, "%zu conditions", count);
-		ep_probe_remove(probe);
+	for (size_t target = 0; target < TARGETS; target++) {
+		conditions_target = (uint64_t)&conditions_targets[target * TARGET_SIZE];
+		for (size_t i = 0; i < sizeof(handling) / sizeof(handling[0]); i++)
+			for (size_t count = 1; count <= EP_CONDITIONS_MAX; count++)
+				judge_long(count, &handling[i]);
 	}
-	cr_expect_lt(fit, EP_CONDITIONS_MAX, "some have no room");
 }
 
 /* ---- several probes ------------------------------------------------------------------------ */
