@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/attach.h"
+#include "cli/command_line.h"
 #include "cli/cover.h"
 #include "cli/dump.h"
 #include "cli/launch.h"
@@ -283,7 +284,7 @@ int main(int argc, char **argv)
 		return cover_merge(argc - 1, argv + 1);
 	if (argc > 1 && strcmp(argv[1], "dump") == 0)
 		return dump_ask(argc - 1, argv + 1);
-	error = options_parse(argc, argv, &arena, &options);
+	error = command_line_parse(argc, argv, &arena, &options);
 	if (!error && options.list)
 		return list_run(&options, &arena);
 	launch.command = options.command;

@@ -4,10 +4,8 @@
  * Definitions are read here, files included, so that nothing starts when one is malformed.
  */
 #include "cli/options.h"
-#include "cli/check.h"
 #include "cli/completion.h"
 #include "cli/help.h"
-#include "trace/language/parse.h"
 #include "trace/language/scanner.h"
 
 #include <getopt.h>
@@ -679,59 +677,12 @@ static int set(struct options *options, int option, const char *value)
 	}
 }
 
-static int parse_definitions(struct options *options, struct trace_arena *arena)
-{
-	struct trace_definitions *definitions = &options->parsed;
-	struct ep_error_at error = {0};
-	int failed = trace_definitions_parse_timed(options->definitions.text, options->is_timed,
-						   arena, definitions, &error);
-
-	if (failed == -EP_SYNTAX) {
-		complain_about(&options->definitions, &error);
-	} else if (failed) {
-		complain("%s", ep_strerror(failed));
-	} else if (!definitions->count) {
-		complain("no probes: use -e or -f, --graph or --calls; --examples shows how");
-		failed = EXIT_OURS;
-	} else {
-		failed = check_definitions(options, arena);
-	}
-	return failed ? EXIT_OURS : 0;
-}
-
 bool options_attach(const struct options *options)
 {
 	return !options->list && (options->pid_count || options->name);
 }
 
-/* Behind all others: what is made of them knows them by that. */
-static int add_wanted(struct options *options, struct trace_arena *arena)
-{
-	struct wanted *wanted = &options->wanted;
-	struct ep_error_at error = {0};
-	char *text;
-	int failed;
-
-	if (options->live && wanted->show == SHOW_CALLS)
-		return complain("--live: not with --calls"), EXIT_OURS;
-	/* The table of hits has calls that libraries make of each other, too: it is no answer. */
-	wanted->sums_up = wanted->show == SHOW_CALLS && options->mode == TRACE_MODE_COUNT;
-	if (wanted->sums_up)
-		options->mode = TRACE_MODE_EVENTS;
-	failed = wanted_make(wanted, options->format == TRACE_FORMAT_TEXT, arena, &text, &error);
-	if (failed)
-		return complain("%s", error.message[0] ? error.message : ep_strerror(failed)),
-		       EXIT_OURS;
-	failed = text ? trace_source_add(&options->definitions, text, "--graph", &error) : 0;
-	free(text);
-	if (failed == -EP_SYNTAX)
-		complain_about(&options->definitions, &error);
-	else if (failed)
-		complain("%s", ep_strerror(failed));
-	return failed ? EXIT_OURS : 0;
-}
-
-int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
+int options_take(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int option, error = 0;
 
@@ -752,35 +703,8 @@ int options_parse(int argc, char **argv, struct trace_arena *arena, struct optio
 	       (option = getopt_long(argc, argv, "+e:f:chlo:nDp:qv", long_options, NULL)) != -1)
 		error = set(ret, option, optarg);
 	ret->command = argv + optind;
-	if (!error)
-		error = check_processes(ret, optind < argc);
-	if (!error && ret->list && (ret->format > TRACE_FORMAT_JSON || ret->flame)) {
-		complain("-l: --format=text or json, without --flame");
-		error = EXIT_OURS;
-	}
-	if (error || ret->list)
-		return error;
-	if (ret->live && ret->mode == TRACE_MODE_EVENTS)
-		ret->mode = TRACE_MODE_COUNT;
-	ret->suggest = !*ret->definitions.text && !ret->cover && ret->wanted.show == SHOW_EVENTS &&
-		       *ret->command;
-	if (ret->suggest)
-		return 0;
-	error = check_format(ret);
 	/* What is attached to is left then; other programs go on, and so do their probes. */
-	if (!error && ret->seconds > 0 && !options_attach(ret))
+	if (!error && !ret->list && ret->seconds > 0 && !options_attach(ret))
 		error = add_limit(ret, "for", "1");
-	if (!error)
-		error = add_wanted(ret, arena);
-	if (!error)
-		error = check_cover(ret);
-	if (!error && !ret->cover)
-		error = parse_definitions(ret, arena);
-	if (!error)
-		error = check_ring(ret);
-	if (!error && optind == argc && !options_attach(ret)) {
-		complain("no program to run");
-		error = EXIT_OURS;
-	}
 	return error;
 }

@@ -65,11 +65,11 @@ struct options {
 };
 
 /**
- * Read the command line; --help and --version print and exit.
+ * Read each option by itself; --help and --version print and exit.
  *
  * @return   0 or the exit status, after a message.
  */
-int options_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret);
+int options_take(int argc, char **argv, struct trace_arena *arena, struct options *ret);
 
 /** By enum trace_format: as --format takes them. */
 extern const char *const options_format_names[];

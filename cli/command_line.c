@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Each option is sound by itself, and has been read; what follows is said of several at once. */
-#include "cli/check.h"
+/* Each option is sound by itself once it has been read; here they are looked at together. */
+#include "cli/command_line.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "trace/language/answers.h"
 #include "trace/language/limits.h"
+#include "trace/language/parse.h"
 
 static bool has_calls(const struct trace_definitions *definitions)
 {
@@ -118,7 +120,7 @@ static int check_output(const struct options *options)
  * Nothing but stacks is written, so nothing else needs to be recorded; or all is made of events, and of
  * calls is needed how long they took.
  */
-int check_format(struct options *options)
+static int check_format(struct options *options)
 {
 	bool is_silent =
 		options->format == TRACE_FORMAT_FOLDED ||
@@ -158,7 +160,7 @@ static int check_calls(const struct options *options, const struct trace_definit
 	return EXIT_OURS;
 }
 
-int check_definitions(struct options *options, struct trace_arena *arena)
+static int check_definitions(struct options *options, struct trace_arena *arena)
 {
 	const struct trace_definitions *definitions = &options->parsed;
 
@@ -175,7 +177,7 @@ static bool is_event(const struct trace_definitions *definitions, const char *na
 	return false;
 }
 
-int check_ring(const struct options *options)
+static int check_ring(const struct options *options)
 {
 	if (!options->ring && !options->dump_if_count)
 		return 0;
@@ -199,7 +201,7 @@ int check_ring(const struct options *options)
 }
 
 /* Where something else stands at a place, it cannot be watched: so one of the two. */
-int check_cover(struct options *options)
+static int check_cover(struct options *options)
 {
 	const char *wrong = NULL;
 
@@ -219,7 +221,7 @@ int check_cover(struct options *options)
 	return 0;
 }
 
-int check_processes(const struct options *options, bool has_program)
+static int check_processes(const struct options *options, bool has_program)
 {
 	if (options->list && (options->pid_count > 1 || options->name))
 		complain("-l: of one process, by -p");
@@ -231,4 +233,86 @@ int check_processes(const struct options *options, bool has_program)
 	else
 		return 0;
 	return EXIT_OURS;
+}
+
+static int parse_definitions(struct options *options, struct trace_arena *arena)
+{
+	struct trace_definitions *definitions = &options->parsed;
+	struct ep_error_at error = {0};
+	int failed = trace_definitions_parse_timed(options->definitions.text, options->is_timed,
+						   arena, definitions, &error);
+
+	if (failed == -EP_SYNTAX) {
+		complain_about(&options->definitions, &error);
+	} else if (failed) {
+		complain("%s", ep_strerror(failed));
+	} else if (!definitions->count) {
+		complain("no probes: use -e or -f, --graph or --calls; --examples shows how");
+		failed = EXIT_OURS;
+	} else {
+		failed = check_definitions(options, arena);
+	}
+	return failed ? EXIT_OURS : 0;
+}
+
+/* Behind all others: what is made of them knows them by that. */
+static int add_wanted(struct options *options, struct trace_arena *arena)
+{
+	struct wanted *wanted = &options->wanted;
+	struct ep_error_at error = {0};
+	char *text;
+	int failed;
+
+	if (options->live && wanted->show == SHOW_CALLS)
+		return complain("--live: not with --calls"), EXIT_OURS;
+	/* The table of hits has calls that libraries make of each other, too: it is no answer. */
+	wanted->sums_up = wanted->show == SHOW_CALLS && options->mode == TRACE_MODE_COUNT;
+	if (wanted->sums_up)
+		options->mode = TRACE_MODE_EVENTS;
+	failed = wanted_make(wanted, options->format == TRACE_FORMAT_TEXT, arena, &text, &error);
+	if (failed)
+		return complain("%s", error.message[0] ? error.message : ep_strerror(failed)),
+		       EXIT_OURS;
+	failed = text ? trace_source_add(&options->definitions, text, "--graph", &error) : 0;
+	free(text);
+	if (failed == -EP_SYNTAX)
+		complain_about(&options->definitions, &error);
+	else if (failed)
+		complain("%s", ep_strerror(failed));
+	return failed ? EXIT_OURS : 0;
+}
+
+int command_line_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
+{
+	int error = options_take(argc, argv, arena, ret);
+	bool has_program = ret->command && *ret->command;
+
+	if (!error)
+		error = check_processes(ret, has_program);
+	if (!error && ret->list && (ret->format > TRACE_FORMAT_JSON || ret->flame)) {
+		complain("-l: --format=text or json, without --flame");
+		error = EXIT_OURS;
+	}
+	if (error || ret->list)
+		return error;
+	if (ret->live && ret->mode == TRACE_MODE_EVENTS)
+		ret->mode = TRACE_MODE_COUNT;
+	ret->suggest = !*ret->definitions.text && !ret->cover && ret->wanted.show == SHOW_EVENTS &&
+		       *ret->command;
+	if (ret->suggest)
+		return 0;
+	error = check_format(ret);
+	if (!error)
+		error = add_wanted(ret, arena);
+	if (!error)
+		error = check_cover(ret);
+	if (!error && !ret->cover)
+		error = parse_definitions(ret, arena);
+	if (!error)
+		error = check_ring(ret);
+	if (!error && !has_program && !options_attach(ret)) {
+		complain("no program to run");
+		error = EXIT_OURS;
+	}
+	return error;
 }
