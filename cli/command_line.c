@@ -285,10 +285,12 @@ static int add_wanted(struct options *options, struct trace_arena *arena)
 int command_line_parse(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
 	int error = options_take(argc, argv, arena, ret);
-	bool has_program = ret->command && *ret->command;
+	bool has_program;
 
-	if (!error)
-		error = check_processes(ret, has_program);
+	if (error)
+		return error;
+	has_program = *ret->command;
+	error = check_processes(ret, has_program);
 	if (!error && ret->list && (ret->format > TRACE_FORMAT_JSON || ret->flame)) {
 		complain("-l: --format=text or json, without --flame");
 		error = EXIT_OURS;
@@ -298,7 +300,7 @@ int command_line_parse(int argc, char **argv, struct trace_arena *arena, struct 
 	if (ret->live && ret->mode == TRACE_MODE_EVENTS)
 		ret->mode = TRACE_MODE_COUNT;
 	ret->suggest = !*ret->definitions.text && !ret->cover && ret->wanted.show == SHOW_EVENTS &&
-		       *ret->command;
+		       has_program;
 	if (ret->suggest)
 		return 0;
 	error = check_format(ret);
