@@ -129,11 +129,11 @@ Test(memory, is_mapped_when_it_is_used)
 	long before = number_behind(&bare, "VmSize:");
 
 	counted = RUN(EMUPROBE, "-q", "-c", "-e", "p probed", "--", LOCKS, "none", "sizes");
-	cr_expect_lt(number_behind(&counted, "VmSize:") - before, 8 * 1024 + 512, "%s",
+	cr_expect_lt(number_behind(&counted, "VmSize:") - before, 8 * 1024 + 256, "%s",
 		     command_describe(&counted));
 	recorded = RUN(EMUPROBE, "-q", "-o", "/dev/null", "-e", "p probed", "--", LOCKS, "none",
 		       "sizes");
-	cr_expect_lt(number_behind(&recorded, "VmSize:") - before, (8 + 5) * 1024 + 512, "%s",
+	cr_expect_lt(number_behind(&recorded, "VmSize:") - before, (7 + 5) * 1024 + 896, "%s",
 		     command_describe(&recorded));
 	command_result_deinit(&bare);
 	command_result_deinit(&counted);
