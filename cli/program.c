@@ -104,7 +104,9 @@ int program_find(const char *name, char *ret, size_t size)
 		snprintf(ret, size, "%s", name);
 		error = check_named(ret);
 	} else if (!search_path(name, ret, size, &denied)) {
-		complain("%s: %s", name, denied ? strerror(EACCES) : "not found");
+		complain("%s: %s%s%s", name, denied ? strerror(EACCES) : "not found",
+			 is_program(name) ? "; the one that is here is ./" : "",
+			 is_program(name) ? name : "");
 		error = denied ? EXIT_CANNOT_EXECUTE : EXIT_NOT_FOUND;
 	}
 	return error;

@@ -122,7 +122,12 @@ Test(cli_bad_input, missing_program)
 	command_result_deinit(&result);
 	result = RUN(EMUPROBE, "-e", "p main", "--", "no-such-program-at-all");
 	expect_status(result, 127);
-	expect_contains(result, error, "emuprobe: no-such-program-at-all: not found");
+	expect_contains(result, error, "emuprobe: no-such-program-at-all: not found\n");
+	command_result_deinit(&result);
+	result = command_shell("cd " EP_PROGRAMS " && " EMUPROBE " -e 'p main' -- scribbles");
+	expect_status(result, 127);
+	expect_contains(result, error,
+			"emuprobe: scribbles: not found; the one that is here is ./scribbles");
 	command_result_deinit(&result);
 }
 
