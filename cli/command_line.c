@@ -75,6 +75,37 @@ static int check_questions(struct options *options, const struct trace_definitio
 	return failed;
 }
 
+/* Where a pattern stands for many events, only the run can tell. */
+static bool may_be_event(const struct trace_definition *definition, const char *event)
+{
+	const char *symbol = definition->place.symbol;
+
+	if (definition->event)
+		return strcmp(definition->event, event) == 0;
+	return !symbol || strcmp(symbol, event) == 0 || strpbrk(symbol, "*?[");
+}
+
+static bool is_event(const struct trace_definitions *definitions, const char *event)
+{
+	for (size_t i = 0; i < definitions->count; i++)
+		if (may_be_event(&definitions->list[i], event))
+			return true;
+	return false;
+}
+
+static int check_stacks(const struct options *options, const struct trace_definitions *definitions)
+{
+	for (size_t i = 0; i < options->stack_count; i++) {
+		const char *event = options->stacks[i].event;
+
+		if (is_event(definitions, event))
+			continue;
+		complain("--stacks=%s: no definition has an event of this name", event);
+		return -EP_SYNTAX;
+	}
+	return 0;
+}
+
 static int check_limits(struct options *options, const struct trace_definitions *definitions,
 			struct trace_arena *arena)
 {
@@ -165,16 +196,9 @@ static int check_definitions(struct options *options, struct trace_arena *arena)
 	const struct trace_definitions *definitions = &options->parsed;
 
 	return check_calls(options, definitions) || check_durations(options, definitions) ||
-	       check_conditions(options) || check_questions(options, definitions, arena) ||
+	       check_conditions(options) || check_stacks(options, definitions) ||
+	       check_questions(options, definitions, arena) ||
 	       check_limits(options, definitions, arena);
-}
-
-static bool is_event(const struct trace_definitions *definitions, const char *name)
-{
-	for (size_t i = 0; i < definitions->count; i++)
-		if (definitions->list[i].event && strcmp(definitions->list[i].event, name) == 0)
-			return true;
-	return false;
 }
 
 static int check_ring(const struct options *options)

@@ -158,10 +158,10 @@ Test(call_stacks, bad_options_are_refused)
 	}
 }
 
-Test(call_stacks, of_an_event_that_is_none_are_missed)
+Test(call_stacks, of_an_event_that_is_none_are_refused)
 {
 	struct command_result result = run("-c --stacks other", "");
 
-	expect_status(result, 0);
-	expect_contains(result, error, "--stacks=other: no such event, or it was not hit");
+	expect_status(result, 125);
+	expect_contains(result, error, "--stacks=other: no definition has an event of this name");
 }

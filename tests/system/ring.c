@@ -94,6 +94,8 @@ Test(ring, what_makes_no_sense_is_refused)
 	expect_refused("--ring -c -e main -- true", "--ring: not together with -c");
 	expect_refused("--dump-if=a -e p:a -- true", "");
 	expect_refused("--dump-if=a -e 'p:a main' -- true", "--dump-if: only with --ring");
+	expect_refused("--ring --dump-if=main -e 'p main'",
+		       "no program to run"); /* a symbol is a name */
 	expect_refused("--ring --dump-if=b -e 'p:a main' -- true", "--dump-if=b: no event");
 	expect_refused("--ring --dump-if='b if c' -e 'p:a main' -- true", "the name of an event");
 	expect_refused("dump", "dump: the number of one process");
