@@ -21,6 +21,7 @@
 static const char usage[] =
 	"usage: emuprobe [options] [--] PROGRAM [ARG...]\n"
 	"       emuprobe [options] -p PID[,PID...] | --name=NAME\n"
+	"       emuprobe dump PID\n"
 	"\n"
 	"  -e, --probe=DEF        place a probe: p[:[GROUP/]EVENT] [OBJECT:]SYMBOL[+OFFSET] "
 	"[ARG...]\n"
@@ -512,6 +513,25 @@ static int add_stacks(struct options *options, const char *value)
 	return 0;
 }
 
+/* Who asks for another kind of picture by its name would find something that no viewer takes for one. */
+static int set_flame(struct options *options, const char *value)
+{
+	static const char *const others[] = {".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf"};
+	size_t size = strlen(value);
+
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		size_t end = strlen(others[i]);
+
+		if (size < end || strcasecmp(value + size - end, others[i]) != 0)
+			continue;
+		complain("--flame=%s: it is an SVG file; use --flame=%.*s.svg", value,
+			 (int)(size - end), value);
+		return EXIT_OURS;
+	}
+	options->flame = value;
+	return 0;
+}
+
 static int help(const char *value)
 {
 	if (value && strcmp(value, "all") != 0)
@@ -593,7 +613,7 @@ static int set(struct options *options, int option, const char *value)
 	case OPTION_ROTATE:
 		return set_rotate(options, value);
 	case OPTION_FLAME:
-		options->flame = value;
+		return set_flame(options, value);
 		return 0;
 	case OPTION_COUNTER:
 		return add_counter(options, value);

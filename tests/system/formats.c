@@ -294,6 +294,7 @@ Test(formats, bad_options_are_refused)
 		{"--format=folded", "only with --stacks, or with events of calls (r:)"},
 		{"--flame x", "--flame: only with --stacks, or with events of calls (r:)"},
 		{"--flame /nowhere/x --stacks m", "/nowhere/x: No such file"},
+		{"--flame x.PNG --stacks m", "--flame=x.PNG: it is an SVG file; use --flame=x.svg"},
 		{"--format=other", "text, json, folded, perfetto, chrome, ctf or callgrind"},
 		{"--rotate=4095 -o x", "SIZE or SIZE,N: bytes, 4096 or more"},
 		{"--rotate=4k,10000 -o x", "files, at most 9999"},
