@@ -196,6 +196,8 @@ static int report_covered(const struct options *options, const struct trace_sess
 	cover_take_session(cover, (const char *)session->shared + cover->session_at, &unarmed);
 	if (!options->quiet)
 		cover_say(cover, unarmed);
+	if (!options->quiet && !options->output)
+		complain("-o FILE says which of them were reached");
 	return options->output ? cover_write(cover, options->cover_format, options->output) : 0;
 }
 
