@@ -33,6 +33,18 @@ typedef void *(*ep_counter_memory)(uint32_t first, size_t size, void *data);
 void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts);
 
 /**
+ * Probes are about to be given places among the @count ones of @block. In the child of a fork they are at the
+ * same places of another block: ep_move_count_block() says of which, in the child's child as well, and
+ * touches none of the probes, however many there are. Only one block is known at a time.
+ *
+ * Context:  before the first probe that counts there.
+ */
+void ep_use_count_block(struct ep_counts *block, size_t count);
+
+/** Context: a process that has one thread. */
+void ep_move_count_block(struct ep_counts *to);
+
+/**
  * Add one to @semaphore, and take it away when the probe is removed, unless its memory is unloaded
  * before. Once for a probe.
  * Context:  any thread; takes the registry lock.

@@ -6,7 +6,8 @@
  *
  * The launcher does the probing, as a user would. Of programs that run once, all is counted from
  * their start to their end, so the launcher's own start is part of the price: the last row shows
- * it alone, and the one before it 50 times, as the shell's children are probed, too. Of redis it is
+ * it alone; those before it 50 times, as the shell's children are probed, too, and with 200 children that
+ * execute nothing. Of redis it is
  * the throughput that redis-benchmark sees.
  */
 #include <fcntl.h>
@@ -87,6 +88,12 @@ static const struct program programs[] = {
 	 .hot = "p:malloc libc.so.6:malloc size=%di:u64",
 	 .args = {"/bin/sh", "-c", "i=0; while [ $i -lt %u ]; do /bin/true; i=$((i + 1)); done"},
 	 .work = 50},
+	{.name = "sh, 200 forks",
+	 .unit = "ms",
+	 .allocator = LIBC,
+	 .hot = "p:malloc libc.so.6:malloc size=%di:u64",
+	 .args = {"/bin/sh", "-c", "i=0; while [ $i -lt %u ]; do (:); i=$((i + 1)); done"},
+	 .work = 200},
 	{.name = "sqlite3 -version",
 	 .unit = "ms",
 	 .allocator = LIBC,

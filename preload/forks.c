@@ -50,11 +50,10 @@ static void after_fork_child(void)
 	counts = process && process->counts
 			 ? trace_session_at(&forked_session, process->counts, size)
 			 : NULL;
-	for (size_t i = 0; counts && i < forked_probes->count; i++)
-		if (forked_probes->list[i].handle)
-			ep_probe_set_counts(forked_probes->list[i].handle, &counts[i]);
-	if (counts)
+	if (counts) {
+		ep_move_count_block(counts);
 		trace_follow_move_counts(counts);
+	}
 	if (process && !forked_session_is_attached)
 		trace_counts_use(&forked_session, process);
 	start_make_room();

@@ -178,6 +178,7 @@ static int arm(struct start *start, struct trace_probes *probes)
 	start->process->counts = at;
 	start->process->room = (uint32_t)probes->room;
 	start->counts = trace_session_at(&start->session, at, size);
+	ep_use_count_block(start->counts, probes->room);
 	error = trace_record_init(&start->session, index,
 				  shared->keep	 ? TRACE_FULL_KEEP
 				  : shared->drop ? TRACE_FULL_DROP

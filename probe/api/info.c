@@ -10,6 +10,7 @@
 #include "probe/engine/lock.h"
 #include "probe/guest/host.h"
 #include "probe/image/place.h"
+#include "probe/site/counts.h"
 #include "probe/site/plan.h"
 #include "probe/site/ways.h"
 #include "probe/thread/counters.h"
@@ -44,7 +45,7 @@ static void describe(void *data)
 
 static void read_probe(struct ep_probe *probe, struct ep_info *ret)
 {
-	const struct ep_counts *counts = atomic_load(&probe->counts);
+	const struct ep_counts *counts = counts_of(probe);
 	struct description description = {probe, ret};
 	struct plan_choice choice;
 

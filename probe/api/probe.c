@@ -21,6 +21,7 @@
 #include "probe/image/place.h"
 #include "probe/image/walk.h"
 #include "probe/site/calls.h"
+#include "probe/site/counts.h"
 #include "probe/site/plan.h"
 #include "probe/site/registry.h"
 #include "probe/site/sites.h"
@@ -260,7 +261,7 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 		probe->turns = counters_alloc();
 		probe->one_in = probe->turns == COUNTERS_NONE ? 1 : one_in;
 	}
-	atomic_init(&probe->counts, options->counts ? options->counts : &probe->own_counts);
+	counts_set(probe, options->counts ? options->counts : &probe->own_counts);
 	borrow_counter(probe, !options->counts);
 	borrow_return_counter(probe, !options->counts);
 	enable_init(probe, !(options->flags & EP_DISABLED));
@@ -568,7 +569,17 @@ void ep_probe_set_counts(struct ep_probe *probe, struct ep_counts *counts)
 	struct ep_probe *found = handles_find(probe);
 
 	if (found)
-		atomic_store(&found->counts, counts ? counts : &found->own_counts);
+		counts_set(found, counts ? counts : &found->own_counts);
+}
+
+void ep_use_count_block(struct ep_counts *block, size_t count)
+{
+	counts_use_block(block, count);
+}
+
+void ep_move_count_block(struct ep_counts *to)
+{
+	counts_move_block(to);
 }
 
 void ep_probe_use_semaphore(struct ep_probe *probe, uint16_t *semaphore)

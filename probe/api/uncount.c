@@ -5,6 +5,7 @@
  */
 #include "include/counting.h"
 #include "probe/api/handles.h"
+#include "probe/site/counts.h"
 #include "probe/thread/counters.h"
 
 EP_TRAP_PATH static void take_off(uint32_t counter, uint64_t *locked)
@@ -35,7 +36,7 @@ EP_TRAP_PATH void ep_probe_uncount(struct ep_probe *probe, const struct ep_call 
 
 	if (!found)
 		return;
-	counts = atomic_load_explicit(&found->counts, memory_order_relaxed);
+	counts = counts_of(found);
 	take_off(found->counter, &counts->hits);
 	if (call)
 		take_off_end(found, counts, call->end);

@@ -11,6 +11,7 @@
 
 #include "include/counting.h"
 #include "probe/image/callers.h"
+#include "probe/site/counts.h"
 #include "probe/site/running.h"
 #include "probe/thread/counters.h"
 #include "sys/memory.h"
@@ -51,7 +52,7 @@ EP_TRAP_PATH static struct ep_probe *probe_of(const struct record *record)
 
 EP_TRAP_PATH static void count_end(struct ep_probe *probe, enum ep_end end)
 {
-	struct ep_counts *counts = atomic_load_explicit(&probe->counts, memory_order_relaxed);
+	struct ep_counts *counts = counts_of(probe);
 
 	if (end == EP_END_RETURN && counters_add(probe->return_counter))
 		return;

@@ -6,14 +6,10 @@
 #include "probe/site/hit.h"
 
 #include "probe/site/calls.h"
+#include "probe/site/counts.h"
 #include "probe/site/running.h"
 #include "probe/thread/counters.h"
 #include "probe/thread/thread.h"
-
-EP_TRAP_PATH static struct ep_counts *counts_of(const struct ep_probe *probe)
-{
-	return atomic_load_explicit(&probe->counts, memory_order_relaxed);
-}
 
 EP_TRAP_PATH static void add_locked(uint64_t *counter)
 {

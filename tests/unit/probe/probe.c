@@ -263,6 +263,33 @@ Test(probe, counts_where_it_is_told_to)
 	cr_assert_eq(other.hits, 1);
 }
 
+/* As in the child of a fork, and in its child: the probes do not know. */
+Test(probe, counts_in_the_block_that_is_used)
+{
+	struct ep_counts blocks[3][2] = {0}, apart = {0};
+	struct ep_options options = {.size = sizeof(options), .counts = &blocks[0][1]};
+	struct ep_info info = {.size = sizeof(info)};
+	struct ep_probe *probe, *other, *late;
+
+	ep_use_count_block(blocks[0], 2);
+	cr_assert_eq(ep_probe_create((const void *)starts_with_push, &options, &probe), 0);
+	options.counts = &apart;
+	cr_assert_eq(ep_probe_create((const void *)starts_with_push, &options, &other), 0);
+	for (int i = 0; i < 3; i++) {
+		ep_move_count_block(blocks[i]);
+		options.counts = &blocks[i][0];
+		cr_assert_eq(ep_probe_create((const void *)starts_with_push, &options, &late), 0);
+		starts_with_push(1, 2);
+		cr_expect_eq(blocks[i][1].hits, 1);
+		cr_expect_eq(blocks[i][0].hits, i + 1, "%d: %lu", i, blocks[i][0].hits);
+		cr_expect_eq(ep_probe_info(probe, &info), 0);
+		cr_expect_eq(info.hits, 1);
+	}
+	cr_expect_eq(apart.hits, 3);
+	cr_expect_eq(blocks[0][0].hits, 1);
+	ep_use_count_block(NULL, 0);
+}
+
 static void remove_itself(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
 	(void)regs;
