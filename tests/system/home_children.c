@@ -28,6 +28,21 @@ Test(home_children, are_counted_exactly)
 		home_run_counted(HOME_FEW, CHILDREN, cases[i].name, cases[i].hits);
 }
 
+/* What is counted with a lock is the child's as well, and that of its child. */
+Test(home_children, have_counts_of_their_own)
+{
+	struct command_result result = RUN(EMUPROBE, "-c", "--plan=boost", "--format=json", "-e",
+					   "p:hit target", "--", CHILDREN, "nested_forks");
+	unsigned int children = 0;
+
+	for (const char *at = result.error;
+	     (at = strstr(at, "\"hits\":10,\"missed\":0,\"trapped\":10}")); at++)
+		children++;
+	cr_expect_eq(children, 3, "%u: %s", children, command_describe(&result));
+	expect_contains(result, error, "\"hits\":0,\"missed\":0,\"trapped\":0}");
+	command_result_deinit(&result);
+}
+
 Test(home_children, handlers_may_jump_out_of_an_execve)
 {
 	home_run(HOME_ALL, EP_PROGRAMS "/execve_left", NULL);
