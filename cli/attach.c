@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/screen.h"
 #include "include/emuprobe-attach.h"
 
 #define BUSY_WAIT  1 /* milliseconds between looks */
@@ -274,6 +275,7 @@ static void look(struct collector *collector)
 		asked = 0;
 		collect_answer(collector);
 	}
+	screen_look(collector);
 	collect_wait(collector, wait);
 }
 
@@ -290,8 +292,10 @@ static void collect(struct collector *collector)
 	const struct options *options = collector->options;
 	double end = options->seconds > 0 ? now() + options->seconds : 0;
 
+	screen_begin(options);
 	while (!stopped && is_any_left() && (end <= 0 || now() < end))
 		look(collector);
+	screen_end();
 }
 
 /* Events go on to be taken meanwhile: who waits for room in its ring cannot come to leave its probe. */

@@ -38,6 +38,17 @@ Test(cli_live, tables_come_while_the_program_runs)
 		     "           1  jump     write  libc.so.6:write\n");
 }
 
+Test(cli_live, tables_come_of_what_was_running)
+{
+	expect_shell(IN_FOLDER "{ " BUSY " >out & } && p=$! && "
+			       "{ (until [ \"$(grep -c '^after' log)\" -ge 2 ]; do sleep 0.1; done; "
+			       "touch stop) 2>/dev/null & } && sleep 1; " EMUPROBE
+			       " --live -e 'r:write libc.so.6:write' -p $p 2>log; "
+			       "grep '%.*write  *libc.so.6:write' log | head -n 1; "
+			       "sed -n '/ hits /,$p' log",
+		     "  write                     libc.so.6:write\n");
+}
+
 /* What script(1) records is what the terminal was sent: "n" sorts by name. */
 Test(cli_live, keys_sort_and_the_terminal_is_as_before)
 {
