@@ -24,6 +24,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -218,6 +219,12 @@ static int try_thread(struct attach *attach, int tid)
 	return error;
 }
 
+/* A descriptor of @tid's is found by what it is to the process: not of a thread that we have made. */
+static bool has_own_table(int pid, int tid)
+{
+	return tid != pid && syscall(SYS_kcmp, pid, tid, KCMP_FILES, 0, 0) > 0;
+}
+
 /* Those that wait, first; then any. */
 static int try_threads(struct attach *attach, bool waiting)
 {
@@ -232,7 +239,7 @@ static int try_threads(struct attach *attach, bool waiting)
 		int tid = atoi(entry->d_name);
 
 		if (tid > 0 && place_is_waiting(pid, tid) == waiting &&
-		    !strchr("DZXTt", target_state(pid, tid)))
+		    !strchr("DZXTt", target_state(pid, tid)) && !has_own_table(pid, tid))
 			ret = try_thread(attach, tid);
 	}
 	if (!folder)
@@ -374,6 +381,28 @@ static int make_memory(struct attach *attach)
 
 /* ---- descriptors --------------------------------------------------------------------------- */
 
+static void close_there(struct attach *attach, int fd)
+{
+	if (fd >= 0)
+		call(attach, SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+/*
+ * A shell that has closed one of these three, and is about to put another file there, would put it over ours.
+ * While it is stopped ours can go elsewhere.
+ */
+static int move_away(struct attach *attach, int fd)
+{
+	long high = fd < 0 || fd > STDERR_FILENO ? -1
+						 : call(attach, SYS_fcntl, fd, F_DUPFD_CLOEXEC,
+							STDERR_FILENO + 1, 0, 0, 0);
+
+	if (high < 0)
+		return fd;
+	close_there(attach, fd);
+	return (int)high;
+}
+
 static bool send_descriptors(const struct attach *attach)
 {
 	const int fds[] = {attach->library, attach->options->descriptor};
@@ -427,15 +456,11 @@ static int receive_descriptors(struct attach *attach)
 	memcpy(&header, block->control, sizeof(header));
 	if (header.cmsg_len != CMSG_LEN(size))
 		return fail(attach, EP_ATTACH_NO_MEMORY, "recvmsg: no descriptors are left");
+	for (size_t i = 0; i < size / sizeof(int); i++)
+		block->received[i] = move_away(attach, block->received[i]);
 	block->attached.library = block->received[0];
 	block->attached.descriptor = block->received[1];
 	return 0;
-}
-
-static void close_there(struct attach *attach, int fd)
-{
-	if (fd >= 0)
-		call(attach, SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 static int make_sockets(struct attach *attach)
@@ -449,6 +474,7 @@ static int make_sockets(struct attach *attach)
 		return why_failed(attach, "socketpair", result);
 	step(5);
 	ours = pair[1];
+	pair[0] = move_away(attach, pair[0]);
 	attach->block.socket = pair[0];
 	attach->socket = (int)syscall(SYS_pidfd_getfd, attach->target.pidfd, ours, 0);
 	if (attach->socket < 0)
@@ -473,12 +499,46 @@ static int pass_descriptors(struct attach *attach)
 
 /* ---- the stub ------------------------------------------------------------------------------ */
 
+static int from_the_top(const void *a, const void *b)
+{
+	const int *left = a, *right = b;
+
+	return *left > *right ? -1 : *left < *right;
+}
+
+/* All but the three of ours. */
+static void fill_ranges(struct stub_block *block)
+{
+	int ours[] = {block->socket, block->received[0], block->received[1]};
+	uint32_t above = UINT32_MAX;
+	size_t count = 0;
+
+	qsort(ours, 3, sizeof(ours[0]), from_the_top);
+	for (size_t i = 0; i < 3 && ours[i] >= 0; i++) {
+		if ((uint32_t)ours[i] < above) {
+			block->ranges[count][0] = (uint32_t)ours[i] + 1;
+			block->ranges[count++][1] = above;
+		}
+		if (!ours[i])
+			return;
+		above = (uint32_t)ours[i] - 1;
+	}
+	block->ranges[count][0] = 0;
+	block->ranges[count][1] = above;
+}
+
 static int fill_block(struct attach *attach)
 {
 	struct stub_block *block = &attach->block;
 
+	/* A filter might kill for what it has not been asked about. */
+	for (size_t i = 0; i < sizeof(block->ranges) / sizeof(block->ranges[0]); i++)
+		block->ranges[i][0] = 1;
+	if (attach->options->own_descriptors && !attach->target.is_filtered)
+		fill_ranges(block);
+
 	/* Spelled as nobody else spells it: what is loaded is known by this name. */
-	snprintf(block->path, sizeof(block->path), "/proc/self/fd/../fd/%d",
+	snprintf(block->path, sizeof(block->path), "/proc/thread-self/fd/../fd/%d",
 		 block->attached.library);
 	snprintf(block->symbol, sizeof(block->symbol), "%s", attach->options->entry);
 	block->frame = attach->memory + FRAME + sizeof(uint64_t);
@@ -522,6 +582,26 @@ static bool wait_for_stub(struct attach *attach)
 	return attach->is_heard;
 }
 
+/* The new thread has left the program's table of descriptors, soon: what is there of ours is closed. */
+static void leave_table(struct attach *attach)
+{
+	uint64_t at = in_block(attach, offsetof(struct stub_block, table));
+	const int32_t shared = STUB_TABLE_SHARED;
+	int32_t table = 0;
+
+	if (attach->block.ranges[0][0] > attach->block.ranges[0][1])
+		return;
+	while (!table && !attach->tracee->is_gone && !is_late(attach) &&
+	       target_read(&attach->target, at, &table, sizeof(table)))
+		if (!table)
+			usleep(50);
+	if (table != STUB_TABLE_OWN || !target_write(&attach->target, at, &shared, sizeof(shared)))
+		return;
+	close_there(attach, attach->block.socket);
+	close_there(attach, attach->block.received[0]);
+	close_there(attach, attach->block.received[1]);
+}
+
 /* From here on it is not to be interrupted: it would be in the middle of pthread_create(). */
 static int run_stub(struct attach *attach)
 {
@@ -540,6 +620,8 @@ static int run_stub(struct attach *attach)
 		return why_failed(attach, "", 0);
 	target_read(&attach->target, memory + BLOCK + offsetof(struct stub_block, result), &result,
 		    sizeof(result));
+	if (!result)
+		leave_table(attach);
 	step(10);
 	return result ? fail(attach, EP_ATTACH_NO_MEMORY, "pthread_create: %s", strerror(result))
 		      : 0;

@@ -15,6 +15,7 @@
 
 #define MSG_NOSIGNAL 0x4000
 #define RTLD_NOW     2
+#define CLOSE_RANGE_UNSHARE 2
 
 	.section .rodata
 	.globl stub_begin, stub_borrowed, stub_abandoned, stub_end
@@ -39,7 +40,26 @@ stub_borrowed:
 	movl	$1, %edx
 	call	send
 	call	receive				# until the launcher puts us back, or is gone
-	movq	STUB_FRAME(%rbx), %rsp
+	cmpl	$0, STUB_RESULT(%rbx)
+	jne	4f				# there is no other thread
+3:	cmpl	$0, STUB_TABLE(%rbx)
+	jne	4f
+	leaq	STUB_TABLE(%rbx), %rdi
+	xorl	%esi, %esi			# FUTEX_WAIT
+	xorl	%edx, %edx
+	xorl	%r10d, %r10d
+	movl	$__NR_futex, %eax
+	syscall
+	jmp	3b
+4:	cmpl	$STUB_TABLE_OWN, STUB_TABLE(%rbx)
+	jne	5f
+	movl	STUB_SOCKET(%rbx), %edi
+	call	close
+	movl	STUB_RECEIVED(%rbx), %edi
+	call	close
+	movl	STUB_RECEIVED+4(%rbx), %edi
+	call	close
+5:	movq	STUB_FRAME(%rbx), %rsp
 	movl	$__NR_rt_sigreturn, %eax
 	syscall
 
@@ -91,6 +111,7 @@ agent:
 	movq	%rdi, %rbx
 	movq	%fs:16, %rdi			# pthread_self()
 	call	*STUB_DETACH(%rbx)
+	call	take_table
 	movq	STUB_ENTRY(%rbx), %rax
 	testq	%rax, %rax
 	jne	go
@@ -107,6 +128,34 @@ agent:
 go:	leaq	STUB_ATTACHED(%rbx), %rdi
 	popq	%rbx
 	jmp	*%rax				# its return is the end of the thread
+
+/*
+ * A table of descriptors that has ours, and none of the program's: the first range has no end, so that none of it
+ * is copied. Ours are closed in the program's table by the borrowed thread, or by the launcher for it.
+ */
+take_table:
+	leaq	STUB_RANGES(%rbx), %r8
+	movl	$CLOSE_RANGE_UNSHARE, %edx
+	movl	$STUB_TABLE_SHARED, %r9d
+1:	movl	(%r8), %edi
+	movl	4(%r8), %esi
+	cmpl	%esi, %edi
+	ja	2f
+	movl	$__NR_close_range, %eax
+	syscall
+	testq	%rax, %rax
+	jne	2f				# no such call: the first one has failed
+	movl	$STUB_TABLE_OWN, %r9d
+	xorl	%edx, %edx
+	addq	$8, %r8
+	jmp	1b
+2:	movl	%r9d, STUB_TABLE(%rbx)
+	leaq	STUB_TABLE(%rbx), %rdi
+	movl	$1, %esi			# FUTEX_WAKE
+	movl	$1, %edx
+	movl	$__NR_futex, %eax
+	syscall
+	ret
 
 /* Say what the dynamic linker says; give back all that there is, this code included. */
 failed:

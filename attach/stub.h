@@ -27,7 +27,13 @@
 #define STUB_DETACH	    224
 #define STUB_PAIR	    232
 #define STUB_RECEIVED	    256
-#define STUB_ATTACHED	    264
+#define STUB_TABLE	    264
+#define STUB_RANGES	    268
+#define STUB_ATTACHED	    312
+
+/* Whose table of descriptors the new thread has; 0: it is not known yet. */
+#define STUB_TABLE_OWN	  1
+#define STUB_TABLE_SHARED 2
 
 #ifndef __ASSEMBLER__
 
@@ -52,6 +58,9 @@ struct stub_block {
 	int32_t pair[2];     /* of sockets */
 	char control[16];    /* struct cmsghdr, before what came through them */
 	int32_t received[2]; /* -1: nothing, as in pair */
+	int32_t table;	     /* STUB_TABLE_... */
+	/* What to close for a table of its own: first and last, from the top down. None: 1, 0. */
+	uint32_t ranges[5][2];
 	struct ep_attached attached;
 };
 
@@ -76,6 +85,8 @@ STUB_OFFSET(symbol, STUB_SYMBOL);
 STUB_OFFSET(pthread_detach, STUB_DETACH);
 STUB_OFFSET(pair, STUB_PAIR);
 STUB_OFFSET(received, STUB_RECEIVED);
+STUB_OFFSET(table, STUB_TABLE);
+STUB_OFFSET(ranges, STUB_RANGES);
 STUB_OFFSET(attached, STUB_ATTACHED);
 
 /* The code, which is copied: it names nothing outside of itself. */

@@ -217,6 +217,7 @@ static int attach(struct collector *collector, const struct process *process, co
 		.library = library,
 		.entry = ENTRY,
 		.descriptor = collector->session_fd,
+		.own_descriptors = true,
 		.text = text,
 	};
 	struct ep_attach_report report = {.size = sizeof(report)};

@@ -99,6 +99,13 @@ struct ep_attach_options {
 	int descriptor;	       /* passed to it, as a descriptor of its own */
 	const char *text;      /* passed to it; shorter than EP_ATTACH_TEXT; NULL: "" */
 	unsigned int deadline; /* in milliseconds, to begin and to load; 0: 5000 */
+	/*
+	 * Not 0: the new thread has a table of descriptors of its own, with the three that it is given and nothing of
+	 * the program's, from Linux 5.9 on and where there is no system call filter. What it opens is not open for
+	 * other threads then. Else a shell, say, that has closed its standard output, and is about to
+	 * put another file there, may put it over a file that this thread has just opened.
+	 */
+	int own_descriptors;
 };
 
 struct ep_attach_report {

@@ -6,7 +6,7 @@
 #include "include/emuprobe-attach.h"
 
 /* How the name begins by which this library is loaded then. */
-#define ATTACHED_NAME "/proc/self/fd/../fd/"
+#define ATTACHED_NAME "/proc/thread-self/fd/../fd/"
 
 /** The program was started with probes: nobody is to attach to it. */
 void attached_forbid(void);

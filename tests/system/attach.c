@@ -137,6 +137,22 @@ Test(attach, a_process_is_found_by_its_name)
 	command_result_deinit(&result);
 }
 
+/*
+ * A shell closes its standard output, and puts another file in its place. What is opened meanwhile by a thread of
+ * ours must not get that number.
+ */
+Test(attach, descriptors_are_not_those_of_the_program)
+{
+	struct command_result result = run_shell(
+		"e=$(mktemp) && for i in $(seq 20); do "
+		"sh -c 'while :; do echo x >/dev/null; done' 2>>$e & p=$!; sleep 0.1; " EMUPROBE
+		" -q -c -e 'p:w libc.so.6:write' -p $p --for 0.05 || echo failed; "
+		"kill $p; wait $p 2>/dev/null; done; cat $e; rm $e; echo end");
+
+	cr_expect_str_eq(result.output, "end\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
 /* All, or none. */
 Test(attach, several_processes)
 {
