@@ -40,12 +40,13 @@ Test(cli_live, tables_come_while_the_program_runs)
 
 Test(cli_live, tables_come_of_what_was_running)
 {
-	expect_shell(IN_FOLDER "{ " BUSY " >out & } && p=$! && "
-			       "{ (until [ \"$(grep -c '^after' log)\" -ge 2 ]; do sleep 0.1; done; "
-			       "touch stop) 2>/dev/null & } && sleep 1; " EMUPROBE
-			       " --live -e 'r:write libc.so.6:write' -p $p 2>log; "
-			       "grep '%.*write  *libc.so.6:write' log | head -n 1; "
-			       "sed -n '/ hits /,$p' log",
+	expect_shell(IN_FOLDER
+		     "{ " BUSY " >out & } && p=$! && "
+		     "{ (until [ \"$(grep -c '^after' log)\" -ge 2 ]; do sleep 0.1; done; "
+		     "touch stop) 2>/dev/null & } && sleep 1; " EMUPROBE
+		     " --live -e 'r:write libc.so.6:write' -p $p 2>log; "
+		     "grep '%.*write  *libc.so.6:write' log | head -n 1; "
+		     "sed -n '/ hits /,$p' log",
 		     "  write                     libc.so.6:write\n");
 }
 
