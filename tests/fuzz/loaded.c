@@ -173,6 +173,9 @@ static void start_engine(void)
 	engine_unlock();
 }
 
+#define REFUSED 2   /* of the child, if the loader does not take it */
+#define FEW	100 /* one in so many */
+
 static int status_of(bool with_engine)
 {
 	struct link_map *object;
@@ -185,7 +188,7 @@ static int status_of(bool with_engine)
 			start_engine();
 		object = dlopen(path, RTLD_LAZY);
 		if (!object)
-			_exit(2);
+			_exit(REFUSED);
 		if (with_engine)
 			use_engine(object->l_addr);
 		_exit(0);
@@ -207,6 +210,12 @@ static void keep_crash(void)
 	}
 }
 
+/*
+ * Where a name lies outside of its table it is what happens to be there, and something else beside another
+ * library: the loader takes the object or not as it likes.
+ */
+static long refused;
+
 /* 1: the loader took it, 0: it did not, -1: it did, and with the engine something died. */
 static int try_one(void)
 {
@@ -220,6 +229,10 @@ static int try_one(void)
 	if (status_of(false))
 		return 0;
 	status = status_of(true);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == REFUSED) {
+		refused++;
+		return 0;
+	}
 	if (status) {
 		printf("status %#x; the object is in ./fuzz-crash\n", (unsigned)status);
 		keep_crash();
@@ -258,6 +271,7 @@ int main(int argc, char **argv)
 		}
 		close(file);
 	}
-	printf("%ld of %ld objects were loaded\n", taken, runs * (argc - 3));
-	return taken == 0;
+	printf("%ld of %ld objects were loaded; %ld only without the engine\n", taken,
+	       runs * (argc - 3), refused);
+	return taken == 0 || refused * FEW > taken;
 }
