@@ -281,7 +281,7 @@ Test(probe, counts_in_the_block_that_is_used)
 		cr_assert_eq(ep_probe_create((const void *)starts_with_push, &options, &late), 0);
 		starts_with_push(1, 2);
 		cr_expect_eq(blocks[i][1].hits, 1);
-		cr_expect_eq(blocks[i][0].hits, i + 1, "%d: %lu", i, blocks[i][0].hits);
+		cr_expect_eq(blocks[i][0].hits, (uint64_t)i + 1, "%d: %lu", i, blocks[i][0].hits);
 		cr_expect_eq(ep_probe_info(probe, &info), 0);
 		cr_expect_eq(info.hits, 1);
 	}
