@@ -41,7 +41,7 @@ stub_borrowed:
 	call	send
 	call	receive				# until the launcher puts us back, or is gone
 	cmpl	$0, STUB_RESULT(%rbx)
-	jne	4f				# there is no other thread
+	jne	5f				# there is no other thread, which would need them
 3:	cmpl	$0, STUB_TABLE(%rbx)
 	jne	4f
 	leaq	STUB_TABLE(%rbx), %rdi
@@ -52,20 +52,21 @@ stub_borrowed:
 	syscall
 	jmp	3b
 4:	cmpl	$STUB_TABLE_OWN, STUB_TABLE(%rbx)
-	jne	5f
-	movl	STUB_SOCKET(%rbx), %edi
-	call	close
-	movl	STUB_RECEIVED(%rbx), %edi
-	call	close
-	movl	STUB_RECEIVED+4(%rbx), %edi
-	call	close
-5:	movq	STUB_FRAME(%rbx), %rsp
+	jne	6f
+5:	call	close_ours
+6:	movq	STUB_FRAME(%rbx), %rsp
 	movl	$__NR_rt_sigreturn, %eax
 	syscall
 
 /* The launcher has died before that: close what there is. %rsp: the frame to go back by */
 stub_abandoned:
 	leaq	stub_begin+STUB_BLOCK(%rip), %rbx
+	call	close_ours
+	movl	$__NR_rt_sigreturn, %eax
+	syscall
+
+/* The pair's first one is the socket. */
+close_ours:
 	movl	STUB_PAIR(%rbx), %edi
 	call	close
 	movl	STUB_PAIR+4(%rbx), %edi
@@ -73,9 +74,6 @@ stub_abandoned:
 	movl	STUB_RECEIVED(%rbx), %edi
 	call	close
 	movl	STUB_RECEIVED+4(%rbx), %edi
-	call	close
-	movl	$__NR_rt_sigreturn, %eax
-	syscall
 
 /* %edi: a descriptor, -1: none */
 close:
@@ -172,12 +170,7 @@ failed:
 2:	call	send
 	call	receive
 	pushq	%rax
-	movl	STUB_SOCKET(%rbx), %edi
-	call	close
-	movl	STUB_RECEIVED(%rbx), %edi
-	call	close
-	movl	STUB_RECEIVED+4(%rbx), %edi
-	call	close
+	call	close_ours
 	popq	%rax
 	cmpq	$1, %rax			# else the borrowed thread may still be here
 	jne	3f

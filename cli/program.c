@@ -104,9 +104,8 @@ int program_find(const char *name, char *ret, size_t size)
 		snprintf(ret, size, "%s", name);
 		error = check_named(ret);
 	} else if (!search_path(name, ret, size, &denied)) {
-		complain("%s: %s%s%s", name, denied ? strerror(EACCES) : "not found",
-			 is_program(name) ? "; the one that is here is ./" : "",
-			 is_program(name) ? name : "");
+		complain(is_program(name) ? "%s: %s; the one that is here is ./%s" : "%s: %s", name,
+			 denied ? strerror(EACCES) : "not found", name);
 		error = denied ? EXIT_CANNOT_EXECUTE : EXIT_NOT_FOUND;
 	}
 	return error;

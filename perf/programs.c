@@ -6,9 +6,8 @@
  *
  * The launcher does the probing, as a user would. Of programs that run once, all is counted from
  * their start to their end, so the launcher's own start is part of the price: the last row shows
- * it alone; those before it 50 times, as the shell's children are probed, too, and with 200 children that
- * execute nothing. Of redis it is
- * the throughput that redis-benchmark sees.
+ * it alone; those before it 50 times, as the shell's children are probed, too, and with 200 children
+ * that execute nothing. Of redis it is the throughput that redis-benchmark sees.
  */
 #include <fcntl.h>
 #include <math.h>

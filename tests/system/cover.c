@@ -146,6 +146,15 @@ Test(cover, crashes_are_the_programs_own)
 	command_result_deinit(&result);
 }
 
+Test(cover, which_ones_is_in_a_file)
+{
+	struct command_result result = RUN(EMUPROBE, "--cover", "--", "true");
+
+	expect_status(result, 0);
+	expect_contains(result, error, "-o FILE says which of them were reached");
+	command_result_deinit(&result);
+}
+
 /* At the lines of their braces, as gcc has it; what is without lines, as _start(), is in none. */
 Test(cover, functions_are_where_they_open)
 {
