@@ -21,6 +21,7 @@
 #include "probe/guest/signals.h"
 #include "probe/site/sites.h"
 #include "probe/thread/altstack.h"
+#include "probe/thread/thread.h"
 #include "sys/abi.h"
 #include "sys/call.h"
 #include "x86/regs.h"
@@ -132,7 +133,8 @@ EP_TRAP_PATH static void die(int sig, siginfo_t *info)
 	uint64_t bit = SIGNALS_BIT(sig);
 	long pid = sys0(SYS_getpid), tid = sys0(SYS_gettid);
 
-	sites_restore_text();
+	if (!probe_thread_is_guest()) /* whose text is its parent's */
+		sites_restore_text();
 	sys4(SYS_rt_sigaction, sig, &action, NULL, SYS_SIGSET_SIZE);
 	sys4(SYS_rt_sigprocmask, SIG_BLOCK, &bit, NULL, SYS_SIGSET_SIZE);
 	sys4(SYS_rt_tgsigqueueinfo, pid, tid, sig, info);

@@ -21,7 +21,7 @@ Test(home_children, are_counted_exactly)
 		{"nested_forks", 30},	       {"daemons", 10},
 		{"vforks", 10 * 4 + 3 * 3},    {"vfork_leaves_signals_alone", 10},
 		{"forks_in_handlers", 30 * 5}, {"forks_by_threads", 80 * 10},
-		{"executes_itself", 100},
+		{"executes_itself", 100},      {"vfork_children_that_die", 6 * 11},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)

@@ -158,6 +158,26 @@ static void vfork_leaves_signals_alone(void)
 	}
 }
 
+/* What it dies of is its own affair: the probes in its parent's text stay, and the handlers. */
+static void vfork_children_that_die(void)
+{
+	static const int deadly[] = {SIGFPE, SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGTERM};
+	struct sigaction action;
+
+	for (volatile int i = 0; i < 6; i++) {
+		pid_t pid = vfork();
+
+		if (pid == 0) {
+			call_target(1);
+			raise(deadly[i]);
+			_exit(1);
+		}
+		CHECK(wait_for(pid) == 1000 + deadly[i]);
+		call_target(10);
+		CHECK(sigaction(deadly[i], NULL, &action) == 0 && action.sa_handler == SIG_DFL);
+	}
+}
+
 static void spawns(void)
 {
 	char *const argv[] = {(char *)"sh", (char *)"-c", (char *)"exit 9", NULL};
@@ -369,6 +389,7 @@ static const struct check_case cases[] = {
 	{"daemons", daemons},
 	{"vforks", vforks},
 	{"vfork_leaves_signals_alone", vfork_leaves_signals_alone},
+	{"vfork_children_that_die", vfork_children_that_die},
 	{"spawns", spawns},
 	{"shells", shells},
 	{"forks_in_handlers", forks_in_handlers},
