@@ -16,6 +16,9 @@
  */
 EP_TRAP_PATH struct guest *guest_self(void);
 
+/** Does a guest that runs as @thread, or did, block a signal that we own? Context: TRAP_PATH. */
+EP_TRAP_PATH bool guest_may_block(const struct probe_thread *thread);
+
 /** The action of @sig, which we own. Context: TRAP_PATH. */
 EP_TRAP_PATH struct signals_action *guest_action(struct guest *guest, int sig);
 

@@ -45,7 +45,7 @@ EP_TRAP_PATH uint64_t masks_blocked(void)
 	struct probe_thread *thread = probe_thread_self();
 	const struct guest *guest;
 
-	if (!thread || !(thread->blocked | thread->guest.blocked))
+	if (!thread || !(thread->blocked || guest_may_block(thread)))
 		return 0;
 	guest = guest_self();
 	return guest ? guest->blocked : thread->blocked;

@@ -129,8 +129,10 @@ EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, u
 	record->pending = 0;
 	record->waiting = 0;
 	record->wait_timeout = NULL;
-	record->guest.pid = 0;
-	record->guest.blocked = 0;
+	for (int i = 0; i < GUESTS; i++) {
+		record->guests[i].pid = 0;
+		record->guests[i].blocked = 0;
+	}
 	record->guarding = NULL;
 	record->lent = false;
 	return true;

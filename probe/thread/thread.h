@@ -17,6 +17,8 @@
 struct guard_frame;
 struct probe_site;
 
+#define GUESTS 4 /* of a thread, each in its parent's stead */
+
 /* What a process that runs in our memory has of its own; see guest.c. */
 struct guest {
 	int32_t pid;
@@ -49,8 +51,8 @@ struct probe_thread {
 	uint32_t delivered; /* signals for which a handler of the program's was called */
 	uint32_t noticed;   /* signals for which a handler of ours was: see masks_wait() */
 	siginfo_t kept[SIGNALS_OWNED_COUNT]; /* of .pending */
-	struct guest guest;		     /* that runs as this thread just now, or did */
-	struct clone_args clone_args;	     /* of the call that it makes just now */
+	struct guest guests[GUESTS]; /* that run as this thread, or did: the first it made itself */
+	struct clone_args clone_args; /* of the call that it makes just now */
 };
 
 /* What probe_thread_self() found; NULL, or a record with tid 0: to be found again. */

@@ -617,6 +617,35 @@ static void vfork_children_ignore_what_they_set(void)
 		signal(owned[i], SIG_DFL);
 }
 
+/* Each child of vfork() makes another, down to @depth, which ignores what all ignore, and one signal more. */
+static void execute_below(int depth, int limit)
+{
+	sigset_t set = set_of(bit(owned[depth]));
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		signal(owned[depth], SIG_IGN);
+		sigprocmask(SIG_BLOCK, &set, NULL);
+		if (depth + 1 < limit)
+			execute_below(depth + 1, limit);
+		sigprocmask(SIG_BLOCK, NULL, &set);
+		if (!sigismember(&set, owned[depth]) || sigismember(&set, owned[depth + 1]))
+			_exit(98);
+		execv("/proc/self/exe", tell);
+		_exit(99);
+	}
+	if (status_of(pid) != (1 << (depth + 1)) - 1)
+		_exit(97);
+}
+
+static void vfork_children_in_one_another(void)
+{
+	for (volatile int limit = 1; limit <= 4; limit++) {
+		execute_below(0, limit);
+		CHECK(tell_ignored() == 0);
+	}
+}
+
 static void spawned_children_ignore_what_is_ignored(void)
 {
 	posix_spawnattr_t attributes;
@@ -997,6 +1026,7 @@ static const struct check_case cases[] = {
 	{"registrations_are_the_programs_own", registrations_are_the_programs_own},
 	{"registers_and_red_zone_are_kept", registers_and_red_zone_are_kept},
 	{"vfork_children_ignore_what_they_set", vfork_children_ignore_what_they_set},
+	{"vfork_children_in_one_another", vfork_children_in_one_another},
 	{"spawned_children_ignore_what_is_ignored", spawned_children_ignore_what_is_ignored},
 	{"children_begin_with_default_handlers", children_begin_with_default_handlers},
 	{"children_on_stacks_of_their_own", children_on_stacks_of_their_own},
