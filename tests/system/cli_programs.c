@@ -146,8 +146,8 @@ Test(cli_programs, script_of_such_an_interpreter)
 
 Test(cli_programs, probed_in_any_environment)
 {
-	static const char *const ways[] = {"inherit", "null",  "none",	"other",
-					   "emptied", "spawn", "vfork", "file"};
+	static const char *const ways[] = {"inherit", "null",  "none", "other", "emptied",
+					   "spawn",   "vfork", "file", "raw",	"raw-at"};
 
 	for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		bool twice = strcmp(ways[i], "vfork") == 0;
@@ -170,6 +170,8 @@ Test(cli_programs, environments_look_as_they_were_given)
 	} cases[] = {
 		{"null", "ran\n"},
 		{"none", "ran\n"},
+		{"raw", "ran\n"},
+		{"raw-at", "ran\n"},
 		{"emptied", "ran\nLD_PRELOAD=\n"},
 		{"other", "ran\nLD_PRELOAD=/no/such.so\nA=1\n"},
 	};

@@ -29,7 +29,7 @@
 #define BLOCK_SIZE 16384ul
 
 static struct trace_execute own;
-static struct ep_probe *probes[3];
+static struct ep_probe *probes[4];
 
 /* ---- memory -------------------------------------------------------------------------------- */
 
@@ -199,19 +199,38 @@ EP_TRAP_PATH static void on_fexecve(struct ep_probe *probe, struct ep_regs *regs
 		regs->rdx = replaced((int)regs->rdi, (uint64_t)empty, regs->rdx);
 }
 
+/* syscall(number, ...), which is asked for one of these two. */
+EP_TRAP_PATH static void on_syscall(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)cookie;
+	if (regs->rdi == SYS_execve)
+		regs->rcx = replaced(AT_FDCWD, regs->rsi, regs->rcx);
+	else
+		regs->r8 = replaced((int)regs->rsi, regs->rdx, regs->r8);
+}
+
+static const struct ep_condition executes[] = {
+	{EP_CONDITION_REG(rdi), 8, 0, EP_EQUAL, EP_TAKE, 1, 0, SYS_execve},
+	{EP_CONDITION_REG(rdi), 8, 0, EP_EQUAL, EP_TAKE, EP_LEAVE, 0, SYS_execveat},
+};
+
 static int take_first(const struct ep_match *match, void *data)
 {
 	*(const void **)data = match->addr;
 	return 1;
 }
 
-static int watch(const char *symbol, ep_handler handler, struct ep_probe **ret)
+static int watch(const char *symbol, ep_handler handler, const struct ep_condition *conditions,
+		 size_t condition_count, struct ep_probe **ret)
 {
 	const struct ep_place place = {.object = "libc.so.6", .symbol = symbol};
 	const struct ep_options options = {
 		.size = sizeof(options),
 		.handler = handler,
 		.flags = EP_GENERAL_REGS_ONLY,
+		.conditions = conditions,
+		.condition_count = condition_count,
 	};
 	const void *addr;
 	int error = ep_resolve(&place, take_first, &addr);
@@ -224,11 +243,14 @@ int trace_execute_watch(const struct trace_execute *setup)
 	int error;
 
 	own = *setup;
-	error = watch("execve", on_execve, &probes[0]);
+	error = watch("execve", on_execve, NULL, 0, &probes[0]);
 	if (!error)
-		error = watch("execveat", on_execveat, &probes[1]);
+		error = watch("execveat", on_execveat, NULL, 0, &probes[1]);
 	if (!error)
-		error = watch("fexecve", on_fexecve, &probes[2]);
+		error = watch("fexecve", on_fexecve, NULL, 0, &probes[2]);
+	if (!error)
+		error = watch("syscall", on_syscall, executes,
+			      sizeof(executes) / sizeof(executes[0]), &probes[3]);
 	return error;
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -95,6 +96,12 @@ int main(int argc, char **argv)
 		execv(argv[0], argv);
 	else if (strcmp(way, "null") == 0)
 		execve(argv[0], argv, NULL);
+#ifdef __GLIBC__ /* whose syscall() is probed */
+	else if (strcmp(way, "raw") == 0)
+		syscall(SYS_execve, argv[0], argv, none);
+	else if (strcmp(way, "raw-at") == 0)
+		syscall(SYS_execveat, AT_FDCWD, argv[0], argv, none, 0);
+#endif
 	else if (strcmp(way, "none") == 0)
 		execve(argv[0], argv, none);
 	else if (strcmp(way, "other") == 0)
