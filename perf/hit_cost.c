@@ -163,11 +163,19 @@ static void handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 }
 
 __attribute__((target("general-regs-only"))) static void
-general_handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+scratch_handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 {
 	(void)probe;
 	(void)cookie;
 	handled += regs->rip != 0;
+}
+
+__attribute__((target("general-regs-only"))) static void
+general_handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)cookie;
+	handled += regs->rbx != 1;
 }
 
 __attribute__((target("general-regs-only"))) static void
@@ -182,7 +190,7 @@ general_call_handler(struct ep_probe *probe, struct ep_regs *regs, struct ep_cal
 
 /* ---- the table ----------------------------------------------------------------------------- */
 
-enum action { COUNT, WANTED, REJECTED, GENERAL, VECTOR, RECORD };
+enum action { COUNT, WANTED, REJECTED, SCRATCH, GENERAL, VECTOR, RECORD };
 
 static const struct {
 	const char *column;
@@ -192,6 +200,7 @@ static const struct {
 	{"jump, count", EP_PLAN_JUMP, COUNT},
 	{"jump, rejected", EP_PLAN_JUMP, REJECTED},
 	{"jump, wanted and counted", EP_PLAN_JUMP, WANTED},
+	{"jump, scratch handler", EP_PLAN_JUMP, SCRATCH},
 	{"jump, general handler", EP_PLAN_JUMP, GENERAL},
 	{"jump, vector handler", EP_PLAN_JUMP, VECTOR},
 	{"jump, record", EP_PLAN_JUMP, RECORD},
@@ -227,6 +236,7 @@ static const struct perf_aim aims[] = {
 	{"jump, count", false, 0.5, 1},
 	{"jump, rejected", false, 4, NAN},
 	{"jump, wanted and counted", false, 4.5, NAN},
+	{"jump, scratch handler", false, 3, NAN},
 	{"jump, general handler", false, 3, NAN},
 	{"jump, vector handler", false, 12, NAN},
 	{"jump, record", false, 15, NAN},
@@ -259,8 +269,8 @@ static struct ep_options options_of(enum ep_plan plan, enum action action)
 		ret.conditions = action == WANTED ? &wanted : &rejected;
 		ret.condition_count = 1;
 	}
-	if (action == GENERAL) {
-		ret.handler = general_handler;
+	if (action == SCRATCH || action == GENERAL) {
+		ret.handler = action == SCRATCH ? scratch_handler : general_handler;
 		ret.flags = EP_GENERAL_REGS_ONLY;
 	} else if (action == VECTOR) {
 		ret.handler = handler;

@@ -154,7 +154,7 @@ struct ep_options recording_options(enum ep_plan plan)
 				   .plan = plan,
 				   .handler = trace_record,
 				   .cookie = &recorded,
-				   .flags = EP_GENERAL_REGS_ONLY};
+				   .flags = EP_GENERAL_REGS_ONLY | EP_SCRATCH_REGS_ONLY};
 }
 
 struct ep_options recording_call_options(enum ep_plan plan)

@@ -37,8 +37,8 @@ int options_read(const struct ep_options *options, struct ep_options *ret)
 		return -EP_INVALID;
 	if (!conditions_are_sound(ret->conditions, ret->condition_count))
 		return -EP_INVALID;
-	if (ret->flags &
-		    ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY | EP_CALLS | EP_BACKTRACE) ||
+	if (ret->flags & ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY | EP_CALLS | EP_BACKTRACE |
+				     EP_SCRATCH_REGS_ONLY) ||
 	    (unsigned int)ret->plan > EP_PLAN_JUMP)
 		return -EP_INVALID;
 	return 0;

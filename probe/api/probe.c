@@ -227,9 +227,18 @@ static bool is_general(const struct ep_options *options)
 	if (options->ended)
 		return false;
 	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++)
-		if (handlers[i] && !leaf_is_general((uint64_t)handlers[i]))
+		if (handlers[i] && leaf_use((uint64_t)handlers[i]) == LEAF_ANY)
 			return false;
 	return true;
+}
+
+/* ep_backtrace() needs them all. */
+static bool is_scratch(const struct ep_options *options)
+{
+	if (!options->handler || options->conditions || options->flags & EP_BACKTRACE)
+		return false;
+	return options->flags & EP_SCRATCH_REGS_ONLY ||
+	       leaf_use((uint64_t)options->handler) == LEAF_SCRATCH;
 }
 
 static struct ep_probe *probe_create(struct probe_site *site, const struct ep_options *options)
@@ -246,6 +255,7 @@ static struct ep_probe *probe_create(struct probe_site *site, const struct ep_op
 	probe->cookie = options->cookie;
 	probe->serial = ++serial;
 	probe->general_only = is_general(options);
+	probe->scratch_only = probe->general_only && is_scratch(options);
 	probe->conditions = NULL;
 	if (options->conditions) {
 		probe->conditions = conditions_copy(options->conditions, options->condition_count);

@@ -11,6 +11,7 @@
 #include "probe/image/objects.h"
 #include "probe/image/place.h"
 #include "sys/table.h"
+#include "x86/regs.h"
 #include "x86/vector.h"
 
 #define INSNS_MAX 256
@@ -28,6 +29,7 @@ struct walk {
 	struct point roads[ROADS_MAX];
 	size_t insn_count, road_count;
 	const struct objects_object *object;
+	bool is_scratch; /* so far */
 };
 
 static struct point *find(struct walk *walk, uint64_t address)
@@ -79,17 +81,23 @@ static bool names_register(const struct x86_insn *insn)
 	return high == 0x50 || high == 0x58 || high == 0x90 || (high & 0xf0) == 0xb0;
 }
 
-static bool is_rsp(unsigned int number, unsigned int extended)
+static bool is_low(unsigned int number, unsigned int extended, unsigned int reg)
 {
-	return (number & 7) == RSP && !extended;
+	return (number & 7) == reg && !extended;
 }
 
-static bool mentions_rsp(const struct x86_insn *insn)
+static bool is_rsp(unsigned int number, unsigned int extended)
+{
+	return is_low(number, extended, RSP);
+}
+
+/* Is @reg, one of the lower eight, an operand by itself? */
+static bool mentions(const struct x86_insn *insn, unsigned int reg)
 {
 	if (!insn->modrm_offset)
-		return names_register(insn) && is_rsp(insn->opcode, insn->rex & X86_REX_B);
-	return (insn->modrm >= 0xc0 && is_rsp(insn->modrm, insn->rex & X86_REX_B)) ||
-	       (!is_group(insn) && is_rsp(insn->modrm >> 3, insn->rex & X86_REX_R));
+		return names_register(insn) && is_low(insn->opcode, insn->rex & X86_REX_B, reg);
+	return (insn->modrm >= 0xc0 && is_low(insn->modrm, insn->rex & X86_REX_B, reg)) ||
+	       (!is_group(insn) && is_low(insn->modrm >> 3, insn->rex & X86_REX_R, reg));
 }
 
 static bool is_on_stack(const struct x86_insn *insn)
@@ -131,13 +139,101 @@ static bool follow_stack(const struct x86_insn *insn, int64_t *depth)
 		*depth += (insn->modrm >> 3 & 7) == 5 ? insn->imm : -insn->imm;
 		return *depth >= 0;
 	}
-	if (mentions_rsp(insn) || moves_stack(insn) || (is_on_stack(insn) && !only_loads(insn)))
+	if (mentions(insn, RSP) || moves_stack(insn) || (is_on_stack(insn) && !only_loads(insn)))
 		return false;
 	if (insn->map == X86_MAP_1B && (insn->opcode & 0xf0) == 0x50) {
 		*depth += insn->opcode & 8 ? -WORD : WORD;
 		return *depth >= 0 && !(insn->prefixes & X86_PREFIX_66);
 	}
 	return x86_insn_flow(insn) != X86_FLOW_RET || *depth == 0;
+}
+
+/* ---- the registers that it is given ----------------------------------------------------------- */
+
+/*
+ * RSI has their address from the first instruction on. Each instruction that names RSI must use it to
+ * address one of those that a called function may change, or else give up: so it never changes, and is copied
+ * nowhere.
+ */
+
+enum { RSI = 6 };
+
+#define BIT(offset) (1u << (offset) / WORD)
+#define SCRATCH                                                                                    \
+	(BIT(EP_REGS_R8) | BIT(EP_REGS_R9) | BIT(EP_REGS_R10) | BIT(EP_REGS_R11) |                 \
+	 BIT(EP_REGS_RDI) | BIT(EP_REGS_RSI) | BIT(EP_REGS_RDX) | BIT(EP_REGS_RAX) |               \
+	 BIT(EP_REGS_RCX))
+#define READABLE                                                                                   \
+	(SCRATCH | BIT(EP_REGS_RBP) | BIT(EP_REGS_RSP) | BIT(EP_REGS_RIP) | BIT(EP_REGS_RFLAGS))
+
+/* Those that use RSI and do not name it: strings, and what the kernel is asked for. */
+static bool uses_rsi_unnamed(const struct x86_insn *insn)
+{
+	uint8_t opcode = insn->opcode;
+
+	if (insn->map != X86_MAP_1B)
+		return x86_insn_flow(insn) == X86_FLOW_SYSCALL;
+	return (opcode & 0xfc) == 0xa4 || (opcode & 0xfe) == 0xac || (opcode & 0xfe) == 0x6e;
+}
+
+/* lea copies the address; bt and its kin, and cmpxchg16b, reach further than eight bytes. */
+static bool reaches_further(const struct x86_insn *insn)
+{
+	uint8_t opcode = insn->opcode;
+
+	if (insn->map == X86_MAP_1B)
+		return opcode == 0x8d;
+	return insn->map != X86_MAP_0F || (opcode & 0xe7) == 0xa3 || opcode == 0xc7 ||
+	       opcode == 0xae;
+}
+
+static bool has_base_rsi(const struct x86_insn *insn)
+{
+	return insn->modrm_offset && insn->modrm < 0xc0 &&
+	       is_low(insn->sib_offset ? insn->sib : insn->modrm, insn->rex & X86_REX_B, RSI);
+}
+
+static bool has_index(const struct x86_insn *insn, unsigned int reg)
+{
+	return insn->sib_offset && insn->modrm < 0xc0 &&
+	       is_low(insn->sib >> 3, insn->rex & X86_REX_X, reg);
+}
+
+static bool is_plain_address(const struct x86_insn *insn)
+{
+	return !(insn->prefixes & (X86_PREFIX_67 | X86_PREFIX_FS | X86_PREFIX_GS)) &&
+	       (!insn->sib_offset || has_index(insn, RSP)); /* which stands for none */
+}
+
+/* Of its operand in memory, it does not write it. */
+static bool only_reads(const struct x86_insn *insn)
+{
+	uint8_t opcode = insn->opcode;
+	unsigned int digit = insn->modrm >> 3 & 7;
+
+	if (insn->map == X86_MAP_0F)
+		return (opcode & 0xf6) == 0xb6 || (opcode & 0xf0) == 0x40;
+	return only_loads(insn) || opcode == 0x8a || opcode == 0x39 || opcode == 0x85 ||
+	       (opcode & 0xc6) == 0x02 || (opcode == 0x83 && digit == 7) ||
+	       (opcode == 0x81 && digit == 7) || (opcode == 0xf7 && digit == 0) ||
+	       (opcode == 0xf6 && digit == 0);
+}
+
+static bool reaches_scratch(const struct x86_insn *insn)
+{
+	unsigned int allowed = only_reads(insn) ? READABLE : SCRATCH;
+
+	return is_plain_address(insn) && !reaches_further(insn) && insn->disp >= 0 &&
+	       insn->disp < EP_REGS_SIZE && insn->disp % WORD == 0 &&
+	       allowed >> insn->disp / WORD & 1;
+}
+
+static bool keeps_to_scratch(const struct x86_insn *insn)
+{
+	if (insn->encoding != X86_LEGACY || uses_rsi_unnamed(insn) || mentions(insn, RSI) ||
+	    has_index(insn, RSI))
+		return false;
+	return !has_base_rsi(insn) || reaches_scratch(insn);
 }
 
 /* ---- the roads ------------------------------------------------------------------------------- */
@@ -184,6 +280,7 @@ static bool follow(struct walk *walk, struct point at)
 		*seen = at;
 		if (!is_known(walk, at, &insn) || !follow_stack(&insn, &at.depth))
 			return false;
+		walk->is_scratch &= keeps_to_scratch(&insn);
 		if (!goes_on(walk, &insn, at.depth, &ok) || !ok)
 			return ok;
 		at.address = x86_insn_end(&insn);
@@ -191,29 +288,29 @@ static bool follow(struct walk *walk, struct point at)
 	return seen->depth == at.depth;
 }
 
-static bool look(uint64_t function)
+static enum leaf_use look(uint64_t function)
 {
-	struct walk walk = {.object = objects_find(function)};
+	struct walk walk = {.object = objects_find(function), .is_scratch = true};
 
 	if (!walk.object || !add_road(&walk, function, 0))
-		return false;
+		return LEAF_ANY;
 	while (walk.road_count)
 		if (!follow(&walk, walk.roads[--walk.road_count]))
-			return false;
-	return true;
+			return LEAF_ANY;
+	return walk.is_scratch ? LEAF_SCRATCH : LEAF_GENERAL;
 }
 
-bool leaf_is_general(uint64_t function)
+enum leaf_use leaf_use(uint64_t function)
 {
 	static struct {
 		uint64_t function, generation;
-		bool is_general;
+		enum leaf_use use;
 	} last;
 
 	if (last.function != function || last.generation != objects_generation()) {
-		last.is_general = look(function);
+		last.use = look(function);
 		last.generation = objects_generation();
 		last.function = function;
 	}
-	return last.is_general;
+	return last.use;
 }

@@ -15,6 +15,9 @@ EP_TRAP_PATH void hit_handlers(struct probe_site *site, struct ep_regs *regs, bo
 /* The same, as a detour calls it; @where the counter of the site is, 0: it has none. TRAP_PATH. */
 EP_TRAP_PATH void hit_from_detour(struct ep_regs *regs, void *site, uint64_t where, void *vectors);
 
+/* Called by detours of sites whose one probe is .scratch_only, in place of detour.S: see scratch.S. */
+extern const uint8_t hit_scratch[];
+
 /* The same for a detour that follows calls. TRAP_PATH. */
 EP_TRAP_PATH void hit_from_detour_of_calls(struct ep_regs *regs, void *site, uint64_t where,
 					   void *vectors);

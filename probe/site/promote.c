@@ -118,6 +118,13 @@ static enum probe_jump_kind kind_if(const struct probe_site *site)
 	return list->probes[0]->general_only ? PROBE_JUMP_GENERAL_IF : PROBE_JUMP_VECTOR_IF;
 }
 
+static bool uses_scratch(const struct probe_site *site)
+{
+	const struct ep_probe *probe = atomic_load(&site->only);
+
+	return probe && probe->scratch_only;
+}
+
 /* The least that does for the probes of @site. */
 static enum probe_jump_kind kind_for(const struct probe_site *site)
 {
@@ -141,6 +148,8 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 						       : PROBE_JUMP_CALLS_COUNT;
 	if (follows)
 		return vector ? PROBE_JUMP_CALLS_VECTOR : PROBE_JUMP_CALLS;
+	if (uses_scratch(site))
+		return PROBE_JUMP_SCRATCH;
 	return vector ? PROBE_JUMP_VECTOR : PROBE_JUMP_GENERAL;
 }
 
@@ -171,6 +180,8 @@ static bool will_do(enum probe_jump_kind kind, enum probe_jump_kind wanted)
 {
 	if (kind == PROBE_JUMP_COUNT || wanted == PROBE_JUMP_COUNT)
 		return kind == wanted;
+	if (kind == PROBE_JUMP_SCRATCH || wanted == PROBE_JUMP_SCRATCH)
+		return kind == wanted;
 	if (counts_calls(kind) || counts_calls(wanted) || looks(kind) || looks(wanted))
 		return kind == wanted;
 	if (kind == PROBE_JUMP_SILENT || wanted == PROBE_JUMP_SILENT)
@@ -200,6 +211,7 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 		.asks_the_way = asks_the_way(kind),
 		.shared = kind == PROBE_JUMP_CALLS_COUNT    ? calls_counted_enter
 			  : kind == PROBE_JUMP_CALLS_SAMPLE ? calls_sampled_enter
+			  : kind == PROBE_JUMP_SCRATCH	    ? hit_scratch
 							    : NULL,
 		.save = keeps_vectors(kind) ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,
 	};

@@ -36,6 +36,7 @@ struct ep_probe {
 	uint32_t one_in;   /* how many calls there are for one that the handlers are told of */
 	uint32_t turns;	   /* counts those until then down, in each thread */
 	bool general_only; /* the handlers use no vector registers */
+	bool scratch_only; /* there is one, for hits without conditions: see scratch.S */
 	bool follows;	   /* calls, to their ends */
 	struct probe_conditions *conditions; /* of hits that are wanted; NULL: all are */
 	uint64_t semaphore;	   /* address of what is counted as long as it is there; 0: none */
@@ -78,8 +79,9 @@ enum probe_jump_kind {
 	PROBE_JUMP_SILENT,  /* is there for the site's guard only */
 	PROBE_JUMP_COUNT,   /* adds one to the site's counter */
 	PROBE_JUMP_GENERAL, /* calls handlers that use general registers only */
+	PROBE_JUMP_SCRATCH, /* calls one handler that uses scratch registers only */
 	PROBE_JUMP_VECTOR,  /* calls any handlers */
-	/* The same three, where the conditions of the one probe say so. */
+	/* Counts, and calls, where the conditions of the one probe say so. */
 	PROBE_JUMP_COUNT_IF,
 	PROBE_JUMP_GENERAL_IF,
 	PROBE_JUMP_VECTOR_IF,

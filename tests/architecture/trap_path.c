@@ -37,6 +37,7 @@ static const struct {
 	{"end_above", "likewise"},
 	{"end_abandoned", "part of calls_enter(), likewise"},
 	{"unwound", "a probe's handler, when an exception leaves its function"},
+	{"hit_scratch", "a probe's handler"},
 	{"xol_detour_general", "the entry in C that its data names: hit_handlers() and the like"},
 	{"xol_detour_sse", "likewise"},
 	{"xol_detour_avx", "likewise"},

@@ -14,6 +14,7 @@
 #include "trace/action/duration.h"
 #include "trace/action/link.h"
 #include "trace/action/missing.h"
+#include "trace/action/run.h"
 #include "trace/action/stack.h"
 #include "trace/base/arena.h"
 #include "trace/language/names.h"
@@ -375,6 +376,8 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 
 	if (!probe->view.is_return) {
 		ret.handler = handler_of(probe, arming);
+		if (trace_run_reads_scratch_only(probe->view.program))
+			ret.flags |= EP_SCRATCH_REGS_ONLY;
 		add_conditions(probe, arena, &ret);
 	} else {
 		ret.flags |= EP_CALLS;

@@ -178,6 +178,19 @@ EP_TRAP_PATH static bool needs_return(const struct trace_step *step)
 	       step->code == TRACE_STEP_RETVAL_VECTOR;
 }
 
+bool trace_run_reads_scratch_only(const struct trace_program *program)
+{
+	const uint32_t others = 1u << EP_CONDITION_REG(rbx) | 1u << EP_CONDITION_REG(r12) |
+				1u << EP_CONDITION_REG(r13) | 1u << EP_CONDITION_REG(r14) |
+				1u << EP_CONDITION_REG(r15);
+
+	for (uint32_t i = 0; i < program->step_count; i++)
+		if (program->steps[i].code <= TRACE_STEP_REGISTER_SIGNED &&
+		    others >> program->steps[i].from & 1)
+			return false;
+	return true;
+}
+
 /* ---- memory ---------------------------------------------------------------------------------- */
 
 EP_TRAP_PATH static inline bool load(uint8_t code, uint64_t from, uint64_t *ret)

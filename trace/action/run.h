@@ -25,6 +25,9 @@ void trace_run_init(enum trace_clock clock);
  */
 EP_TRAP_PATH bool trace_run(const struct trace_program *program, struct trace_run *run);
 
+/** Are all registers that a hit of @program reads what EP_SCRATCH_REGS_ONLY allows? Context: any. */
+bool trace_run_reads_scratch_only(const struct trace_program *program);
+
 /** Code in [@start, @end) is the executable's. Context: before anything runs. */
 void trace_run_set_program(uint64_t start, uint64_t end);
 

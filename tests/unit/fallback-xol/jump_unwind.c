@@ -10,6 +10,10 @@
 #include <ucontext.h>
 
 #include "fallback-xol/jump.h"
+#include "probe/site/hit.h"
+#include "probe/site/running.h"
+#include "probe/thread/area.h"
+#include "probe/thread/thread.h"
 #include "tests/unit/fallback-xol/prepare.h"
 
 #define TRAP	   0x100
@@ -102,9 +106,8 @@ static void hit(struct ep_regs *regs, void *site, uint64_t where, void *vectors)
 		regs->rip = (uint64_t)elsewhere;
 }
 
-static void run_victim(enum xol_save save, int result)
+static void run_detour(const struct xol_detour *detour, int result)
 {
-	const struct xol_detour detour = {.hit = hit, .save = save};
 	struct x86_insn insns[XOL_JUMP_SIZE];
 	uint8_t original[XOL_JUMP_SIZE];
 	struct xol_jump jump;
@@ -112,7 +115,7 @@ static void run_victim(enum xol_save save, int result)
 	int ret;
 
 	memcpy(original, (void *)start, sizeof(original));
-	cr_assert_eq(xol_jump_prepare(insns, run_decode_region(start, insns), &detour, &jump), 0);
+	cr_assert_eq(xol_jump_prepare(insns, run_decode_region(start, insns), detour, &jump), 0);
 	run_patch(start, jump.bytes, sizeof(jump.bytes));
 	checked = 0;
 	step();
@@ -121,6 +124,52 @@ static void run_victim(enum xol_save save, int result)
 	run_patch(start, original, sizeof(original));
 	cr_expect_eq(ret, result);
 	cr_expect_geq(checked, 50, "%u", checked);
+}
+
+static void run_victim(enum xol_save save, int result)
+{
+	const struct xol_detour detour = {.hit = hit, .save = save};
+
+	run_detour(&detour, result);
+}
+
+static unsigned int handled;
+
+__attribute__((target("general-regs-only"))) static void handle(struct ep_probe *probe,
+								struct ep_regs *regs, void *cookie)
+{
+	(void)probe;
+	(void)regs;
+	(void)cookie;
+	handled++;
+}
+
+/* What the engine has made of a thread and a site, when a detour of this kind is called. */
+static void run_scratch(bool is_known, int result)
+{
+	static __thread uint64_t *counters;
+	static struct probe_thread thread;
+	static struct ep_probe probe = {.handler = handle, .scratch_only = true};
+	static struct probe_site site;
+	uint64_t count = 0, before = handled;
+	struct xol_detour detour = {.hit = hit, .site = &site, .shared = hit_scratch};
+
+	counters = &count;
+	detour.thread_offset = (int32_t)((char *)&counters - (char *)__builtin_thread_pointer());
+	atomic_store(&probe.state.word, PROBE_ENABLED);
+	atomic_store(&site.only, &probe);
+	atomic_store(&thread.tid, 1);
+	probe_thread_known = is_known ? &thread : NULL;
+	running_init();
+	run_detour(&detour, result);
+	cr_expect_eq(count, (uint64_t)is_known);
+	cr_expect_eq(handled, before + is_known);
+}
+
+Test(jump_unwind, works_from_every_instruction_of_the_short_way, .init = handle_steps)
+{
+	run_scratch(true, 17);
+	run_scratch(false, 17);
 }
 
 Test(jump_unwind, works_from_every_instruction, .init = handle_steps)

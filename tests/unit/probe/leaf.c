@@ -37,7 +37,7 @@ FUNCTION(leaf_tail, "jmp *(%rdi)");
 FUNCTION(leaf_crc, "crc32b %al, %ecx; ret"); /* general, but not known to be */
 FUNCTION(leaf_frame, "push %rbx; push %r12; sub $24, %rsp; mov 8(%rsp), %rax; test %eax, %eax; "
 		     "jz 1f; xor %ebx, %ebx; 1: add $24, %rsp; pop %r12; pop %rbx; ret");
-FUNCTION(leaf_r12, "mov %r12, %rax; mov (%r12), %rcx; xchg %rax, %r12; mov %rcx, (%r12); ret");
+FUNCTION(leaf_base_r12, "mov %r12, %rax; mov (%r12), %rcx; xchg %rax, %r12; mov %rcx, (%r12); ret");
 FUNCTION(leaf_frame_pointer, "push %rbp; mov %rsp, %rbp; pop %rbp; ret"); /* copies RSP */
 FUNCTION(leaf_leaves, "push %rbp; leave; ret");
 FUNCTION(leaf_push_later_ret, "push %rax; xor %ecx, %ecx; ret");
@@ -71,12 +71,69 @@ FUNCTION(leaf_pop_at_stack, "popq (%rsp); ret");
 FUNCTION(leaf_long, ".rept 1000; inc %eax; .endr; ret");
 FUNCTION(leaf_many_roads, ".rept 100; jz leaf_empty; .endr; ret");
 
+/* What is done with the registers that RSI has the address of. */
+FUNCTION(leaf_reads,
+	 "mov 0x40(%rsi), %rax; mov 0x48(%rsi), %ecx; movzbl 0x60(%rsi), %edx; add 0(%rsi), %rax; "
+	 "cmpq $0, 0x80(%rsi); mov 0x78(%rsi), %rdi; cmp %rax, 0x88(%rsi); test %rax, 0x50(%rsi); "
+	 "testb $1, 0x88(%rsi); cmovz 0x18(%rsi), %rax; imul 0x70(%rsi), %rax; ret");
+FUNCTION(leaf_writes,
+	 "incq 0x68(%rsi); mov %rax, 0x10(%rsi); movl $1, 8(%rsi); xchg %rax, 0x70(%rsi); "
+	 "setz 0x40(%rsi); ret");
+FUNCTION(leaf_passes_on, "push %rbx; call leaf_reads; call leaf_writes; pop %rbx; jmp leaf_reads");
+FUNCTION(
+	leaf_r14,
+	"mov 0x30(%r14), %rax; mov %r14, %rcx; mov (%rax,%r14), %rdx; ret"); /* RSI, but for a bit */
+#define KEPT(name, offset) FUNCTION(leaf_##name, "mov " #offset "(%rsi), %rax; ret")
+KEPT(r12, 0x20);
+KEPT(r13, 0x28);
+KEPT(last, 0x38);
+KEPT(rbx, 0x58);
+KEPT(behind, 0x90);
+KEPT(before, -8);
+KEPT(across, 0x1c);
+FUNCTION(leaf_writes_rbx, "movq $0, 0x58(%rsi); ret");
+FUNCTION(leaf_writes_rbp, "movq $0, 0x50(%rsi); ret");
+FUNCTION(leaf_writes_rsp, "addq $8, 0x78(%rsi); ret");
+FUNCTION(leaf_writes_rip, "mov %rax, 0x80(%rsi); ret");
+FUNCTION(leaf_writes_flags, "orl $1, 0x88(%rsi); ret");
+FUNCTION(leaf_clears_flag, "notl 0x88(%rsi); ret");
+FUNCTION(leaf_increments_rip, "incq 0x80(%rsi); ret");
+FUNCTION(leaf_exchanges_rip, "xchg %rax, 0x80(%rsi); ret");
+FUNCTION(leaf_sets_flag, "setz 0x88(%rsi); ret");
+FUNCTION(leaf_copies_rsi, "mov %rsi, %rax; ret");
+FUNCTION(leaf_copies_half, "mov %esi, %eax; ret");
+FUNCTION(leaf_copies_by_lea_of, "lea 8(%rsi), %rax; ret");
+FUNCTION(leaf_stores_rsi, "mov %rsi, 0x40(%rsi); ret");
+FUNCTION(leaf_pushes_rsi, "push %rsi; pop %rax; ret");
+FUNCTION(leaf_changes_rsi, "add $0x50, %rsi; mov 8(%rsi), %rax; ret");
+FUNCTION(leaf_index, "mov 0x40(%rsi,%rax,8), %rax; ret");
+FUNCTION(leaf_is_index, "mov 0x40(%rax,%rsi), %rax; ret");
+FUNCTION(leaf_string, "lodsq; ret");
+FUNCTION(leaf_string_copy, "rep movsb; ret");
+FUNCTION(leaf_asks_kernel, "syscall; ret");
+FUNCTION(leaf_bit, "bt %rax, 0x40(%rsi); ret");
+FUNCTION(leaf_sets_bit, "bts %rax, 0x40(%rsi); ret");
+FUNCTION(leaf_sixteen, "cmpxchg16b 0x10(%rsi); ret");
+FUNCTION(leaf_half_address, "mov 0x40(%esi), %rax; ret");
+FUNCTION(leaf_of_segment, "mov %fs:0x40(%rsi), %rax; ret");
+FUNCTION(leaf_calls_reader, "call leaf_rbx; ret");
+
+static enum leaf_use use_of(const uint8_t *function)
+{
+	enum leaf_use ret;
+
+	engine_lock();
+	ret = leaf_use((uint64_t)function);
+	engine_unlock();
+	return ret;
+}
+
 static bool is_general(const uint8_t *function)
 {
 	bool ret;
 
 	engine_lock();
-	ret = leaf_is_general((uint64_t)function);
+	ret = leaf_use((uint64_t)function) != LEAF_ANY;
 	engine_unlock();
 	return ret;
 }
@@ -88,7 +145,7 @@ Test(leaf, sees_general_registers)
 	cr_expect(is_general(leaf_loops));
 	cr_expect(is_general(leaf_recurses));
 	cr_expect(is_general(leaf_frame));
-	cr_expect(is_general(leaf_r12));
+	cr_expect(is_general(leaf_base_r12));
 	cr_expect(is_general(leaf_calls));
 	cr_expect(is_general(leaf_calls), "the last answer is remembered");
 }
@@ -161,4 +218,59 @@ Test(leaf, does_not_believe_generated_code)
 	cr_assert_neq(code, MAP_FAILED);
 	code[0] = 0xc3; /* ret */
 	cr_expect_not(is_general(code));
+}
+
+Test(leaf, sees_scratch_registers)
+{
+	cr_expect_eq(use_of(leaf_empty), LEAF_SCRATCH);
+	cr_expect_eq(use_of(leaf_reads), LEAF_SCRATCH);
+	cr_expect_eq(use_of(leaf_writes), LEAF_SCRATCH);
+	cr_expect_eq(use_of(leaf_passes_on), LEAF_SCRATCH);
+	cr_expect_eq(use_of(leaf_r14), LEAF_SCRATCH);
+}
+
+Test(leaf, sees_what_is_more)
+{
+	const struct {
+		const char *name;
+		const uint8_t *function;
+	} more[] = {
+#define MORE(name) {#name, leaf_##name}
+		MORE(r12),
+		MORE(r13),
+		MORE(last),
+		MORE(rbx),
+		MORE(behind),
+		MORE(before),
+		MORE(across),
+		MORE(writes_rbx),
+		MORE(writes_rbp),
+		MORE(writes_rsp),
+		MORE(writes_rip),
+		MORE(writes_flags),
+		MORE(clears_flag),
+		MORE(increments_rip),
+		MORE(exchanges_rip),
+		MORE(sets_flag),
+		MORE(copies_rsi),
+		MORE(copies_half),
+		MORE(copies_by_lea_of),
+		MORE(stores_rsi),
+		MORE(pushes_rsi),
+		MORE(changes_rsi),
+		MORE(index),
+		MORE(is_index),
+		MORE(string),
+		MORE(string_copy),
+		MORE(asks_kernel),
+		MORE(bit),
+		MORE(sets_bit),
+		MORE(sixteen),
+		MORE(half_address),
+		MORE(of_segment),
+		MORE(calls_reader),
+	};
+
+	for (size_t i = 0; i < sizeof(more) / sizeof(more[0]); i++)
+		cr_expect_eq(use_of(more[i].function), LEAF_GENERAL, "%s", more[i].name);
 }
