@@ -311,7 +311,7 @@ static void look_at_name(struct collector *collector, struct trace_ring *ring, u
 		return;
 	size = read(fd, comm, sizeof(comm));
 	close(fd);
-	newline = size > 0 ? memchr(comm, '\n', (size_t)size) : NULL;
+	newline = size > 0 ? memrchr(comm, '\n', (size_t)size) : NULL; /* others are its own */
 	if (!newline)
 		return;
 	*newline = '\0';
@@ -728,6 +728,12 @@ static void put_summary(struct collector *collector)
 	if (is_for_people(collector))
 		complain_of_unprobed(collector);
 	complain_of_losses(collector);
+}
+
+void collect_give_up(struct collector *collector)
+{
+	end_format(collector);
+	output_close(&collector->output);
 }
 
 void collect_finish(struct collector *collector)

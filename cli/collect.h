@@ -69,6 +69,9 @@ void collect_dump(struct collector *collector, const char *why);
  */
 void collect_look_for_dumps(struct collector *collector);
 
+/** There will be no events: end the file as its format wants it. */
+void collect_give_up(struct collector *collector);
+
 /** The summary, or what --check found. */
 void collect_finish(struct collector *collector);
 

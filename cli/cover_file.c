@@ -7,6 +7,9 @@
  *	# object 7be1c04e6b8a2f10 work /usr/bin/work
  *	work main 0x1139 1
  *	work main+0x12 0x114b 0
+ *
+ * What would be taken for something else in a name is written as \xHH: blanks in that of an object, plus signs
+ * in that of a function, backslashes, and what cannot be shown.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -17,8 +20,10 @@
 
 #include "cli/cover.h"
 #include "cli/options.h"
+#include "cli/plain.h"
 
-#define HEAD "# emuprobe cover 1 "
+#define HEAD	  "# emuprobe cover 1 "
+#define LINE_SIZE ((size_t)1 << 20) /* names of functions may be long */
 
 static const char *const levels[] = {"nothing", "functions", "blocks"};
 
@@ -29,7 +34,9 @@ static void write_object(const struct cover_object *object, FILE *to)
 	for (size_t i = 0; i < object->count; i++) {
 		const struct cover_block *block = &object->blocks[i];
 
-		fprintf(to, "%s %s", object->name, object->names + block->name);
+		plain_put_escaped(object->name, " ", to);
+		fputc(' ', to);
+		plain_put_escaped(object->names + block->name, "+", to);
 		if (block->from_function)
 			fprintf(to, "+0x%x", block->from_function);
 		fprintf(to, " 0x%x %d\n", block->offset, object->hits[i] != 0);
@@ -42,8 +49,11 @@ static void write_list(const struct cover *cover, FILE *to)
 	for (size_t i = 0; i < cover->count; i++) {
 		const struct cover_object *object = &cover->objects[i];
 
-		fprintf(to, "# object %016lx %s %s\n", (unsigned long)object->hash, object->name,
-			object->path);
+		fprintf(to, "# object %016lx ", (unsigned long)object->hash);
+		plain_put_escaped(object->name, " ", to);
+		fputc(' ', to);
+		plain_put_escaped(object->path, "", to);
+		fputc('\n', to);
 		write_object(object, to);
 	}
 }
@@ -102,6 +112,8 @@ static int begin_object(struct reading *reading, char *text)
 	if (!path)
 		return fail(reading, "no object");
 	*path++ = '\0';
+	plain_unescape(name);
+	plain_unescape(path);
 	reading->object = find_object(reading, path);
 	reading->is_new = !reading->object;
 	reading->next = 0;
@@ -141,6 +153,7 @@ static int add_line(struct reading *reading, char *function, uint32_t offset)
 		*plus = '\0';
 	}
 	block.is_entry = !plus;
+	plain_unescape(function);
 	if (reading->object->count &&
 	    reading->object->blocks[reading->object->count - 1].offset >= offset)
 		return fail(reading, "offsets do not ascend");
@@ -152,19 +165,19 @@ static int add_line(struct reading *reading, char *function, uint32_t offset)
 /* "OBJECT FUNCTION OFFSET HIT": a name may have spaces. */
 static int read_line(struct reading *reading, char *line)
 {
-	size_t name = reading->object ? strlen(reading->object->name) : 0;
-	char *hit = strrchr(line, ' '), *offset;
+	char *function = strchr(line, ' '), *hit = strrchr(line, ' '), *offset;
 	int error = 0;
 
-	if (!hit || !name || strncmp(line, reading->object->name, name) != 0 || line[name] != ' ')
+	if (!function || function == hit || !reading->object)
 		return fail(reading, "no place of the object");
-	*hit++ = '\0';
-	offset = strrchr(line, ' ');
-	if (!offset || offset <= line + name)
+	*function++ = *hit++ = '\0';
+	plain_unescape(line);
+	offset = strrchr(function, ' ');
+	if (!offset || strcmp(line, reading->object->name) != 0)
 		return fail(reading, "no place of the object");
 	*offset++ = '\0';
 	if (reading->is_new)
-		error = add_line(reading, line + name + 1, (uint32_t)strtoul(offset, NULL, 16));
+		error = add_line(reading, function, (uint32_t)strtoul(offset, NULL, 16));
 	if (error)
 		return error;
 	if (reading->next >= reading->object->count ||
@@ -178,7 +191,7 @@ static int read_any(struct reading *reading, char *line)
 {
 	static const char object[] = "# object ";
 
-	if (++reading->line == 1)
+	if (reading->line == 1)
 		return strncmp(line, HEAD, sizeof(HEAD) - 1) == 0
 			       ? begin_list(reading, line + sizeof(HEAD) - 1)
 			       : fail(reading, "no list of emuprobe --cover");
@@ -198,19 +211,36 @@ static void fill_sizes(struct cover_object *object)
 					: UINT32_MAX - object->blocks[i].offset;
 }
 
+/* The next line without its end, of at most LINE_SIZE bytes with it; false: there is none. */
+static bool take_line(FILE *from, char *line)
+{
+	size_t used = 0;
+	int c;
+
+	while (used < LINE_SIZE - 1 && (c = getc(from)) != EOF && c != '\n')
+		line[used++] = (char)c;
+	line[used] = '\0';
+	return used || c == '\n';
+}
+
 int cover_read(const char *path, bool is_own, struct cover *cover)
 {
 	struct reading reading = {.cover = cover, .path = path, .is_own = is_own};
 	FILE *from = fopen(path, "re");
-	char *line = NULL;
-	size_t size = 0;
+	char *line = malloc(LINE_SIZE);
 	int error = 0;
 
-	if (!from)
-		return complain("%s: %s", path, strerror(errno)), EXIT_OURS;
-	while (!error && getline(&line, &size, from) > 0) {
-		line[strcspn(line, "\n")] = '\0';
-		error = read_any(&reading, line);
+	if (!from) {
+		complain("%s: %s", path, strerror(errno));
+		free(line);
+		return EXIT_OURS;
+	}
+	if (!line)
+		error = fail(&reading, ep_strerror(EP_NO_MEMORY));
+	while (!error && take_line(from, line)) {
+		reading.line++;
+		error = strlen(line) < LINE_SIZE - 1 ? read_any(&reading, line)
+						     : fail(&reading, "the line is too long");
 	}
 	free(line);
 	fclose(from);

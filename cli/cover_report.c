@@ -11,6 +11,7 @@
 #include "cli/cover.h"
 #include "cli/lines.h"
 #include "cli/options.h"
+#include "cli/plain.h"
 
 struct line {
 	const char *file; /* a copy, one for each name */
@@ -176,16 +177,27 @@ static size_t count_hits(const struct report *report, size_t at, size_t end)
 
 /* ---- lcov ---------------------------------------------------------------------------------- */
 
+static void put_name(const char *name, FILE *to)
+{
+	plain_put(name, to);
+	fputc('\n', to);
+}
+
 /* geninfo(1), "FILES". */
 static void put_lcov(const struct report *report, size_t at, size_t end, FILE *to)
 {
 	size_t lines = end_of_functions(report, at, end);
 
-	fprintf(to, "TN:\nSF:%s\n", report->lines[at].file);
-	for (size_t i = at; i < lines; i++)
-		fprintf(to, "FN:%u,%s\n", report->lines[i].line, report->lines[i].function);
-	for (size_t i = at; i < lines; i++)
-		fprintf(to, "FNDA:%d,%s\n", report->lines[i].hit, report->lines[i].function);
+	fprintf(to, "TN:\nSF:");
+	put_name(report->lines[at].file, to);
+	for (size_t i = at; i < lines; i++) {
+		fprintf(to, "FN:%u,", report->lines[i].line);
+		put_name(report->lines[i].function, to);
+	}
+	for (size_t i = at; i < lines; i++) {
+		fprintf(to, "FNDA:%d,", report->lines[i].hit);
+		put_name(report->lines[i].function, to);
+	}
 	fprintf(to, "FNF:%zu\nFNH:%zu\n", lines - at, count_hits(report, at, lines));
 	for (size_t i = lines; report->cover->level == COVER_BLOCKS && i < end; i++)
 		fprintf(to, "DA:%u,%d\n", report->lines[i].line, report->lines[i].hit);
@@ -198,11 +210,17 @@ static void put_lcov(const struct report *report, size_t at, size_t end, FILE *t
 
 static void put_xml(const char *text, FILE *to)
 {
-	for (; *text; text++)
-		if (*text == '&' || *text == '<' || *text == '"')
-			fprintf(to, "&#%d;", *text);
-		else
-			fputc((unsigned char)*text < ' ' ? '?' : *text, to);
+	while (*text) {
+		size_t size = strcspn(text, "&<\"");
+		char *part = strndup(text, size);
+
+		if (part)
+			plain_put(part, to);
+		free(part);
+		text += size;
+		if (*text)
+			fprintf(to, "&#%d;", *text++);
+	}
 }
 
 static double rate(size_t hits, size_t of)

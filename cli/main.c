@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -164,9 +165,6 @@ static void complain_of_others(const struct trace_session *session, int fd)
 	outlive_look(fd, &others);
 	if (!others.count)
 		return;
-	for (char *at = others.comm; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
 	complain("%zu process%s on (%s, %d%s); what is hit there from now on is lost; --wait waits "
 		 "for %s",
 		 others.count, others.count == 1 ? " goes" : "es go", others.comm, others.pid,
@@ -176,6 +174,7 @@ static void complain_of_others(const struct trace_session *session, int fd)
 /* A list that is there already has what was reached before: that costs nothing any more. */
 static int find_covered(const struct options *options, const char *path, struct cover *ret)
 {
+	struct stat status;
 	int error = 0;
 
 	if (!options->cover)
@@ -183,7 +182,7 @@ static int find_covered(const struct options *options, const char *path, struct 
 	error = cover_find(path, options->cover_objects, options->cover_object_count,
 			   options->cover, ret);
 	if (!error && options->output && options->cover_format == COVER_PLAIN &&
-	    access(options->output, F_OK) == 0 && strcmp(options->output, "/dev/stdout") != 0)
+	    stat(options->output, &status) == 0 && S_ISREG(status.st_mode))
 		error = cover_read(options->output, true, ret);
 	return error;
 }
@@ -225,13 +224,17 @@ static int run(const struct options *options, const struct launch *launch,
 
 	if (!error)
 		error = read_report(collector, status);
-	if (error)
+	if (error) {
+		collect_give_up(collector);
 		return error;
+	}
 	if (options->ring)
 		dump_at_end(collector, status);
 	if (options->wait)
 		launch_wait_for_others(launch, collector);
 	collect_finish(collector);
+	if (options->mode >= TRACE_MODE_CHECK && collector->output.is_broken)
+		return EXIT_OURS;
 	if (options->cover && report_covered(options, &collector->session, cover))
 		return EXIT_OURS;
 	if (!collector->known && !options->quiet)
@@ -248,8 +251,10 @@ static int run_attached(struct collector *collector, const char *library)
 	const struct options *options = collector->options;
 	int error = attach_run(collector, library);
 
-	if (error)
+	if (error) {
+		collect_give_up(collector);
 		return error;
+	}
 	collect_finish(collector);
 	if (!options->quiet)
 		complain_of_others(&collector->session, collector->session_fd);

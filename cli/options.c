@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "cli/completion.h"
 #include "cli/help.h"
+#include "cli/plain.h"
 #include "trace/language/scanner.h"
 
 #include <getopt.h>
@@ -215,13 +216,17 @@ static const struct option long_options[] = {
 
 void complain(const char *format, ...)
 {
+	char *message = NULL;
 	va_list args;
 
-	fputs("emuprobe: ", stderr);
 	va_start(args, format);
-	vfprintf(stderr, format, args);
+	if (vasprintf(&message, format, args) < 0)
+		message = NULL;
 	va_end(args);
+	fputs("emuprobe: ", stderr);
+	plain_put(message ? message : ep_strerror(EP_NO_MEMORY), stderr);
 	fputc('\n', stderr);
+	free(message);
 }
 
 void complain_about(const struct trace_source *source, const struct ep_error_at *error)

@@ -77,7 +77,7 @@ extern const char *const options_format_names[];
 /** Are processes to be probed that run already? */
 bool options_attach(const struct options *options);
 
-/** "emuprobe: MESSAGE" on standard error. */
+/** "emuprobe: MESSAGE" on standard error, a line of what can be shown: plain.h. */
 __attribute__((format(printf, 1, 2))) void complain(const char *format, ...);
 
 /** The same about a place in the definitions. */

@@ -82,11 +82,12 @@ int output_open(struct output *output, const char *path, int fd, const char *nam
 	output->name = name;
 	if (!path)
 		return 0;
-	output->name = path;
 	if (strcmp(path, "-") == 0) {
+		output->name = "standard output";
 		output->fd = STDOUT_FILENO;
 		return 0;
 	}
+	output->name = path;
 	output->path = path;
 	if (is_compressed(path)) {
 		error = program_find("zstd", output->zstd, sizeof(output->zstd));
@@ -135,7 +136,7 @@ void output_close(struct output *output)
 static int give_up(struct output *output, int error)
 {
 	if (error != EPIPE && !output->is_broken)
-		complain("%s: %s; no more events are written", output->name, strerror(error));
+		complain("%s: %s; no more is written", output->name, strerror(error));
 	output->is_broken = true;
 	return -EP_IO;
 }

@@ -13,6 +13,7 @@
 
 #include "cli/objects.h"
 #include "cli/options.h"
+#include "cli/plain.h"
 #include "cli/program.h"
 
 #define OTHERS_SIZE 512
@@ -79,6 +80,12 @@ static void put_word(const char *word)
 		fputs(word, stdout);
 		return;
 	}
+	if (!plain_is(word)) {
+		fputs("$'", stdout);
+		plain_put_escaped(word, "'", stdout);
+		putchar('\'');
+		return;
+	}
 	putchar('\'');
 	for (; *word; word++)
 		if (*word == '\'')
@@ -129,8 +136,9 @@ static void put_program(struct suggester *suggester)
 	const struct ep_place all = {.symbol = "*"};
 
 	ep_image_functions(suggester->image, &all, false, count, suggester);
-	printf("%s has %zu functions, %zu with a name.\n", suggester->name,
-	       suggester->named + suggester->others, suggester->named);
+	plain_put(suggester->name, stdout);
+	printf(" has %zu functions, %zu with a name.\n", suggester->named + suggester->others,
+	       suggester->named);
 	if (suggester->others > suggester->named)
 		put_question(suggester,
 			     "Which of its own functions are slow? (It is stripped: they have no "
@@ -191,7 +199,7 @@ static void put_library(struct suggester *suggester)
 		put_question(suggester, suggestion->question, suggestion->options);
 		any = true;
 	}
-	if (!any && strncmp(suggester->name, "ld-linux", 8) != 0)
+	if (!any && strncmp(suggester->name, "ld-linux", 8) != 0 && plain_is(suggester->name))
 		snprintf(suggester->libraries + used, OTHERS_SIZE - used, "%s%s", used ? " " : "",
 			 suggester->name);
 }

@@ -564,7 +564,7 @@ int ep_resolve(const struct ep_place *place, int (*found)(const struct ep_match 
 {
 	struct request request = {{.place = place}, found, data, 0};
 
-	if (!place || !found)
+	if (!place || !found || place->is_literal & ~(EP_LITERAL_OBJECT | EP_LITERAL_SYMBOL))
 		return -EP_INVALID;
 	if (probe_thread_in_handler())
 		return -EP_IN_HANDLER;

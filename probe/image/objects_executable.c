@@ -64,6 +64,23 @@ static void strip_deleted(char *path)
 		path[size - mark_size] = '\0';
 }
 
+/* "a\012b": so the kernel shows a newline, and nothing else, in its list of mappings. */
+static void undo_escapes(char *path)
+{
+	static const char escape[] = "\\012";
+	char *to = path;
+
+	if (!strstr(path, escape) || sys_exists(path))
+		return;
+	while (*path) {
+		bool is_newline = strncmp(path, escape, strlen(escape)) == 0;
+
+		*to++ = is_newline ? '\n' : *path;
+		path += is_newline ? strlen(escape) : 1;
+	}
+	*to = '\0';
+}
+
 char *objects_executable_path(const void *phdrs, bool *ret_is_self)
 {
 	char mapped[PATH_MAX], self[PATH_MAX];
@@ -71,6 +88,7 @@ char *objects_executable_path(const void *phdrs, bool *ret_is_self)
 
 	self[size > 0 ? size : 0] = '\0';
 	mapped_path((uint64_t)phdrs, mapped);
+	undo_escapes(mapped);
 	*ret_is_self = *self && (!*mapped || strcmp(self, mapped) == 0);
 	if (!*mapped)
 		snprintf(mapped, sizeof(mapped), "%s",

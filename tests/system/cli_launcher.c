@@ -358,6 +358,21 @@ Test(cli_launcher, full_disk_does_not_stop_the_program)
 	command_result_deinit(&result);
 }
 
+/* There it is all that was asked for. */
+Test(cli_launcher, full_disk_is_an_error_where_nothing_runs)
+{
+	static const char *const options[] = {"-n", "-D"};
+
+	for (int i = 0; i < 2; i++) {
+		struct command_result result = command_shell(
+			"'%s' %s -e 'p:t target' -- %s >/dev/full", EMUPROBE, options[i], WORK);
+
+		cr_expect_eq(result.status, 125, "%s: %s", options[i], command_describe(&result));
+		expect_contains(result, error, "standard output: No space left on device");
+		command_result_deinit(&result);
+	}
+}
+
 Test(cli_launcher, version_and_help)
 {
 	struct command_result result = RUN(EMUPROBE, "--version");

@@ -214,6 +214,10 @@ Test(cli_names, nothing_of_a_name_reaches_a_terminal)
 		"-o /dev/stdout -e 'p *hostile_*' -- ./hostile 2>/dev/null",
 		"--format=json -o /dev/stdout -e 'p *hostile_*' -- ./hostile 2>/dev/null",
 		"--format=json -c -e 'p *hostile_*' -- ./hostile 2>&1",
+		"--cover -o - -- ./hostile 2>&1",
+		"--cover --format=lcov -o - -- ./hostile 2>&1",
+		"--cover --format=cobertura -o - -- ./hostile 2>&1",
+		"--graph='*hostile_*' -- ./hostile 2>&1",
 	};
 
 	for (size_t i = 0; i < sizeof(arguments) / sizeof(arguments[0]); i++)
@@ -248,5 +252,49 @@ Test(cli_names, nothing_of_an_error_reaches_a_terminal)
 	expect_contains(result, error, "nothing?[31m?");
 	expect_lacks(result, error, "\x1b");
 	expect_lacks(result, error, "\xc2\x9b");
+	command_result_deinit(&result);
+}
+
+/* What an object and a file are called reaches terminals as well. */
+Test(cli_names, nothing_of_a_file_reaches_a_terminal)
+{
+	struct command_result result = command_shell(
+		FOLDER
+		"n=$(printf 'libh\\033[31m\\n\\233\"x.so') && "
+		"echo 'int f(int x) { return x * 3; }' | gcc -shared -fPIC -o \"$n\" -xc - "
+		"-Wl,-soname,\"$n\" && ln -s \"$n\" l.so && "
+		"echo 'int f(int); int main() { return f(0); }' | gcc -o \"$n+\" -xc - -xnone "
+		"./l.so "
+		"-Wl,-rpath,. && { '%s' --cover --cover-object='libh*' -o list -- \"./$n+\" && "
+		"'%s' --cover --cover-object='libh*' -o list -- \"./$n+\"; cat list; "
+		"'%s' \"./$n+\"; '%s' -c -e 'p f' -e 'p main' -- \"./$n+\"; '%s' \"./$n-\"; "
+		"'%s' --format=\"$n\" -e 'p main' -- \"./$n+\"; } 2>&1 | " HOSTILE "plain",
+		EMUPROBE, EMUPROBE, EMUPROBE, EMUPROBE, EMUPROBE, EMUPROBE);
+
+	expect_status(result, 0);
+	command_result_deinit(&result);
+}
+
+/* In /proc/PID/maps it is written otherwise. */
+Test(cli_names, of_a_program_with_a_newline)
+{
+	struct command_result result = command_shell(
+		FOLDER "cp " EP_PROGRAMS "/covered \"$(printf 'a\\nb')\" && '%s' -c -e "
+		       "'p main' -- \"./$(printf 'a\\nb')\"",
+		EMUPROBE);
+
+	expect_contains(result, error, "a?b:main");
+	command_result_deinit(&result);
+}
+
+/* The launcher looks at it from time to time: then, too, it is all of it. */
+Test(cli_names, of_a_thread_with_a_newline)
+{
+	struct command_result result = RUN(EMUPROBE, "-q", "-o", "/dev/stdout", "-e", "p:t target",
+					   "--", EP_PROGRAMS "/work", "call", "1", "name",
+					   "one\ntwo", "sleep", "500", "call", "1");
+
+	expect_status(result, 0);
+	expect_contains(result, output, "one?two");
 	command_result_deinit(&result);
 }

@@ -221,3 +221,41 @@ Test(cover, a_list_of_another_build_is_refused)
 	expect_contains(result, error, "list:2: it is of another build of that file");
 	command_result_deinit(&result);
 }
+
+/* Names are what they were, also where a list has them otherwise. */
+Test(cover, lists_of_any_name_are_read_again)
+{
+	struct command_result result = command_shell(
+		"d=$(mktemp -d) && cd $d && /usr/bin/python3 " EP_SOURCE_DIR
+		"/tests/system/hostile.py "
+		"make " EP_PROGRAMS "/hostile hostile && chmod +x hostile && " EMUPROBE
+		" -q --cover -o once -- ./hostile && cp once list && " EMUPROBE
+		" -q --cover -o list -- ./hostile && cmp once list && " EMUPROBE
+		" cover-merge -o merged once list && cmp once merged && " EMUPROBE
+		" -q --cover --format=cobertura -o x.xml -- ./hostile && python3 -c 'import "
+		"xml.etree.ElementTree as e; e.parse(\"x.xml\")' && echo fine; rm -r $d");
+
+	cr_expect_str_eq(result.output, "fine\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
+/* What is no file is not read, and what is no list is not read to its end. */
+Test(cover, devices_are_no_lists)
+{
+	struct command_result result =
+		RUN(EMUPROBE, "-q", "--cover", "-o", "/dev/full", "--", EP_PROGRAMS "/covered");
+
+	cr_expect_eq(result.status, 125, "%s", command_describe(&result));
+	expect_contains(result, error, "/dev/full: No space left on device");
+	command_result_deinit(&result);
+	result = RUN(EMUPROBE, "cover-merge", "/dev/zero");
+	cr_expect_eq(result.status, 125, "%s", command_describe(&result));
+	expect_contains(result, error, "/dev/zero:1: no list of emuprobe --cover");
+	command_result_deinit(&result);
+	result = command_shell("{ echo '# emuprobe cover 1 blocks'; tr '\\0' x </dev/zero; } | "
+			       "'%s' cover-merge /dev/stdin",
+			       EMUPROBE);
+	cr_expect_eq(result.status, 125, "%s", command_describe(&result));
+	expect_contains(result, error, "/dev/stdin:2: the line is too long");
+	command_result_deinit(&result);
+}

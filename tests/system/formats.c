@@ -86,6 +86,18 @@ Test(formats, chrome)
 	command_result_deinit(&result);
 }
 
+Test(formats, chrome_of_what_was_not_run)
+{
+	struct command_result result;
+
+	needs("python3");
+	result =
+		command_shell(FOLDER "! " EMUPROBE " --format=chrome -o t -e 'p nothing' -- " NESTED
+				     " && python3 -m json.tool --compact t");
+	expect_contains(result, output, "\"traceEvents\":[]}");
+	command_result_deinit(&result);
+}
+
 Test(formats, ctf)
 {
 	struct command_result result;

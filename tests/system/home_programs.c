@@ -406,7 +406,7 @@ Test(home_programs, whose_output_cannot_be_written)
 	static const struct {
 		const char *path, *said;
 	} cases[] = {
-		{"/dev/full", "no more events"},
+		{"/dev/full", "no more is written"},
 		{"/nonexistent/file", "No such file or directory"},
 		{"/", "Is a directory"},
 		{FOLDER "/fifo", ""},

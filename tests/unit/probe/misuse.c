@@ -412,3 +412,14 @@ Test(misuse, threads_that_remove_the_same_probe)
 		call(1);
 	}
 }
+
+Test(misuse, unknown_bits_of_a_place)
+{
+	struct ep_place place = {.symbol = "starts_with_push", .is_literal = EP_LITERAL_SYMBOL};
+
+	cr_expect_eq(ep_resolve(&place, stop_at, NULL), 1);
+	place.is_literal = -1;
+	cr_expect_eq(ep_resolve(&place, stop_at, NULL), -EP_INVALID);
+	place.is_literal = 4;
+	cr_expect_eq(ep_resolve(&place, stop_at, NULL), -EP_INVALID);
+}
