@@ -179,10 +179,30 @@ static int lock(struct attach *attach, int pid)
 	return 0;
 }
 
+static bool is_late(const struct attach *attach)
+{
+	return tracee_now() >= attach->deadline;
+}
+
+/* What has just been executed has no libc yet. */
+static int open_target(struct attach *attach, int pid)
+{
+	const struct timespec between = {.tv_nsec = BETWEEN};
+	const char *slash = strrchr(attach->options->library, '/');
+	const char *library = slash ? slash + 1 : attach->options->library;
+	int error = target_open(pid, library, &attach->target);
+
+	while (error == EP_ATTACH_NOT_GLIBC && attach->target.is_starting && !is_late(attach)) {
+		target_close(&attach->target);
+		nanosleep(&between, NULL);
+		error = target_open(pid, library, &attach->target);
+	}
+	return error;
+}
+
 static int prepare(struct attach *attach, int pid)
 {
-	const char *slash = strrchr(attach->options->library, '/');
-	int error = target_open(pid, slash ? slash + 1 : attach->options->library, &attach->target);
+	int error = open_target(attach, pid);
 
 	if (!error)
 		error = lock(attach, pid);
@@ -192,11 +212,6 @@ static int prepare(struct attach *attach, int pid)
 }
 
 /* ---- a thread in a safe place -------------------------------------------------------------- */
-
-static bool is_late(const struct attach *attach)
-{
-	return tracee_now() >= attach->deadline;
-}
 
 /* 0: it is held, and in a safe place; -1: another one, or another time. */
 static int try_thread(struct attach *attach, int tid)

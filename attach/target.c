@@ -454,6 +454,8 @@ static int check_memory(struct target *target)
 		return EP_ATTACH_OTHER_MACHINE;
 	if (!has_loader(target->pid) && !target->libc)
 		return EP_ATTACH_STATIC;
+	target->is_starting =
+		!target->libc && target->loader && begins(name_of(target->loader), "ld-linux");
 	if (!target->libc)
 		return EP_ATTACH_NOT_GLIBC;
 	target->allocates_itself = exports_malloc(target);

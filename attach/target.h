@@ -23,6 +23,7 @@ struct target {
 	/* Objects, by their first mapping; NULL: not there. */
 	const struct target_mapping *libc, *loader, *allocator, *ours;
 	bool is_filtered;      /* by seccomp */
+	bool is_starting;      /* glibc's loader is there, and libc is not, or not yet */
 	bool allocates_itself; /* malloc() is the program's own */
 };
 

@@ -218,6 +218,7 @@ static int attach(struct collector *collector, const struct process *process, co
 		.entry = ENTRY,
 		.descriptor = collector->session_fd,
 		.own_descriptors = true,
+		.deadline = (unsigned int)(1000 * collector->options->deadline),
 		.text = text,
 	};
 	struct ep_attach_report report = {.size = sizeof(report)};

@@ -252,6 +252,8 @@ static int check_processes(const struct options *options, bool has_program)
 	else if (options_attach(options) && has_program)
 		complain("%s: a program to run, or one that runs already (-p, --name), not both",
 			 options->command[0]);
+	else if (options->deadline > 0 && !options_attach(options))
+		complain("--deadline: only with -p or --name");
 	else if (options_attach(options) && (options->cover || options->ring))
 		complain("--cover and --ring: of programs that are started, not with -p or --name");
 	else

@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SECONDS_MAX 1e9
+#define SECONDS_MAX  1e9
+#define DEADLINE_MAX 1e6
 
 /* --help=all */
 static const char usage[] =
@@ -100,6 +101,7 @@ static const char usage[] =
 	"-l:\n"
 	"                         list what this process has loaded\n"
 	"      --name=NAME        the same for all processes of this name\n"
+	"      --deadline=SECONDS how long to try that, unless it is 5\n"
 	"  -n, --check            show what the probes would be, and do not run the program\n"
 	"      --drop             drop events rather than make the program wait\n"
 	"      --no-follow        do not probe what the program executes\n"
@@ -138,6 +140,7 @@ enum {
 	OPTION_TID,
 	OPTION_NAME,
 	OPTION_FOR,
+	OPTION_DEADLINE,
 	OPTION_SAMPLE,
 	OPTION_STACKS,
 	OPTION_ROTATE,
@@ -182,6 +185,7 @@ static const struct option long_options[] = {
 	{"after", required_argument, NULL, OPTION_AFTER},
 	{"tid", required_argument, NULL, OPTION_TID},
 	{"for", required_argument, NULL, OPTION_FOR},
+	{"deadline", required_argument, NULL, OPTION_DEADLINE},
 	{"stacks", required_argument, NULL, OPTION_STACKS},
 	{"sample", required_argument, NULL, OPTION_SAMPLE},
 	{"live", no_argument, NULL, OPTION_LIVE},
@@ -458,14 +462,14 @@ static int add_limit(struct options *options, const char *kind, const char *valu
 	return 0;
 }
 
-static int set_seconds(struct options *options, const char *value)
+static int set_seconds(const char *option, const char *value, double most, double *ret)
 {
 	char *end;
 
-	options->seconds = strtod(value, &end);
-	if (*value < '0' || *value > '9' || (*end && strcmp(end, "s") != 0) ||
-	    !(options->seconds > 0) || options->seconds > SECONDS_MAX) {
-		complain("--for=%s: a number of seconds above 0", value);
+	*ret = strtod(value, &end);
+	if (*value < '0' || *value > '9' || (*end && strcmp(end, "s") != 0) || !(*ret > 0) ||
+	    *ret > most) {
+		complain("--%s=%s: a number of seconds above 0", option, value);
 		return EXIT_OURS;
 	}
 	return 0;
@@ -637,7 +641,9 @@ static int set(struct options *options, int option, const char *value)
 	case OPTION_TID:
 		return add_limit(options, "tid", value);
 	case OPTION_FOR:
-		return set_seconds(options, value);
+		return set_seconds("for", value, SECONDS_MAX, &options->seconds);
+	case OPTION_DEADLINE:
+		return set_seconds("deadline", value, DEADLINE_MAX, &options->deadline);
 	case OPTION_STACKS:
 		return add_stacks(options, value);
 	case OPTION_SAMPLE:

@@ -37,6 +37,7 @@ struct options {
 	const char *asked; /* what is asked of events, and which are wanted: a line for each */
 	size_t limited;	   /* definitions, if there are limits; else 0 */
 	double seconds;	   /* after which nothing is wanted any more; 0: there is no end */
+	double deadline;   /* seconds that attaching may take; 0: as many as it does */
 	struct trace_questions questions;		    /* the same */
 	struct trace_stack_wish stacks[TRACE_STACK_EVENTS]; /* of these call stacks are counted */
 	uint32_t stack_count;

@@ -146,10 +146,27 @@ Test(attach, descriptors_are_not_those_of_the_program)
 	struct command_result result = run_shell(
 		"e=$(mktemp) && for i in $(seq 20); do "
 		"sh -c 'while :; do echo x >/dev/null; done' 2>>$e & p=$!; sleep 0.1; " EMUPROBE
-		" -q -c -e 'p:w libc.so.6:write' -p $p --for 0.05 || echo failed; "
+		" -q -c -e 'p:w libc.so.6:write' -p $p --for 0.05 --deadline 60 || echo failed; "
 		"kill $p; wait $p 2>/dev/null; done; cat $e; rm $e; echo end");
 
 	cr_expect_str_eq(result.output, "end\n", "%s", command_describe(&result));
+	command_result_deinit(&result);
+}
+
+/* The loader waits for somebody who writes, and libc is mapped later than what it was to read. */
+Test(attach, a_process_that_is_just_starting)
+{
+	struct command_result result = run_shell(
+		"d=$(mktemp -d) && mkfifo $d/wait && { LD_PRELOAD=$d/wait sleep 100 2>/dev/null & "
+		"} && "
+		"p=$! && until grep -q sleep /proc/$p/comm; do :; done; sleep 0.2; "
+		"grep -c libc.so /proc/$p/maps; { sleep 0.5; : >$d/wait; } & " EMUPROBE
+		" -c -e 'p:w libc.so.6:write' -p $p --for 0.1 2>&1; echo \"status $?\"; kill $p; "
+		"rm -r $d");
+
+	expect_contains(result, output, "0\n");
+	expect_contains(result, output, "libc.so.6:write\n");
+	expect_contains(result, output, "status 0\n");
 	command_result_deinit(&result);
 }
 
