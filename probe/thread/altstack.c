@@ -32,6 +32,7 @@
 
 #define TRIES_MAX 8u /* stacks of others that are looked at before a new one is made */
 #define RED_ZONE  128u
+#define OWN_USE	  448u /* bytes, of our handlers below the frame: tests/system/programs/stack_use.c */
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1u << 31)
 #endif
@@ -366,7 +367,7 @@ EP_TRAP_PATH static uint64_t end_of(const ucontext_t *context)
 	return (uint64_t)state + (said[0] == SYS_XSAVE_MAGIC ? said[1] : SYS_XSAVE_LEGACY);
 }
 
-/* Where the kernel would have begun; @ret_low: what it may not go below. */
+/* Where the kernel would have begun; @ret_low: what it may not go below, since the rest is needed here. */
 EP_TRAP_PATH static uint64_t target(bool on_stack, uint64_t rsp, uint64_t *ret_low)
 {
 	uint64_t from = rsp - RED_ZONE;
@@ -374,8 +375,8 @@ EP_TRAP_PATH static uint64_t target(bool on_stack, uint64_t rsp, uint64_t *ret_l
 	*ret_low = 0;
 	if (!on_stack || !mine.seen.ss_size)
 		return from;
-	*ret_low = (uint64_t)mine.seen.ss_sp;
-	return is_on(&mine.seen, from) ? from : *ret_low + mine.seen.ss_size;
+	*ret_low = (uint64_t)mine.seen.ss_sp + OWN_USE;
+	return is_on(&mine.seen, from) ? from : (uint64_t)mine.seen.ss_sp + mine.seen.ss_size;
 }
 
 EP_TRAP_PATH static bool is_on_own(uint64_t address)

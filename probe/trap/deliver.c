@@ -149,8 +149,8 @@ EP_TRAP_PATH static void die(int sig, siginfo_t *info)
 			   "S"((uint64_t)(info) + (shift)), "d"((uint64_t)(context) + (shift))     \
 			 : "memory")
 
-/* The kernel could not have put a frame there either. */
-EP_TRAP_PATH static void die_of_full_stack(void)
+/* The kernel could not have put a frame there either. Others do without the room on the stack. */
+EP_TRAP_PATH static __attribute__((noinline)) void die_of_full_stack(void)
 {
 	siginfo_t info = {.si_signo = SIGSEGV, .si_code = SI_KERNEL};
 

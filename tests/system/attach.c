@@ -129,7 +129,8 @@ Test(attach, a_process_is_found_by_its_name)
 	struct command_result result = run_shell(
 		START("registers") "cp " PROGRAM " $d/unmistakable && mkfifo $d/in2 && "
 				   "{ $d/unmistakable registers <$d/in2 >/dev/null & } && exec "
-				   "8>$d/in2; " EMUPROBE
+				   "8>$d/in2; until grep -qx unmistakable /proc/$!/comm; do "
+				   "sleep 0.01; done; " EMUPROBE
 				   " -c -e 'p:w attached_work' --name=unmistakable --for 0.1 2>&1; "
 				   "exec 8>&-" END);
 

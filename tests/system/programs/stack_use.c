@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Prints how far below its stack pointer each of three things writes: reaching target(), a system
- * call that is guarded, and a signal.
+ * Prints how far below its stack pointer each of four things writes: reaching target(), a system
+ * call that is guarded, a signal, and one that is always handled by the engine first.
  */
 #include <signal.h>
 #include <stdint.h>
@@ -22,9 +22,13 @@ __attribute__((noinline)) void target(void)
 	calls++;
 }
 
-static void on_nothing(int sig)
+/* More than what is called before it: what counts is how deep it begins. */
+static void on_signal(int sig)
 {
-	(void)sig;
+	volatile char room[2048];
+
+	room[0] = (char)sig;
+	(void)room;
 }
 
 static void ask(void)
@@ -37,6 +41,11 @@ static void ask(void)
 static void send(void)
 {
 	syscall(SYS_tgkill, getpid(), getpid(), SIGUSR1);
+}
+
+static void send_owned(void)
+{
+	syscall(SYS_tgkill, getpid(), getpid(), SIGFPE);
 }
 
 static void (*what)(void);
@@ -73,7 +82,9 @@ static long measure(void (*run)(void))
 
 int main(void)
 {
-	signal(SIGUSR1, on_nothing);
-	printf("hit %ld call %ld signal %ld\n", measure(target), measure(ask), measure(send));
+	signal(SIGUSR1, on_signal);
+	signal(SIGFPE, on_signal);
+	printf("hit %ld call %ld signal %ld owned %ld\n", measure(target), measure(ask),
+	       measure(send), measure(send_owned));
 	return 0;
 }
