@@ -182,7 +182,7 @@ static int find_covered(const struct options *options, const char *path, struct 
 	error = cover_find(path, options->cover_objects, options->cover_object_count,
 			   options->cover, ret);
 	if (!error && options->output && options->cover_format == COVER_PLAIN &&
-	    stat(options->output, &status) == 0 && S_ISREG(status.st_mode))
+	    stat(options->output, &status) == 0 && S_ISREG(status.st_mode) && status.st_size)
 		error = cover_read(options->output, true, ret);
 	return error;
 }

@@ -228,7 +228,7 @@ Test(cover, lists_of_any_name_are_read_again)
 	struct command_result result = command_shell(
 		"d=$(mktemp -d) && cd $d && /usr/bin/python3 " EP_SOURCE_DIR
 		"/tests/system/hostile.py "
-		"make " EP_PROGRAMS "/hostile hostile && chmod +x hostile && " EMUPROBE
+		"make " EP_PROGRAMS "/hostile hostile && chmod +x hostile && : >once && " EMUPROBE
 		" -q --cover -o once -- ./hostile && cp once list && " EMUPROBE
 		" -q --cover -o list -- ./hostile && cmp once list && " EMUPROBE
 		" cover-merge -o merged once list && cmp once merged && " EMUPROBE
