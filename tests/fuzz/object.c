@@ -14,6 +14,7 @@
 #include "probe/image/names.h"
 #include "probe/image/object.h"
 #include "probe/image/resolvers.h"
+#include "probe/image/rules.h"
 #include "tests/fuzz/harness.h"
 
 #define IMAGE_MAX (1u << 20)
@@ -130,6 +131,52 @@ static void run_cfa(const struct objects_object *object, uint64_t address)
 	cfa_deinit(&cfa);
 }
 
+#define TABLE 12 /* of .eh_frame_hdr, behind what it begins with: LSB Core, "Exception Frames" */
+
+/* What a hit looks at, as far as the table lies in the object: callers.c sees to that. */
+static bool find_table(const struct objects_object *object, struct live_code *ret)
+{
+	for (size_t i = 0; i < object->phdr_count; i++) {
+		const ElfW(Phdr) *phdr = &object->phdrs[i];
+		uint32_t count;
+
+		if (phdr->p_type != PT_GNU_EH_FRAME || phdr->p_vaddr > IMAGE_MAX - TABLE)
+			continue;
+		memcpy(&count, image + phdr->p_vaddr + TABLE - sizeof(count), sizeof(count));
+		if (count > (IMAGE_MAX - TABLE - phdr->p_vaddr) / 8)
+			continue;
+		*ret = (struct live_code){.header = (uint64_t)image + phdr->p_vaddr,
+					  .count = count,
+					  .end = UINT64_MAX,
+					  .object_start = (uint64_t)image,
+					  .object_end = (uint64_t)image + IMAGE_MAX};
+		ret->table = ret->header + TABLE;
+		return true;
+	}
+	return false;
+}
+
+/* The same for a hit that looks at its callers, and an expression wherever it begins. */
+static void run_rules(const struct live_code *code, uint64_t address)
+{
+	struct rules_value value;
+	struct live_fde fde;
+	struct rules rules;
+
+	if (!live_find(code, address, &fde))
+		return;
+	check(address - fde.start < fde.size);
+	for (uint64_t at = 0; at < 32; at++)
+		if (rules_find(&fde, address + at, address + at, &rules))
+			check(rules.cfa.kind <= RULES_UNKNOWN && rules.ret.kind <= RULES_UNKNOWN);
+	for (int i = 0; i < 8 && fde.program.at < fde.program.end; i++) {
+		rules_evaluate(fde.program, address, i & 1, &value);
+		check(value.kind == RULES_SUM || value.kind == RULES_LOADED ||
+		      value.kind == RULES_UNKNOWN);
+		live_skip(&fde.program, 1);
+	}
+}
+
 static void need(enum ep_need what, const char *name, void *data)
 {
 	volatile size_t length = strlen(name);
@@ -157,6 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	ElfW(Phdr) phdrs[PHDRS_MAX];
 	struct objects_object object;
+	struct live_code code;
 
 	prepare();
 	check(ftruncate(file, 0) == 0 && pwrite(file, data, size, 0) == (ssize_t)size);
@@ -171,6 +219,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_names(&object);
 	for (size_t i = 0; i < object.function_count && i < 64; i++)
 		run_cfa(&object, object.functions[i].start);
+	for (size_t i = 0; find_table(&object, &code) && i < object.function_count && i < 64; i++)
+		run_rules(&code, object.functions[i].start);
 	objects_forget_functions(&object);
 	free((char *)object.name);
 	return 0;
