@@ -288,7 +288,7 @@ static void probe_destroy(struct ep_probe *probe)
 		counters_free(probe->turns);
 	if (probe->freed)
 		probe->freed(probe->freed_data);
-	free(probe->conditions);
+	conditions_free(probe->conditions);
 	handles_give_back(probe);
 }
 

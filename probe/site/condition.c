@@ -33,6 +33,8 @@ bool conditions_are_sound(const struct ep_condition *conditions, size_t count)
 	return true;
 }
 
+static struct probe_conditions *all;
+
 struct probe_conditions *conditions_copy(const struct ep_condition *conditions, size_t count)
 {
 	struct probe_conditions *ret = calloc(1, sizeof(*ret));
@@ -42,7 +44,22 @@ struct probe_conditions *conditions_copy(const struct ep_condition *conditions, 
 	ret->count = (uint32_t)count;
 	ret->fit = xol_conditions_fit(conditions, count);
 	memcpy(ret->list, conditions, count * sizeof(*conditions));
+	ret->before = &all;
+	ret->next = all;
+	if (all)
+		all->before = &ret->next;
+	all = ret;
 	return ret;
+}
+
+void conditions_free(struct probe_conditions *conditions)
+{
+	if (!conditions)
+		return;
+	*conditions->before = conditions->next;
+	if (conditions->next)
+		conditions->next->before = conditions->before;
+	free(conditions);
 }
 
 EP_TRAP_PATH static uint64_t value_of(const struct ep_condition *condition,

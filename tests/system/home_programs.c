@@ -326,7 +326,7 @@ static void expect_probed(const char *sanitizer)
 	char program[256];
 
 	snprintf(program, sizeof(program), FOLDER "/%s", sanitizer);
-	result = RUN(EMUPROBE, "-c", "-e", "p:ours main", "--", program);
+	result = RUN(EMUPROBE, "-c", "-e", "p:ours main n=%di if n > 0", "--", program);
 	expect_contains(result, error, "           1  ");
 	command_result_deinit(&result);
 	result = command_shell("EMUPROBE='p:ours main' EMUPROBE_COUNT=1 LD_PRELOAD=%s "
@@ -406,7 +406,7 @@ Test(home_programs, whose_output_cannot_be_written)
 	static const struct {
 		const char *path, *said;
 	} cases[] = {
-		{"/dev/full", "no more is written"},
+		{"/dev/full", "no more events are written"},
 		{"/nonexistent/file", "No such file or directory"},
 		{"/", "Is a directory"},
 		{FOLDER "/fifo", ""},

@@ -44,7 +44,7 @@ static void expect_same(const char *text, const struct trace_program *program,
 		accepted += expected;
 	}
 	cr_expect(accepted > 0 && accepted < COUNT * COUNT, "%s: %lu", text, accepted);
-	free(conditions);
+	conditions_free(conditions);
 }
 
 Test(trace_conditions, say_what_the_program_says)
