@@ -15,7 +15,7 @@
 
 TestSuite(scratch, .timeout = 400);
 
-#define HANDLER __attribute__((target("general-regs-only"), optimize("no-omit-frame-pointer")))
+#define HANDLER __attribute__((target("general-regs-only")))
 
 enum { DIRECTION = 0x400, STATUS = 0x8d5, THREADS = 4, ROUNDS = 300 };
 
