@@ -15,6 +15,7 @@
  */
 #include "probe/trap/trap.h"
 
+#include "fallback-xol/boost.h"
 #include "probe/guest/sandbox.h"
 #include "probe/site/cover.h"
 #include "probe/site/hit.h"
@@ -92,11 +93,24 @@ EP_TRAP_PATH static bool has_taken_the_place(const struct ep_regs *regs)
 	return registry_find_boundary(address, &late) && !registry_find_boundary(regs->rip, &late);
 }
 
+/*
+ * The program steps itself, by the trap flag, and is in the middle of a copy or a detour, from where it would
+ * go back to its last whole instruction: for ever. That is no step of its own.
+ */
+EP_TRAP_PATH static bool is_step_of_ours(const siginfo_t *info, const struct ep_regs *regs)
+{
+	struct xol_origin origin;
+
+	return info->si_code == TRAP_TRACE && xol_origin(regs->rip, &origin) &&
+	       origin.resume != regs->rip;
+}
+
 EP_TRAP_PATH void trap_handler(int sig, siginfo_t *info, void *ucontext)
 {
 	ucontext_t *context = ucontext;
 	struct ep_regs *regs = x86_regs_of_frame(context->uc_mcontext.gregs);
-	bool is_done = info->si_code == SI_KERNEL && is_serviced(regs->rip - 1, regs, ucontext);
+	bool is_done = info->si_code == SI_KERNEL ? is_serviced(regs->rip - 1, regs, ucontext)
+						  : is_step_of_ours(info, regs);
 
 	if (!is_done && info->si_code <= 0 && has_taken_the_place(regs))
 		regs->rip--; /* it comes to the int3 again */

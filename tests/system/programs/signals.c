@@ -745,11 +745,37 @@ static void alternate_stack_is_used(void)
 	}
 }
 
+static void note_step(int sig, siginfo_t *info, void *context)
+{
+	(void)context;
+	calls++;
+	last_sig = sig;
+	last_code = info->si_code;
+}
+
+/* A program that steps itself gets on, whatever its instructions have been replaced with. */
+static void steps_lead_on(void)
+{
+	volatile pid_t parent = getppid();
+	long number = strtol("12", NULL, 10);
+
+	calls = 0;
+	handle(SIGTRAP, note_step, 0);
+	__asm__ volatile("pushfq; orl $0x100, (%%rsp); popfq" : : : "memory", "cc");
+	parent -= getppid();
+	number += strtol("30", NULL, 10);
+	__asm__ volatile("pushfq; andl $~0x100, (%%rsp); popfq" : : : "memory", "cc");
+	CHECK(parent == 0 && number == 42);
+	CHECK(calls > 20 && last_sig == SIGTRAP && last_code == TRAP_TRACE);
+	signal(SIGTRAP, SIG_DFL);
+}
+
 static const struct check_case cases[] = {
 	{"trap_handler_is_called", trap_handler_is_called},
 	{"trap_info_is_right", trap_info_is_right},
 	{"trap_action_is_what_was_set", trap_action_is_what_was_set},
 	{"reset_hand_resets", reset_hand_resets},
+	{"steps_lead_on", steps_lead_on},
 	{"default_actions_kill", default_actions_kill},
 	{"abort_aborts", abort_aborts},
 	{"masks_are_what_was_set", masks_are_what_was_set},
