@@ -76,9 +76,6 @@ static void read_comm(int pid, char *ret)
 		ret[strcspn(ret, "\n")] = '\0';
 	if (file)
 		fclose(file);
-	for (char *at = ret; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 0x7f)
-			*at = '?';
 }
 
 static bool executes(int pid, const char *name)

@@ -10,7 +10,7 @@ void plain_put(const char *text, FILE *to)
 	while (*text) {
 		unsigned int size = trace_text_shown(text);
 
-		fprintf(to, "%.*s", size ? (int)size : 1, size ? text : "?");
+		fwrite(size ? text : "?", size ? size : 1, 1, to);
 		text += size ? size : 1;
 	}
 }
@@ -32,7 +32,7 @@ void plain_put_escaped(const char *text, const char *others, FILE *to)
 		unsigned int size = trace_text_shown(text);
 
 		if (size && *text != '\\' && !strchr(others, *text)) {
-			fprintf(to, "%.*s", (int)size, text);
+			fwrite(text, size, 1, to);
 			text += size;
 		} else {
 			fprintf(to, "\\x%02x", (unsigned char)*text++);

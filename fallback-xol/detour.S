@@ -298,12 +298,7 @@ leave:
 	orl	%ecx, %ebx
 	testl	$NOT_STATUS, %ebx
 	jnz	2f
-	movl	%ecx, %eax			# popfq takes three times as long as all the rest
-	shrl	$11, %eax
-	andl	$1, %eax
-	movb	%cl, %ah
-	addb	$0x7f, %al			# OF
-	sahf					# SF, ZF, AF, PF, CF
+	status_from_ecx
 	.cfi_remember_state
 	restore_registers
 	leaq	RETURN(%rsp), %rsp

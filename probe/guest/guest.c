@@ -46,13 +46,13 @@ EP_TRAP_PATH static struct guest *add(struct probe_thread *thread, int32_t pid)
 	int parent = find(thread->guests, (int32_t)sys0(SYS_getppid));
 	int i = parent + 1 < GUESTS ? parent + 1 : GUESTS - 1;
 
-	for (int later = i + 1; later < GUESTS; later++)
+	for (int later = i + 1; later < GUESTS; later++) {
 		thread->guests[later].pid = 0;
-	if (parent == i) /* the row is full: the last ones share what they have */
-		thread->guests[i].pid = pid;
-	else
-		begin(&thread->guests[i], pid, parent < 0 ? NULL : &thread->guests[parent],
-		      thread->blocked);
+		thread->guests[later].blocked = 0;
+	}
+	/* Where the row is full its last one takes the place of its parent. */
+	begin(&thread->guests[i], pid, parent < 0 ? NULL : &thread->guests[parent],
+	      thread->blocked);
 	return &thread->guests[i];
 }
 

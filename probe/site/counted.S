@@ -16,6 +16,7 @@
 #include "fallback-xol/detour.h"
 #include "fallback-xol/stub.h"
 #include "probe/site/calls.h"
+#include "probe/site/offsets.h"
 #include "probe/site/state.h"
 #include "probe/thread/records.h"
 
@@ -86,18 +87,6 @@
 	give_back_five
 	.endm
 
-	# rax is where the thread's probe_thread_here is; ZF: it is ready.
-	.macro	find_here
-	movq	probe_thread_here@gottpoff(%rip), %rax
-	testq	%rax, %rax			# not equal, should the next one fault
-1:	cmpq	$XOL_THREAD_MARK, %fs:(%rax)
-2:
-	.pushsection ep_fixups, "aR", @progbits
-	.balign	4
-	.long	1b - ., 2b - .
-	.popsection
-	.endm
-
 	.section ep_trap_path, "ax", @progbits
 
 	.macro	enter name:req, is_sample:req
@@ -115,7 +104,7 @@
 	keep	r10, 72
 	.endif
 	keep_flags
-	find_here
+	find_mark probe_thread_here
 	jne	.Lenter_slowly\is_sample
 	movq	%fs:HERE_THREAD(%rax), %rdx
 	movq	%fs:HERE_RECORDS(%rax), %rcx
@@ -219,7 +208,7 @@
 	keep	rsi, 32
 	keep	rdi, 40
 	keep_flags
-	find_here
+	find_mark probe_thread_here
 	jne	.Lleave_slowly
 	movq	%fs:HERE_RECORDS(%rax), %rcx
 	movq	(%rsp), %rsi

@@ -10,7 +10,7 @@
  * which is rare, the other code clears it.
  */
 #include "fallback-xol/detour.h"
-#include "probe/site/calls.h"
+#include "probe/site/offsets.h"
 #include "probe/site/state.h"
 #include "x86/regs.h"
 
@@ -72,14 +72,7 @@ hit_scratch:
 	.cfi_def_cfa_register rbp
 	testb	$4, EP_REGS_RFLAGS+1(%rbp)	# DF
 	jnz	.Lslowly
-	movq	probe_thread_mark@gottpoff(%rip), %rax
-	testq	%rax, %rax			# not equal, should the next one fault
-1:	cmpq	$XOL_THREAD_MARK, %fs:(%rax)
-2:
-	.pushsection ep_fixups, "aR", @progbits
-	.balign	4
-	.long	1b - ., 2b - .
-	.popsection
+	find_mark probe_thread_mark
 	jne	.Lslowly
 	movq	probe_thread_known@gottpoff(%rip), %rax
 	movq	%fs:(%rax), %rdx
@@ -131,12 +124,7 @@ hit_scratch:
 .Lback:
 	movl	EP_REGS_RFLAGS(%rbp), %ecx
 	movq	%rbp, %rsp
-	movl	%ecx, %eax
-	shrl	$11, %eax
-	andl	$1, %eax
-	movb	%cl, %ah
-	addb	$0x7f, %al			# OF
-	sahf					# SF, ZF, AF, PF, CF
+	status_from_ecx
 	.cfi_remember_state
 	give_back_all
 	leaq	RETURN(%rsp), %rsp

@@ -274,7 +274,9 @@ HANDLER static void counts_full(struct ep_probe *probe, struct ep_regs *regs, vo
 {
 	(void)probe;
 	(void)cookie;
-	atomic_fetch_add(&full_calls, regs->rdi != regs->rbx || regs->rbx == regs->rdi);
+	atomic_fetch_add(&full_calls, 1);
+	if (regs->rip != (uint64_t)sum || regs->rsi != regs->rdi + 1)
+		atomic_fetch_add(&wrong_sums, 1);
 }
 
 Test(scratch, others_come_and_go_under_threads)

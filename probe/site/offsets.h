@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What counted.S and scratch.S know of C's structures, and have in common; offsets.c compares. */
+#ifndef EMUPROBE_PROBE_SITE_OFFSETS_H
+#define EMUPROBE_PROBE_SITE_OFFSETS_H
+
+#include "fallback-xol/detour.h"
+
+#define SITE_ONLY	    16
+#define SITE_LAST_STUB	    32
+#define SITE_COUNTED	    40
+#define SITE_PROBE	    48
+#define SITE_RETURNS_AT	    56
+#define SITE_TURNS_AT	    64
+#define SITE_BODY	    72
+#define PROBE_STATE	    0
+#define PROBE_HANDLE	    16
+#define PROBE_HANDLER	    48
+#define PROBE_COOKIE	    72
+#define PROBE_SCRATCH_ONLY  169
+#define THREAD_TID	    8
+#define THREAD_CALLS	    12
+#define THREAD_RUNNING	    16
+#define THREAD_RUNNING_RSP  24
+#define THREAD_ENGINE_DEPTH 68
+#define HERE_RECORDS	    8
+#define HERE_THREAD	    16
+
+#ifdef __ASSEMBLER__
+
+	# rax is where @variable of the thread is; ZF: our mark is there. Not where the look faults.
+	.macro	find_mark variable:req
+	movq	\variable@gottpoff(%rip), %rax
+	testq	%rax, %rax			# not equal, should the next one fault
+1:	cmpq	$XOL_THREAD_MARK, %fs:(%rax)
+2:
+	.pushsection ep_fixups, "aR", @progbits
+	.balign	4
+	.long	1b - ., 2b - .
+	.popsection
+	.endm
+
+#endif
+
+#endif
