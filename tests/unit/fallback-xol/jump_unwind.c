@@ -145,31 +145,34 @@ __attribute__((target("general-regs-only"))) static void handle(struct ep_probe 
 }
 
 /* What the engine has made of a thread and a site, when a detour of this kind is called. */
-static void run_scratch(bool is_known, int result)
+static void run_scratch(bool is_known, bool is_scratch, int result)
 {
 	static __thread uint64_t *counters;
 	static struct probe_thread thread;
-	static struct ep_probe probe = {.handler = handle, .scratch_only = true};
+	static struct ep_probe probe = {.handler = handle};
 	static struct probe_site site;
 	uint64_t count = 0, before = handled;
 	struct xol_detour detour = {.hit = hit, .site = &site, .shared = hit_scratch};
 
 	counters = &count;
 	detour.thread_offset = (int32_t)((char *)&counters - (char *)__builtin_thread_pointer());
+	probe.scratch_only = is_scratch;
 	atomic_store(&probe.state.word, PROBE_ENABLED);
 	atomic_store(&site.only, &probe);
 	atomic_store(&thread.tid, 1);
 	probe_thread_known = is_known ? &thread : NULL;
 	running_init();
 	run_detour(&detour, result);
-	cr_expect_eq(count, (uint64_t)is_known);
-	cr_expect_eq(handled, before + is_known);
+	cr_expect_eq(count, (uint64_t)(is_known && is_scratch));
+	cr_expect_eq(handled, before + (is_known && is_scratch));
 }
 
 Test(jump_unwind, works_from_every_instruction_of_the_short_way, .init = handle_steps)
 {
-	run_scratch(true, 17);
-	run_scratch(false, 17);
+	run_scratch(true, true, 17);
+	run_scratch(false, true, 17);
+	run_scratch(true, false,
+		    17); /* another probe has come while a thread was on its way here */
 }
 
 Test(jump_unwind, works_from_every_instruction, .init = handle_steps)
