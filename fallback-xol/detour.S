@@ -14,6 +14,7 @@
  * from handlers pass through.
  */
 #include "fallback-xol/detour.h"
+#include "fallback-xol/status.inc"
 #include "x86/regs.h"
 
 /* stub.S is this file with other names, whose data lies elsewhere. */

@@ -19,20 +19,6 @@
 /* What a thread has at %fs:mark_offset if what else is read through %fs is ours. */
 #define XOL_THREAD_MARK 0x5e9ad3b1
 
-#ifdef __ASSEMBLER__
-
-	# The status flags become those in ecx. Changes rax; popfq takes three times as long as all the rest.
-	.macro	status_from_ecx
-	movl	%ecx, %eax
-	shrl	$11, %eax
-	andl	$1, %eax
-	movb	%cl, %ah
-	addb	$0x7f, %al			# OF
-	sahf					# SF, ZF, AF, PF, CF
-	.endm
-
-#endif
-
 #ifndef __ASSEMBLER__
 #include <stdbool.h>
 #include <stdint.h>

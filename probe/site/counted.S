@@ -16,6 +16,7 @@
 #include "fallback-xol/detour.h"
 #include "fallback-xol/stub.h"
 #include "probe/site/calls.h"
+#include "probe/site/mark.inc"
 #include "probe/site/offsets.h"
 #include "probe/site/state.h"
 #include "probe/thread/records.h"

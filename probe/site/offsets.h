@@ -1,9 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What counted.S and scratch.S know of C's structures, and have in common; offsets.c compares. */
+/* What counted.S and scratch.S know of C's structures; offsets.c compares. */
 #ifndef EMUPROBE_PROBE_SITE_OFFSETS_H
 #define EMUPROBE_PROBE_SITE_OFFSETS_H
-
-#include "fallback-xol/detour.h"
 
 #define SITE_ONLY	    16
 #define SITE_LAST_STUB	    32
@@ -24,21 +22,5 @@
 #define THREAD_ENGINE_DEPTH 68
 #define HERE_RECORDS	    8
 #define HERE_THREAD	    16
-
-#ifdef __ASSEMBLER__
-
-	# rax is where @variable of the thread is; ZF: our mark is there. Not where the look faults.
-	.macro	find_mark variable:req
-	movq	\variable@gottpoff(%rip), %rax
-	testq	%rax, %rax			# not equal, should the next one fault
-1:	cmpq	$XOL_THREAD_MARK, %fs:(%rax)
-2:
-	.pushsection ep_fixups, "aR", @progbits
-	.balign	4
-	.long	1b - ., 2b - .
-	.popsection
-	.endm
-
-#endif
 
 #endif

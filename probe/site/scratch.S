@@ -10,6 +10,8 @@
  * which is rare, the other code clears it.
  */
 #include "fallback-xol/detour.h"
+#include "fallback-xol/status.inc"
+#include "probe/site/mark.inc"
 #include "probe/site/offsets.h"
 #include "probe/site/state.h"
 #include "x86/regs.h"
