@@ -491,6 +491,7 @@ static void complain_of_losses(struct collector *collector)
 	uint64_t processes = atomic_load(&collector->session.shared->lost_processes);
 	uint64_t probes = atomic_load(&collector->session.shared->lost_probes);
 	uint64_t answers = atomic_load(&collector->session.shared->lost_answers);
+	uint64_t left = trace_reader_left(&collector->reader);
 
 	if (dropped)
 		complain("%lu events were dropped: they came faster than they could be written",
@@ -521,6 +522,8 @@ static void complain_of_losses(struct collector *collector)
 		complain("the probes of %lu processes are unreadable: has the program written to "
 			 "them?",
 			 (unsigned long)collector->unreadable_count);
+	if (left)
+		complain("%lu bytes of events were left unread", (unsigned long)left);
 	if (collector->reader.misdated)
 		complain("%lu records had a time that cannot be: has the program written to them?",
 			 (unsigned long)collector->reader.misdated);

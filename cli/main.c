@@ -237,7 +237,7 @@ static int run(const struct options *options, const struct launch *launch,
 		return EXIT_OURS;
 	if (options->cover && report_covered(options, &collector->session, cover))
 		return EXIT_OURS;
-	if (!collector->known && !options->quiet)
+	if (!collector->known)
 		complain("%s was not probed: it ended before it was ready, or the library could "
 			 "not be loaded",
 			 launch->path);

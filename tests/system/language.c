@@ -18,7 +18,7 @@ static void expect_same(const char *plan, const char *definition, const char *cu
 	struct command_result result = command_shell(
 		"set -e; d=$(mktemp -d); '%s' --plan=%s -q -o $d/events -e '%s' -- %s %s >$d/said; "
 		"sed 's/.*(valued:work) //' $d/events | sort >$d/a; sed '%s' $d/said | sort >$d/b; "
-		"cmp $d/a $d/b; wc -l <$d/a; rm -r $d",
+		"wc -l <$d/a; cmp $d/a $d/b || { wc -c $d/*; exit 1; }; rm -r $d",
 		EMUPROBE, plan, definition, VALUED, args, cut);
 
 	expect_status(result, 0);

@@ -542,7 +542,24 @@ EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
 	}
 }
 
-EP_TRAP_PATH uint64_t trace_reader_dropped(const struct trace_reader *reader)
+EP_TRAP_PATH uint64_t trace_reader_left(const struct trace_reader *reader)
+{
+	uint64_t count = trace_session_ring_count(&reader->session), ret = 0;
+
+	if (reader->copies) /* there all that is kept is left */
+		return 0;
+	for (uint32_t i = 0; i < count; i++) {
+		const struct trace_ring *ring = trace_session_ring(&reader->session, i);
+		uint64_t left =
+			trace_head_distance(reader->cursors[i].tail, atomic_load(&ring->head));
+
+		if (left <= reader->session.layout.ring_size) /* else it is nonsense, and counted */
+			ret += left;
+	}
+	return ret;
+}
+
+uint64_t trace_reader_dropped(const struct trace_reader *reader)
 {
 	uint64_t count = trace_session_ring_count(&reader->session);
 	uint64_t ret = atomic_load(&reader->session.shared->lost_events);

@@ -85,6 +85,9 @@ EP_TRAP_PATH bool trace_reader_next(struct trace_reader *reader, struct trace_te
 /** Free the rings of threads that are gone. A system call for each ring. */
 EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader);
 
+/** Bytes of events that no pass has emitted: newer than the last one, or of programs that go on. */
+uint64_t trace_reader_left(const struct trace_reader *reader);
+
 /** Events that were dropped so far because a ring was full or there was none. */
 EP_TRAP_PATH uint64_t trace_reader_dropped(const struct trace_reader *reader);
 
