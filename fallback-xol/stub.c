@@ -179,24 +179,16 @@ EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared)
 	    atomic_load_explicit(&stub->full, memory_order_relaxed) == shared)
 		return;
 	atomic_store_explicit(&stub->full, shared, memory_order_relaxed);
-	atomic_store_explicit(&stub->shared, shared, memory_order_relaxed);
+	atomic_store_explicit(&stub->shared, shared, memory_order_release);
 }
 
-/* What saves vector registers stays, whoever is about to change it to something else. */
-EP_TRAP_PATH static void exchange(struct xol_stub *stub, const uint8_t *from, const uint8_t *to)
-{
-	if (atomic_load_explicit(&stub->shared, memory_order_relaxed) == from)
-		atomic_compare_exchange_strong(&stub->shared, &from, to);
-}
-
+/* What saves vector registers stays: who wants it writes .full first. */
 EP_TRAP_PATH void xol_stub_begin_with(struct xol_stub *stub, const uint8_t *shared)
 {
-	exchange(stub, xol_stub_general, shared);
-}
+	const uint8_t *now = atomic_load_explicit(&stub->shared, memory_order_acquire);
 
-EP_TRAP_PATH void xol_stub_begin_as_ever(struct xol_stub *stub, const uint8_t *shared)
-{
-	exchange(stub, shared, xol_stub_general);
+	if (now != shared && !xol_stub_keeps_vectors(stub))
+		atomic_compare_exchange_strong(&stub->shared, &now, shared);
 }
 
 const uint8_t *xol_stub_code_for(enum xol_save save)

@@ -137,10 +137,9 @@ EP_TRAP_PATH void xol_stub_need(struct xol_stub *stub, const uint8_t *shared);
 
 /**
  * From now on @stub calls @shared at first, unless it saves vector registers. That goes on at STUB_FULL
- * when it cannot do what is to be done. And no more.
+ * when it cannot do what is to be done.
  */
 EP_TRAP_PATH void xol_stub_begin_with(struct xol_stub *stub, const uint8_t *shared);
-EP_TRAP_PATH void xol_stub_begin_as_ever(struct xol_stub *stub, const uint8_t *shared);
 
 /** The stub that @rip is in, NULL: none. Context: TRAP_PATH. */
 EP_TRAP_PATH struct xol_stub *xol_stub_at(uint64_t rip);

@@ -228,7 +228,7 @@ enum ep_flags {
 	/* Handlers may call ep_backtrace(). Takes some microseconds for each loaded object, when the first
 	   such probe of a process is created. */
 	EP_BACKTRACE = 1 << 3,
-	/* Of its .regs the handler reads and writes only what a called function may change: rax, rcx, rdx, rsi,
+	/* Of its .regs a handler reads and writes only what a called function may change: rax, rcx, rdx, rsi,
 	   rdi and r8 to r11, so all registers that have arguments or results; it may read rsp, rip, rflags and
 	   rbp, too. The others need not be there. With EP_GENERAL_REGS_ONLY this halves what a call of the
 	   handler costs under the jump plan. Where its code shows both by itself, neither flag is needed. */

@@ -179,13 +179,22 @@ general_handler(struct ep_probe *probe, struct ep_regs *regs, void *cookie)
 }
 
 __attribute__((target("general-regs-only"))) static void
-general_call_handler(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+scratch_call_handler(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
 		     void *cookie)
 {
 	(void)probe;
 	(void)regs;
 	(void)cookie;
 	handled += call->return_address != 0;
+}
+
+__attribute__((target("general-regs-only"))) static void
+general_call_handler(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+		     void *cookie)
+{
+	(void)probe;
+	(void)cookie;
+	handled += call->return_address != regs->rbx;
 }
 
 /* ---- the table ----------------------------------------------------------------------------- */
@@ -213,11 +222,14 @@ static const struct {
 /* From the entry of a function to its end. */
 static const struct {
 	const char *column;
-	enum { CALL_COUNT, CALL_GENERAL, CALL_MEASURE, CALL_RECORD } action;
+	enum { CALL_COUNT, CALL_SCRATCH, CALL_GENERAL, CALL_MEASURE, CALL_RECORD } action;
 	uint32_t sample;
 } calls[] = {
-	{"calls, count", CALL_COUNT, 1},      {"calls, handlers", CALL_GENERAL, 1},
-	{"calls, duration", CALL_MEASURE, 1}, {"calls, 1 in 16", CALL_MEASURE, 16},
+	{"calls, count", CALL_COUNT, 1},
+	{"calls, scratch handlers", CALL_SCRATCH, 1},
+	{"calls, general handlers", CALL_GENERAL, 1},
+	{"calls, duration", CALL_MEASURE, 1},
+	{"calls, 1 in 16", CALL_MEASURE, 16},
 	{"calls, record", CALL_RECORD, 1},
 };
 
@@ -247,7 +259,8 @@ static const struct perf_aim aims[] = {
 	{"top, a number", false, 20, NAN},
 	{"top, a text", false, 20, NAN},
 	{"calls, count", false, 2, NAN},
-	{"calls, handlers", false, 7, NAN},
+	{"calls, scratch handlers", false, 7, NAN},
+	{"calls, general handlers", false, 7, NAN},
 	{"calls, duration", false, NAN, NAN},
 	{"calls, 1 in 16", false, 3, NAN},
 	{"calls, record", false, NAN, NAN},
@@ -288,6 +301,8 @@ static struct ep_options options_of_call(size_t way)
 		return recording_call_options(EP_PLAN_JUMP);
 	if (calls[way].action == CALL_MEASURE)
 		return recording_measure_options(EP_PLAN_JUMP);
+	if (calls[way].action == CALL_SCRATCH)
+		ret.entered = ret.ended = scratch_call_handler;
 	if (calls[way].action == CALL_GENERAL)
 		ret.entered = ret.ended = general_call_handler;
 	return ret;

@@ -164,7 +164,7 @@ struct ep_options recording_call_options(enum ep_plan plan)
 				   .entered = trace_record_entered,
 				   .ended = trace_record_ended,
 				   .cookie = &recorded_call,
-				   .flags = EP_GENERAL_REGS_ONLY | EP_CALLS};
+				   .flags = EP_GENERAL_REGS_ONLY | EP_SCRATCH_REGS_ONLY | EP_CALLS};
 }
 
 void recording_measure_one_in(uint32_t sample)
@@ -180,7 +180,7 @@ struct ep_options recording_measure_options(enum ep_plan plan)
 				   .entered = trace_duration_entered,
 				   .ended = trace_duration_ended,
 				   .cookie = &recorded_call,
-				   .flags = EP_GENERAL_REGS_ONLY | EP_CALLS};
+				   .flags = EP_GENERAL_REGS_ONLY | EP_SCRATCH_REGS_ONLY | EP_CALLS};
 }
 
 void recording_begin(void)

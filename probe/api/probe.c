@@ -235,10 +235,20 @@ static bool is_general(const struct ep_options *options)
 /* ep_backtrace() needs them all. */
 static bool is_scratch(const struct ep_options *options)
 {
-	if (!options->handler || options->conditions || options->flags & EP_BACKTRACE)
+	const void *const handlers[] = {(const void *)options->handler,
+					(const void *)options->entered,
+					(const void *)options->ended};
+	bool any = false;
+
+	if (options->conditions || options->flags & EP_BACKTRACE)
 		return false;
-	return options->flags & EP_SCRATCH_REGS_ONLY ||
-	       leaf_use((uint64_t)options->handler) == LEAF_SCRATCH;
+	for (size_t i = 0; i < sizeof(handlers) / sizeof(handlers[0]); i++) {
+		any |= handlers[i] != NULL;
+		if (handlers[i] && !(options->flags & EP_SCRATCH_REGS_ONLY) &&
+		    leaf_use((uint64_t)handlers[i]) != LEAF_SCRATCH)
+			return false;
+	}
+	return any;
 }
 
 static struct ep_probe *probe_create(struct probe_site *site, const struct ep_options *options)

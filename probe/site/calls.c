@@ -212,15 +212,23 @@ EP_TRAP_PATH static bool chain_is_short(const struct records *records, uint64_t 
 	return top < CHAIN_MAX || records->list[top - CHAIN_MAX].stack != stack;
 }
 
+/* What stubs of @site call at first. */
+EP_TRAP_PATH static const uint8_t *leave_of(const struct probe_site *site)
+{
+	const struct ep_probe *probe;
+
+	if (atomic_load_explicit(&site->counted, memory_order_relaxed))
+		return calls_counted_leave;
+	probe = atomic_load_explicit(&site->only_calls, memory_order_relaxed);
+	return probe && probe->scratch_only ? calls_told_leave : xol_stub_general;
+}
+
 /* For the next call from there: the site has the last one, and a table those of other callers. */
 EP_TRAP_PATH static void remember(struct probe_site *site, struct xol_stub *stub)
 {
 	uint64_t i = (stub->address + (uint64_t)site) % CALLS_STUBS;
 
-	if (atomic_load_explicit(&site->counted, memory_order_relaxed))
-		xol_stub_begin_with(stub, calls_counted_leave);
-	else
-		xol_stub_begin_as_ever(stub, calls_counted_leave);
+	xol_stub_begin_with(stub, leave_of(site));
 	atomic_store_explicit(&calls_stubs[i], stub, memory_order_relaxed);
 	atomic_store_explicit(&site->last_stub, stub, memory_order_relaxed);
 }

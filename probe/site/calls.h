@@ -88,7 +88,10 @@ extern const uint8_t calls_counted_enter[], calls_counted_leave[];
 /* The same where handlers are told of one call in some. */
 extern const uint8_t calls_sampled_enter[];
 
-/* Stubs by site and caller, for calls_counted_enter: any of them, at (address + site) % CALLS_STUBS. */
+/* Where its handlers use scratch registers only. */
+extern const uint8_t calls_told_enter[], calls_told_leave[];
+
+/* Stubs by site and caller, for these: any of them, at (address + site) % CALLS_STUBS. */
 extern _Atomic(struct xol_stub *) calls_stubs[CALLS_STUBS];
 
 /** The probes of @site are about to be those of @list. Context: engine lock held. */

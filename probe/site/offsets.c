@@ -9,9 +9,11 @@
 #include "probe/thread/thread.h"
 
 #define OFFSET(type, field, number)                                                                \
-	_Static_assert(offsetof(struct type, field) == (number), "see counted.S and scratch.S")
+	_Static_assert(offsetof(struct type, field) == (number), "see offsets.h")
 
+OFFSET(probe_site, address, SITE_ADDRESS);
 OFFSET(probe_site, only, SITE_ONLY);
+OFFSET(probe_site, only_calls, SITE_ONLY_CALLS);
 OFFSET(probe_site, last_stub, SITE_LAST_STUB);
 OFFSET(probe_site, counted, SITE_COUNTED);
 OFFSET(probe_site, counted_probe, SITE_PROBE);
@@ -21,7 +23,10 @@ OFFSET(probe_site, body, SITE_BODY);
 OFFSET(ep_probe, state.word, PROBE_STATE);
 OFFSET(ep_probe, handle, PROBE_HANDLE);
 OFFSET(ep_probe, handler, PROBE_HANDLER);
+OFFSET(ep_probe, entered, PROBE_ENTERED);
+OFFSET(ep_probe, ended, PROBE_ENDED);
 OFFSET(ep_probe, cookie, PROBE_COOKIE);
+OFFSET(ep_probe, serial, PROBE_SERIAL);
 OFFSET(ep_probe, scratch_only, PROBE_SCRATCH_ONLY);
 OFFSET(probe_thread, tid, THREAD_TID);
 OFFSET(probe_thread, calls, THREAD_CALLS);

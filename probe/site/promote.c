@@ -118,10 +118,8 @@ static enum probe_jump_kind kind_if(const struct probe_site *site)
 	return list->probes[0]->general_only ? PROBE_JUMP_GENERAL_IF : PROBE_JUMP_VECTOR_IF;
 }
 
-static bool uses_scratch(const struct probe_site *site)
+static bool uses_scratch(const struct ep_probe *probe)
 {
-	const struct ep_probe *probe = atomic_load(&site->only);
-
 	return probe && probe->scratch_only;
 }
 
@@ -146,9 +144,11 @@ static enum probe_jump_kind kind_for(const struct probe_site *site)
 	if (follows && atomic_load(&site->counted))
 		return site->counted_probe->one_in > 1 ? PROBE_JUMP_CALLS_SAMPLE
 						       : PROBE_JUMP_CALLS_COUNT;
+	if (follows && uses_scratch(atomic_load(&site->only_calls)))
+		return PROBE_JUMP_CALLS_TOLD;
 	if (follows)
 		return vector ? PROBE_JUMP_CALLS_VECTOR : PROBE_JUMP_CALLS;
-	if (uses_scratch(site))
+	if (uses_scratch(atomic_load(&site->only)))
 		return PROBE_JUMP_SCRATCH;
 	return vector ? PROBE_JUMP_VECTOR : PROBE_JUMP_GENERAL;
 }
@@ -159,14 +159,16 @@ static bool keeps_vectors(enum probe_jump_kind kind)
 	       kind == PROBE_JUMP_CALLS_VECTOR;
 }
 
-static bool counts_calls(enum probe_jump_kind kind)
+/* By code of their own, in the commonest case. */
+static bool follows_quickly(enum probe_jump_kind kind)
 {
-	return kind == PROBE_JUMP_CALLS_COUNT || kind == PROBE_JUMP_CALLS_SAMPLE;
+	return kind == PROBE_JUMP_CALLS_COUNT || kind == PROBE_JUMP_CALLS_SAMPLE ||
+	       kind == PROBE_JUMP_CALLS_TOLD;
 }
 
 static bool asks_the_way(enum probe_jump_kind kind)
 {
-	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR || counts_calls(kind);
+	return kind == PROBE_JUMP_CALLS || kind == PROBE_JUMP_CALLS_VECTOR || follows_quickly(kind);
 }
 
 static bool looks(enum probe_jump_kind kind)
@@ -182,7 +184,7 @@ static bool will_do(enum probe_jump_kind kind, enum probe_jump_kind wanted)
 		return kind == wanted;
 	if (kind == PROBE_JUMP_SCRATCH || wanted == PROBE_JUMP_SCRATCH)
 		return kind == wanted;
-	if (counts_calls(kind) || counts_calls(wanted) || looks(kind) || looks(wanted))
+	if (follows_quickly(kind) || follows_quickly(wanted) || looks(kind) || looks(wanted))
 		return kind == wanted;
 	if (kind == PROBE_JUMP_SILENT || wanted == PROBE_JUMP_SILENT)
 		return wanted == PROBE_JUMP_SILENT;
@@ -211,6 +213,7 @@ static struct xol_detour detour_for(struct probe_site *site, enum probe_jump_kin
 		.asks_the_way = asks_the_way(kind),
 		.shared = kind == PROBE_JUMP_CALLS_COUNT    ? calls_counted_enter
 			  : kind == PROBE_JUMP_CALLS_SAMPLE ? calls_sampled_enter
+			  : kind == PROBE_JUMP_CALLS_TOLD   ? calls_told_enter
 			  : kind == PROBE_JUMP_SCRATCH	    ? hit_scratch
 							    : NULL,
 		.save = keeps_vectors(kind) ? XOL_SAVE_VECTOR : XOL_SAVE_GENERAL,

@@ -88,6 +88,7 @@ enum probe_jump_kind {
 	/* Without conditions, and goes on where calls are followed. */
 	PROBE_JUMP_CALLS_COUNT,
 	PROBE_JUMP_CALLS_SAMPLE, /* counts most, and calls handlers for some */
+	PROBE_JUMP_CALLS_TOLD,	 /* calls handlers that use scratch registers only */
 	PROBE_JUMP_CALLS,
 	PROBE_JUMP_CALLS_VECTOR,
 	PROBE_JUMP_KINDS

@@ -28,9 +28,15 @@ OFFSET(records, list, RECORDS_BELOW + RECORD_SIZE);
 OFFSET(record, stack, RECORD_STACK);
 OFFSET(record, expected, RECORD_EXPECTED);
 OFFSET(record, state, RECORD_STATE);
+OFFSET(record, is_told, RECORD_TOLD);
 OFFSET(record, hit, RECORD_STATE + 4);
 OFFSET(record, site, RECORD_SITE);
 OFFSET(record, serial, RECORD_SERIAL);
+OFFSET(record, call, RECORD_CALL);
+OFFSET(record, call.return_address, RECORD_RETURN_ADDRESS);
+OFFSET(record, call.xmm0, RECORD_XMM0);
+OFFSET(record, call.end, RECORD_END);
+_Static_assert(EP_END_RETURN == RECORD_END_RETURN, "see told.S");
 
 #define TRIES_MAX 8u /* other threads' records that are looked at before new ones are made */
 

@@ -4,18 +4,24 @@
 #define EMUPROBE_PROBE_THREAD_RECORDS_H
 
 /* For .S files; records.c compares. Offsets in struct records, and in the record below .top. */
-#define RECORDS_TOP	 4
-#define RECORDS_HOLES	 8
-#define RECORDS_SUSPECTS 12
-#define RECORDS_LIMIT	 16
-#define RECORDS_BELOW	 32808
-#define RECORD_SIZE	 144 /* 9 << 4 */
-#define RECORD_STACK	 0
-#define RECORD_EXPECTED	 8
-#define RECORD_STATE	 16
-#define RECORD_SITE	 24
-#define RECORD_SERIAL	 32
-#define RECORD_RUNNING	 2
+#define RECORDS_TOP	      4
+#define RECORDS_HOLES	      8
+#define RECORDS_SUSPECTS      12
+#define RECORDS_LIMIT	      16
+#define RECORDS_BELOW	      32808
+#define RECORD_SIZE	      144 /* 9 << 4 */
+#define RECORD_STACK	      0
+#define RECORD_EXPECTED	      8
+#define RECORD_STATE	      16
+#define RECORD_TOLD	      17
+#define RECORD_SITE	      24
+#define RECORD_SERIAL	      32
+#define RECORD_CALL	      40
+#define RECORD_RETURN_ADDRESS 120
+#define RECORD_XMM0	      128
+#define RECORD_END	      136
+#define RECORD_RUNNING	      2
+#define RECORD_END_RETURN     0
 
 #ifndef __ASSEMBLER__
 #include <stdbool.h>

@@ -38,6 +38,8 @@ static const struct {
 	{"end_abandoned", "part of calls_enter(), likewise"},
 	{"unwound", "a probe's handler, when an exception leaves its function"},
 	{"hit_scratch", "a probe's handler"},
+	{"calls_told_enter", "likewise"},
+	{"calls_told_leave", "likewise; and what saves more registers around calls_leave()"},
 	{"xol_detour_general", "the entry in C that its data names: hit_handlers() and the like"},
 	{"xol_detour_sse", "likewise"},
 	{"xol_detour_avx", "likewise"},

@@ -374,10 +374,10 @@ static struct ep_options options_of(struct trace_probe *probe, const struct trac
 		.counts = arming->shared_counts ? counts : NULL,
 	};
 
+	if (trace_run_reads_scratch_only(probe->view.program))
+		ret.flags |= EP_SCRATCH_REGS_ONLY;
 	if (!probe->view.is_return) {
 		ret.handler = handler_of(probe, arming);
-		if (trace_run_reads_scratch_only(probe->view.program))
-			ret.flags |= EP_SCRATCH_REGS_ONLY;
 		add_conditions(probe, arena, &ret);
 	} else {
 		ret.flags |= EP_CALLS;

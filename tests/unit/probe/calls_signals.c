@@ -345,16 +345,16 @@ static void describe_step(const char *what)
 					  : bad_step - (uint64_t)info.dli_saddr);
 }
 
-static void do_nothing(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
-		       void *cookie)
+/* Needs one that is not saved where handlers use scratch registers only. */
+__attribute__((target("general-regs-only"))) static void
+look_at_rbx(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call, void *cookie)
 {
 	(void)probe;
-	(void)regs;
-	(void)call;
 	(void)cookie;
+	call->words[0] += regs->rbx;
 }
 
-static void check_steps(const char *what, ep_call_handler handler, uint32_t flags)
+static void check_steps(const char *what, ep_call_handler handler, uint32_t flags, bool is_disabled)
 {
 	static uint8_t stack[262144];
 	struct ep_options options = {.size = sizeof(options),
@@ -374,6 +374,8 @@ static void check_steps(const char *what, ep_call_handler handler, uint32_t flag
 	cr_assert_eq(error, 0, "%s", ep_error_name(error));
 	cr_assert_eq(ep_probe_create((const void *)leaf, &options, &probes[1]), 0);
 	base(CALLS - 2); /* stubs are made */
+	if (is_disabled)
+		ep_probe_disable(probes[0]);
 	sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof(stack)}, NULL);
 	cr_assert_eq(exchange_action(NULL, &old), 0);
 	stepping = old; /* with its way back, which unwinders know */
@@ -386,7 +388,7 @@ static void check_steps(const char *what, ep_call_handler handler, uint32_t flag
 	cr_assert_eq(exchange_action(&old, &stepping), 0);
 	cr_expect_eq(result, CALLS);
 	cr_expect_gt(steps, 100, "%s: %lu", what, steps);
-	cr_expect_eq(in_stubs, CALLS * STUB_INSNS, "%s: %lu", what, in_stubs);
+	cr_expect_eq(in_stubs, (is_disabled ? 1 : CALLS) * STUB_INSNS, "%s: %lu", what, in_stubs);
 	cr_expect_gt(in_shared, 50, "%s: %lu", what, in_shared);
 	cr_expect_eq(broken_libgcc, 0, "%s: %lu of %lu by libgcc", what, broken_libgcc, steps);
 	cr_expect_eq(broken_libunwind, 0, "%s: %lu of %lu by libunwind", what, broken_libunwind,
@@ -399,10 +401,15 @@ static void check_steps(const char *what, ep_call_handler handler, uint32_t flag
 Test(calls_signals, may_arrive_at_every_instruction)
 {
 	load_unwinders();
-	check_steps("vectors", do_nothing, EP_CALLS);
-	check_steps("general", do_nothing, EP_CALLS | EP_GENERAL_REGS_ONLY);
-	check_steps("counted", NULL, EP_CALLS);
+	check_steps("vectors", look_at_rbx, EP_CALLS, false);
+	check_steps("general", look_at_rbx, EP_CALLS | EP_GENERAL_REGS_ONLY, false);
+	check_steps("counted", NULL, EP_CALLS, false);
+	check_steps("counted, disabled", NULL, EP_CALLS, true);
+	check_steps("told", look_at_rbx, EP_CALLS | EP_GENERAL_REGS_ONLY | EP_SCRATCH_REGS_ONLY,
+		    false);
+	check_steps("told, disabled", look_at_rbx,
+		    EP_CALLS | EP_GENERAL_REGS_ONLY | EP_SCRATCH_REGS_ONLY, true);
 	ep_sample_calls(2);
-	check_steps("one in two", do_nothing, EP_CALLS | EP_GENERAL_REGS_ONLY);
+	check_steps("one in two", look_at_rbx, EP_CALLS | EP_GENERAL_REGS_ONLY, false);
 	ep_sample_calls(1);
 }

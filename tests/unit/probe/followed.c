@@ -5,12 +5,14 @@
 #include <pthread.h>
 #include <string.h>
 
+#define HANDLER __attribute__((target("general-regs-only")))
+
 enum { THREADS_MAX = 16, STAMP = 0x5eed };
 
 static _Atomic uint64_t serial;
 
 /* The words say which call they belong to, each of them in its own way. */
-static void stamp(uint64_t words[EP_CALL_WORDS], uint64_t rsp)
+HANDLER static void stamp(uint64_t words[EP_CALL_WORDS], uint64_t rsp)
 {
 	words[0] = rsp;
 	words[1] = atomic_fetch_add(&serial, 1);
@@ -18,7 +20,7 @@ static void stamp(uint64_t words[EP_CALL_WORDS], uint64_t rsp)
 		words[i] = rsp * STAMP + words[1] * (uint64_t)i;
 }
 
-static int is_stamped(const uint64_t words[EP_CALL_WORDS])
+HANDLER static int is_stamped(const uint64_t words[EP_CALL_WORDS])
 {
 	for (int i = 2; i < EP_CALL_WORDS; i++)
 		if (words[i] != words[0] * STAMP + words[1] * (uint64_t)i)
@@ -26,8 +28,8 @@ static int is_stamped(const uint64_t words[EP_CALL_WORDS])
 	return 1;
 }
 
-void followed_on_entry(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
-		       void *cookie)
+HANDLER void followed_on_entry(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+			       void *cookie)
 {
 	struct followed *followed = cookie;
 
@@ -36,8 +38,8 @@ void followed_on_entry(struct ep_probe *probe, struct ep_regs *regs, struct ep_c
 	stamp(call->words, regs->rsp);
 }
 
-void followed_on_end(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
-		     void *cookie)
+HANDLER void followed_on_end(struct ep_probe *probe, struct ep_regs *regs, struct ep_call *call,
+			     void *cookie)
 {
 	struct followed *followed = cookie;
 
@@ -46,7 +48,8 @@ void followed_on_end(struct ep_probe *probe, struct ep_regs *regs, struct ep_cal
 	if (!is_stamped(call->words) || (call->end == EP_END_RETURN) != (regs != NULL) ||
 	    (regs && (regs->rip != call->return_address || regs->rsp != call->words[0] + 8)))
 		followed->wrong++;
-	memset(call->words, 0, sizeof(call->words));
+	for (int i = 0; i < EP_CALL_WORDS; i++)
+		*(volatile uint64_t *)&call->words[i] = 0;
 }
 
 enum ep_plan followed_plan(const void *function, enum ep_plan plan)
@@ -55,7 +58,7 @@ enum ep_plan followed_plan(const void *function, enum ep_plan plan)
 	struct ep_info info = {.size = sizeof(info)};
 	int error;
 
-	if (plan == FOLLOWED_COUNTED)
+	if (plan == FOLLOWED_COUNTED || plan == FOLLOWED_TOLD)
 		options.plan = plan = EP_PLAN_JUMP;
 	error = -ep_check(function, &options, &info);
 	return error == EP_NOT_EMULATED || error == EP_NOT_BOOSTED ? EP_PLAN_TRAP : plan;
@@ -69,9 +72,11 @@ void followed_begin(struct followed *followed, const void *function, enum ep_pla
 				     .entered = followed_on_entry,
 				     .ended = followed_on_end};
 	bool is_counted = plan == FOLLOWED_COUNTED;
+	uint32_t flags = plan == FOLLOWED_TOLD ? EP_GENERAL_REGS_ONLY | EP_SCRATCH_REGS_ONLY : 0;
 	struct ep_info info = {.size = sizeof(info)};
 	int error;
 
+	options.flags = flags;
 	options.plan = plan = followed_plan(function, plan);
 	memset(followed, 0, sizeof(*followed));
 	followed->is_counted = is_counted;
@@ -99,7 +104,9 @@ uint64_t followed_entered(const struct followed *followed)
 
 const char *followed_plan_name(enum ep_plan plan)
 {
-	return plan == FOLLOWED_COUNTED ? "jump, counted" : ep_plan_name(plan);
+	return plan == FOLLOWED_COUNTED ? "jump, counted"
+	       : plan == FOLLOWED_TOLD	? "jump, told"
+					: ep_plan_name(plan);
 }
 
 void followed_expect(const struct followed *followed, const char *what,

@@ -31,16 +31,17 @@ struct followed_counts {
 	uint64_t hits, returns, unwound, abandoned, missed;
 };
 
-/* Under EP_PLAN_JUMP, and a probe without handlers: its calls are counted by code of their own. */
+/* Under EP_PLAN_JUMP, by code of their own: the probe has no handlers; it has, and they use scratch registers only. */
 #define FOLLOWED_COUNTED ((enum ep_plan)(EP_PLAN_JUMP + 1))
+#define FOLLOWED_TOLD	 ((enum ep_plan)(EP_PLAN_JUMP + 2))
 
 /* Under one plan after the other, from EP_PLAN_AUTO to EP_PLAN_JUMP. */
 #define FOLLOWED_EACH_PLAN(plan)                                                                   \
 	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= EP_PLAN_JUMP; plan++)
 
-/* The same, and then FOLLOWED_COUNTED. */
+/* The same, and then these two. */
 #define FOLLOWED_EACH_WAY(plan)                                                                    \
-	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= FOLLOWED_COUNTED; plan++)
+	for (enum ep_plan plan = EP_PLAN_AUTO; plan <= FOLLOWED_TOLD; plan++)
 
 /** @plan, or where @function has an instruction that it cannot do, EP_PLAN_TRAP. */
 enum ep_plan followed_plan(const void *function, enum ep_plan plan);
@@ -51,7 +52,7 @@ void followed_begin(struct followed *followed, const void *function, enum ep_pla
 /** How many calls have begun. */
 uint64_t followed_entered(const struct followed *followed);
 
-/** ep_plan_name(), and that of FOLLOWED_COUNTED. */
+/** ep_plan_name(), and those of FOLLOWED_COUNTED and FOLLOWED_TOLD. */
 const char *followed_plan_name(enum ep_plan plan);
 
 /** Nothing but the counts are as @counts says, so far. */
