@@ -8,8 +8,8 @@
  * killed when it takes long: after a few such names, nobody asks any more. What a short name can mean
  * is little: that needs no child.
  *
- * Rust writes its paths as C++ does, with a hash at the end, and characters that may not stand in a symbol as
- * $LT$ and the like.
+ * Rust wrote its paths as C++ does, with a hash at the end, and characters that may not stand in a symbol as
+ * $LT$ and the like. Its present names are read in rust.c.
  */
 #include "cli/demangle.h"
 
@@ -25,6 +25,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "cli/rust.h"
 
 #define SHORT_MAX  96u /* each ten bytes may double what the name means */
 #define PATIENCE   100 /* ms for one name */
@@ -155,7 +157,7 @@ static bool read_name(const char *name, char *ret, size_t size)
 	return true;
 }
 
-/* ---- Rust ---------------------------------------------------------------------------------- */
+/* ---- Rust's older names ---------------------------------------------------------------------------------- */
 
 static const struct {
 	const char *written, *meant;
@@ -216,6 +218,9 @@ static void read_rust(char *text)
 
 const char *demangle(const char *name, char *ret, size_t size)
 {
+	if (strncmp(name, "_R", 2) == 0)
+		return strlen(name) <= DEMANGLE_NAME_MAX && rust_meaning(name, ret, size) ? ret
+											  : name;
 	if (size == 0 || strncmp(name, "_Z", 2) != 0 || !read_name(name, ret, size))
 		return name;
 	if (has_hash(ret))
