@@ -176,7 +176,7 @@ static const char allowed[] =
 	"|__register_atfork|pthread_mutex_(un)?lock"
 	"|(__)?mem(chr|cmp|cpy|move|rchr|set)(_chk)?|bcmp"
 	"|(__)?str(n?cat|n?cmp|n?cpy|n?len|r?chr|c?spn|str|error|errordesc_np)(_chk)?"
-	"|(__isoc(99|23)_)?(sscanf|strtou?ll?)|(__)?v?sn?printf(_chk)?|qsort)$";
+	"|(__isoc(99|23)_)?(sscanf|strtou?ll?)|(__)?v?sn?printf(_chk)?|qsort|bsearch)$";
 
 Test(architecture_exports, the_preload_library_asks_the_kernel_not_libc)
 {

@@ -66,6 +66,7 @@ static const struct {
 	{"emit", "part of emit_record(), where nothing is inlined"},
 	{"trace_reader_next", "likewise"},
 	{"put_name", "the launcher's, which has no trap path; others have none"},
+	{"pass_barrier", "part of trace_snapshot_take(), where nothing is inlined"},
 	{"write_events", "part of trace_snapshot_take(), where the linker inlines it"},
 	{"monotonic", "the vDSO's clock, whose code has been looked at (trace/clock/vdso.c)"},
 	{"wall", "likewise"},

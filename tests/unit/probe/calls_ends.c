@@ -39,7 +39,7 @@ FOLLOWED long sum_deeper(long depth, long a, long b)
 /* Nothing of what was left remains on the stack below. */
 FOLLOWED void wipe_stack(void)
 {
-	volatile char bytes[65536];
+	volatile char bytes[1 << 20]; /* of 3,000 frames, whatever compilers make of them */
 
 	for (unsigned int i = 0; i < sizeof(bytes); i++)
 		bytes[i] = 0;

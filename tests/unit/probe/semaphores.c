@@ -23,7 +23,7 @@ static volatile uint16_t cleared[4096]; /* not in the file */
 
 void semaphore_target(void);
 
-__attribute__((noinline, visibility("default"))) void semaphore_target(void)
+__attribute__((noinline, aligned(16), visibility("default"))) void semaphore_target(void)
 {
 	__asm__ volatile("");
 }

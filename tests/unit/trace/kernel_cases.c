@@ -14,11 +14,12 @@
 
 TestSuite(trace_kernel_cases, .timeout = 400);
 
-void kernel_cases_read(int a);
+void kernel_cases_read(void);
 
-__attribute__((noinline, visibility("default"))) void kernel_cases_read(int a)
+/* Begins with an instruction of more than a byte. */
+__attribute__((naked, noinline, visibility("default"))) void kernel_cases_read(void)
 {
-	__asm__ volatile("movl %0, %%eax" : : "r"(a) : "eax"); /* more than a byte */
+	__asm__("movl %edi, %eax\n\tret");
 }
 
 enum verdict {
