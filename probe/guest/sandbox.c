@@ -156,12 +156,15 @@ EP_TRAP_PATH static uint32_t run(struct machine *machine, const struct sock_fpro
 
 EP_TRAP_PATH static bool refuses(uint64_t address, uint32_t number)
 {
-	struct machine machine = {
-		.data = {.nr = (int)number, .arch = AUDIT_ARCH_X86_64},
-	};
+	struct machine machine;
 	struct sock_fprog program;
 	uint32_t action;
 
+	/* Not all at once, which some compilers do by a call of memset(). */
+	for (size_t i = 0; i < sizeof(machine) / sizeof(uint32_t); i++)
+		((volatile uint32_t *)(void *)&machine)[i] = 0;
+	machine.data.nr = (int)number;
+	machine.data.arch = AUDIT_ARCH_X86_64;
 	if (!sys_read_memory(&program, address, sizeof(program)))
 		return false;
 	action = run(&machine, &program) & SECCOMP_RET_ACTION_FULL;

@@ -79,6 +79,7 @@ static const struct {
 	{"call_all", "part of hit_handlers(), likewise"},
 	{"call_translated", "part of call_program(), likewise"},
 	{"allocate", "part of counters_add_slow(), likewise"},
+	{"own_block", "likewise"},
 	{"registry_each", "a visitor: EP_TRAP_PATH, where it is called on the trap path"},
 };
 

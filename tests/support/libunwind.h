@@ -16,7 +16,7 @@ static int (*libunwind_step)(unw_cursor_t *);
 static int (*libunwind_get_reg)(unw_cursor_t *, int, unw_word_t *);
 
 /** False: it is not installed, which is said; then libunwind_trace() may not be called. */
-static bool libunwind_load(void)
+static inline bool libunwind_load(void)
 {
 	void *library = dlopen("libunwind.so.8", RTLD_NOW | RTLD_LOCAL);
 
