@@ -263,6 +263,16 @@ static uint64_t serial_for(const struct probe_site *site, enum probe_jump_kind k
 	return looks(kind) ? conditional(site)->serial : 0;
 }
 
+/* The last one of @kind; NULL: none. */
+static struct probe_jump *ready_jump(const struct probe_site *site, enum probe_jump_kind kind)
+{
+	struct probe_jump *ret = atomic_load(&site->jumps);
+
+	while (ret && ret->kind != kind)
+		ret = ret->next;
+	return ret;
+}
+
 static int make_jump(struct probe_site *site, struct probe_jump **ret)
 {
 	struct flow_region region;
@@ -274,7 +284,7 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	if (error)
 		return error;
 	kind = kind_for(site);
-	*ret = site->jumps[kind];
+	*ret = ready_jump(site, kind);
 	if (*ret && (*ret)->serial == serial_for(site, kind))
 		return 0;
 	if (*ret)
@@ -296,7 +306,9 @@ static int make_jump(struct probe_site *site, struct probe_jump **ret)
 	}
 	if (asks_the_way(kind))
 		site->body = jump->jump.entry[0];
-	*ret = site->jumps[kind] = jump;
+	jump->next = atomic_load(&site->jumps);
+	atomic_store_explicit(&site->jumps, jump, memory_order_release);
+	*ret = jump;
 	return 0;
 }
 

@@ -82,9 +82,9 @@ EP_TRAP_PATH uint64_t registry_find_boundary(uint64_t address, bool *ret_late)
 		entry = jump ? xol_jump_entry(&jump->jump, address) : 0;
 		if (entry)
 			return entry;
-		for (int i = 0; i < PROBE_JUMP_KINDS; i++)
-			if (site->jumps[i] && xol_jump_entry(&site->jumps[i]->jump, address))
-				*ret_late = true;
+		jump = atomic_load_explicit(&site->jumps, memory_order_acquire);
+		for (; jump; jump = jump->next)
+			*ret_late |= xol_jump_entry(&jump->jump, address) != 0;
 	}
 	return 0;
 }

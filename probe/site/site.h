@@ -68,6 +68,7 @@ struct probe_list {
 
 /* A jump that was made ready for a site; kept for ever, since a thread may be inside (G4). */
 struct probe_jump {
+	struct probe_jump *next; /* that was made for the same site before */
 	struct xol_jump jump;
 	uint8_t original[XOL_JUMP_SIZE];
 	uint64_t serial; /* of the probe whose conditions the detour has; 0: it has none */
@@ -91,7 +92,6 @@ enum probe_jump_kind {
 	PROBE_JUMP_CALLS_TOLD,	 /* calls handlers that use scratch registers only */
 	PROBE_JUMP_CALLS,
 	PROBE_JUMP_CALLS_VECTOR,
-	PROBE_JUMP_KINDS
 };
 
 /*
@@ -155,31 +155,31 @@ struct probe_site {
 	 */
 	bool (*intercept)(const struct probe_site *site, struct ep_regs *regs, void *ucontext);
 	const struct xol_guard *guard; /* the engine's own, of a syscall; NULL: none */
-	uint64_t slot;	       /* boosted copy, or what makes a fault happen again; 0: none */
-	struct emu_op op;      /* valid with SITE_HAS_OP */
-	uint8_t plan;	       /* enum ep_plan, of resume */
-	uint8_t reason;	       /* enum ep_error: why no better plan, 0: none */
-	uint8_t flags;	       /* enum site_flag */
-	uint32_t waiters;      /* calls that wait until its handlers have returned */
-	uint8_t behind;	       /* generated code: the byte behind an instruction of one byte */
-	_Atomic uint8_t state; /* enum site_state */
-	uint8_t asked;	       /* enum ep_plan */
-	uint8_t jump_reason;   /* enum ep_error: why not a jump, 0: not tried, or it is one */
+	uint64_t slot; /* boosted copy, or what makes a fault happen again; 0: none */
 	/* In the text, partly at least: its boundaries may be reached. NULL: not promoted. */
 	_Atomic(const struct probe_jump *) jump;
-	struct probe_jump *jumps[PROBE_JUMP_KINDS]; /* ready */
+	_Atomic(struct probe_jump *) jumps; /* that are ready, the newest first */
 	const uint8_t *leave; /* what stubs call when it returns, if its calls are followed */
-	uint64_t
-		unfit; /* serial number of the probe whose conditions have no room in a detour here */
-	uint8_t remade; /* how often a jump was made for conditions that another one could not have */
-	bool is_left_alone; /* its return address: its ways out are probed, these: */
+	/* Serial number of the probe whose conditions have no room in a detour here. */
+	uint64_t unfit;
+	struct probe_site **ways; /* its ways out, with .is_left_alone */
 	uint32_t way_count;
-	struct probe_site **ways;
-	_Atomic uint8_t way;	 /* enum site_way: what it is itself */
-	uint32_t way_uses;	 /* to how many functions */
+	uint32_t way_uses;	 /* to how many functions it is one itself */
 	uint32_t counter;	 /* for the detour that only counts; COUNTERS_NONE: not yet */
 	uint32_t return_counter; /* likewise, of the probe that has .counter */
-	struct x86_insn insn;	 /* with the original bytes (G7) */
+	uint32_t waiters;	 /* calls that wait until its handlers have returned */
+	uint8_t plan;		 /* enum ep_plan, of resume */
+	uint8_t reason;		 /* enum ep_error: why no better plan, 0: none */
+	uint8_t flags;		 /* enum site_flag */
+	uint8_t asked;		 /* enum ep_plan */
+	uint8_t jump_reason;	 /* enum ep_error: why not a jump, 0: not tried, or it is one */
+	uint8_t remade; /* how often a jump was made for conditions that another one could not have */
+	uint8_t behind;	       /* generated code: the byte behind an instruction of one byte */
+	bool is_left_alone;    /* its return address is: its ways out are probed */
+	_Atomic uint8_t state; /* enum site_state */
+	_Atomic uint8_t way;   /* enum site_way: what it is itself */
+	struct emu_op op;      /* valid with SITE_HAS_OP */
+	struct x86_insn insn;  /* with the original bytes (G7) */
 };
 
 /** May our int3 stand at @site? Acquires what was made ready for it. TRAP_PATH; any thread. */
