@@ -120,7 +120,7 @@ static enum probe_jump_kind kind_if(const struct probe_site *site)
 
 static bool uses_scratch(const struct ep_probe *probe)
 {
-	return probe && probe->scratch_only;
+	return probe && probe->scratch_only && probe->one_in == 1;
 }
 
 /* The least that does for the probes of @site. */

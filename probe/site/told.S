@@ -179,6 +179,8 @@
 	leaq	P_FROM_B-8(%rbp), %rcx
 	cmpq	%rcx, BELOW(STACK)(%r11)
 	jne	.Lleave_slowly
+	cmpq	$0, SITE_RETURNS_AT(%rsi)
+	je	.Lleave_slowly			# returns have no counter of their own
 	find_counter r9, rax, SITE_RETURNS_AT, rsi, .Lleave_slowly
 	begin_running .Lleave_no_more
 	movq	PROBE_SERIAL(%r10), %rax

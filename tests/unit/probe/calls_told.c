@@ -11,7 +11,9 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "include/counting.h"
 #include "include/emuprobe.h"
+#include "probe/thread/counters.h"
 #include "tests/unit/probe/followed.h"
 
 TestSuite(calls_told, .timeout = 400);
@@ -137,7 +139,8 @@ static void fill(uint64_t list[REGISTERS], uint64_t seed, uint64_t flags)
 static void call_with(unsigned int flags)
 {
 	fill(counted_given, 2 * flags + 1, flags_of(flags));
-	fill(counted_returned, 2 * flags + 2, flags_of(127 - flags));
+	/* All others but DF, with which other code is called. */
+	fill(counted_returned, 2 * flags + 2, flags_of(flags ^ 0x5f));
 	changes = flags + 1;
 	errno = 42;
 	counted_call();
@@ -305,6 +308,28 @@ Test(calls_told, in_a_handler_they_are_missed)
 	cr_expect_eq(at_entry.rip, 0);
 	cr_expect_eq(info_of(probe).hits, 1);
 	cr_expect_eq(info_of(probe).missed, 1);
+}
+
+/* Hits have the last counter that there is, returns have none. */
+Test(calls_told, without_a_counter_they_are_counted_all_the_same)
+{
+	struct ep_probe *probe;
+	uint32_t taken = 0, last = COUNTERS_NONE, next;
+
+	while ((next = counters_alloc()) != COUNTERS_NONE) {
+		last = next;
+		taken++;
+	}
+	cr_assert_gt(taken, 1000);
+	counters_free(last);
+	probe = probe_by(on_entry, on_end, TOLD, EP_PLAN_JUMP);
+	cr_assert_eq(ep_probe_return_counter(probe), COUNTERS_NONE);
+	for (unsigned int flags = 0; flags < 128; flags++) {
+		call_with(flags);
+		expect_exchanged("without", true);
+	}
+	expect(probe, "without", 128);
+	cr_assert_eq(ep_probe_remove(probe), 0);
 }
 
 /* ---- others come and go, and what is running ends as it should ------------------------------- */
