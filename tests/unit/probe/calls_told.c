@@ -14,6 +14,7 @@
 #include "include/counting.h"
 #include "include/emuprobe.h"
 #include "probe/thread/counters.h"
+#include "probe/thread/records.h"
 #include "tests/unit/probe/followed.h"
 
 TestSuite(calls_told, .timeout = 400);
@@ -145,6 +146,7 @@ static void call_with(unsigned int flags)
 	errno = 42;
 	counted_call();
 	cr_assert_eq(errno, 42);
+	cr_assert(!records_if_any() || records_if_any()->top == 0, "a call has left its record");
 }
 
 static void expect_seen(const char *what, const struct ep_regs *seen, const uint64_t *before,
