@@ -8,19 +8,20 @@
 #include <string.h>
 
 #include "include/emuprobe.h"
+#include "tests/support/target.h"
 
 TestSuite(trace_define, .timeout = 400);
 
 uint64_t define_target_one(uint64_t number);
 uint64_t define_target_two(uint64_t number);
 
-__attribute__((noinline, visibility("default"))) uint64_t define_target_one(uint64_t number)
+TARGET uint64_t define_target_one(uint64_t number)
 {
 	__asm__ volatile("" : "+r"(number));
 	return number + 1;
 }
 
-__attribute__((noinline, visibility("default"))) uint64_t define_target_two(uint64_t number)
+TARGET uint64_t define_target_two(uint64_t number)
 {
 	__asm__ volatile("" : "+r"(number));
 	return number + 2;

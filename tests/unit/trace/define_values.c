@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "include/emuprobe.h"
+#include "tests/support/target.h"
 
 TestSuite(trace_define_values, .timeout = 400);
 
@@ -19,14 +20,13 @@ extern uint32_t values_variable;
 
 uint32_t values_variable = 77;
 
-__attribute__((noinline, visibility("default"))) uint64_t values_target(uint64_t number,
-									const char *text)
+TARGET uint64_t values_target(uint64_t number, const char *text)
 {
 	__asm__ volatile("" : "+r"(number), "+r"(text));
 	return number + 1;
 }
 
-__attribute__((noinline, visibility("default"))) double values_half(double number)
+TARGET double values_half(double number)
 {
 	__asm__ volatile("" : "+x"(number));
 	return number / 2;
@@ -34,7 +34,7 @@ __attribute__((noinline, visibility("default"))) double values_half(double numbe
 
 static jmp_buf way_out;
 
-__attribute__((noinline, visibility("default"))) uint64_t values_longer(uint64_t number)
+TARGET uint64_t values_longer(uint64_t number)
 {
 	if (number == 13)
 		longjmp(way_out, 1);
