@@ -12,6 +12,7 @@
 #define DEPTH_MAX	 100 /* of paths and types in each other */
 #define PUNYCODE_MAX	 128 /* characters of a name that is not ASCII */
 #define LIFETIME_LETTERS 26u
+#define LIFETIMES_MAX	 128u /* that one "for<...>" names */
 
 struct rust {
 	const char *at, *begin, *end; /* what "as before" counts from; behind the last byte */
@@ -291,12 +292,12 @@ static uint64_t read_binder(struct rust *rust)
 
 	if (!count)
 		return ret;
+	rust->failed |= count > LIFETIMES_MAX;
 	put(rust, "for<");
 	for (uint64_t i = 0; i < count && !is_over(rust); i++) {
 		rust->bound++;
 		put(rust, i ? ", " : "");
 		put_lifetime(rust, 1);
-		rust->failed |= rust->silent && i >= PUNYCODE_MAX;
 	}
 	put(rust, "> ");
 	return ret;
@@ -308,7 +309,7 @@ static void read_path(struct rust *rust, bool is_value);
 static void read_type(struct rust *rust);
 static void read_const(struct rust *rust);
 
-/* One more than what is left; false: too deep. */
+/* leave() comes behind it in any case. False: too deep, or there is no more to read for. */
 static bool enter(struct rust *rust)
 {
 	rust->failed |= ++rust->depth > DEPTH_MAX;

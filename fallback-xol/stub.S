@@ -13,10 +13,6 @@
 #define HIT	(DATA + STUB_HIT)
 #define BEHIND	(STUB_LEAVE - STUB_HANDLED)
 /* DW_OP_plus_uconst ADDRESS */
-#define SEVEN_BITS(number, at) (((number) >> (at)) & 0x7f)
-#define ULEB(number)                                                                               \
-	SEVEN_BITS(number, 0) + 0x80, SEVEN_BITS(number, 7) + 0x80, SEVEN_BITS(number, 14) + 0x80, \
-		SEVEN_BITS(number, 21)
 #define CFI_TO_ADDRESS 0x23, ULEB(ADDRESS)
 #define CFI_SIZE       9
 

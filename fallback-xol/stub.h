@@ -43,7 +43,13 @@
 /* Of the data, from the return address into the stub. */
 #define STUB_DATA (XOL_STUBS * XOL_STUB_SIZE - STUB_HANDLED)
 
-#ifndef __ASSEMBLER__
+#ifdef __ASSEMBLER__
+/* In four bytes, for unwind information: how far it is from code to data. */
+#define SEVEN_BITS(number, at) (((number) >> (at)) & 0x7f)
+#define ULEB(number)                                                                               \
+	SEVEN_BITS(number, 0) + 0x80, SEVEN_BITS(number, 7) + 0x80, SEVEN_BITS(number, 14) + 0x80, \
+		SEVEN_BITS(number, 21)
+#else
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>

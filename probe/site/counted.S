@@ -13,40 +13,11 @@
  * handler leaves it and all below as they are. To an unwinder these are signal frames, as in
  * fallback-xol/detour.S.
  */
-#include "fallback-xol/detour.h"
-#include "fallback-xol/stub.h"
-#include "probe/site/calls.h"
-#include "probe/site/mark.inc"
-#include "probe/site/offsets.h"
-#include "probe/site/state.h"
-#include "probe/thread/records.h"
+#include "probe/site/pieces.inc"
 
-#define P	136 /* from our stack pointer */
 #define FLAGS	-64
 #define TARGET	-72
-#define TOP(field)   (RECORDS_BELOW + RECORD_SIZE + RECORD_##field)
-#define BELOW(field) (RECORDS_BELOW + RECORD_##field)
 
-#define SEVEN_BITS(number, at) (((number) >> (at)) & 0x7f)
-#define ULEB(number)                                                                               \
-	SEVEN_BITS(number, 0) + 0x80, SEVEN_BITS(number, 7) + 0x80, SEVEN_BITS(number, 14) + 0x80, \
-		SEVEN_BITS(number, 21)
-
-	.macro	function name:req
-	.globl	\name
-	.hidden	\name
-	.type	\name, @function
-	.p2align 6
-\name:
-	.cfi_startproc
-	.cfi_signal_frame
-	.cfi_def_cfa rsp, P
-	.endm
-
-	.macro	end name:req
-	.cfi_endproc
-	.size	\name, .-\name
-	.endm
 
 	.macro	keep reg:req, at:req
 	movq	%\reg, -\at(%rsp)
@@ -92,8 +63,7 @@
 
 	.macro	enter name:req, is_sample:req
 	function \name
-	# DW_CFA_expression RA, { CFA - 136; deref; to the data }
-	.cfi_escape 0x10, 0x10, 7, 0x08, P, 0x1c, 0x06, 0x08, -DETOUR_ADDRESS, 0x1c
+	cfi_of_detour
 	keep	rax, 8
 	keep	rcx, 16
 	keep	rdx, 24
@@ -134,9 +104,7 @@
 	jae	.Lenter_slowly\is_sample
 	cmpl	$0, RECORDS_SUSPECTS(%rcx)
 	jne	.Lenter_slowly\is_sample
-	leaq	(%r8,%r8,8), %rax
-	shlq	$4, %rax
-	addq	%rcx, %rax
+	address_records rax, rcx, r8
 	leaq	P(%rsp), %rdx
 	cmpq	%rdx, BELOW(STACK)(%rax)
 	jbe	.Lenter_slowly\is_sample	# that call may have been left by a jump
@@ -179,16 +147,8 @@
 	.cfi_restore_state
 	.cfi_remember_state
 .Lother_caller\is_sample:
-	leal	(%eax,%esi), %edi
-	andl	$CALLS_STUBS - 1, %edi
-	leaq	calls_stubs(%rip), %r9
-	movq	(%r9,%rdi,8), %rdi
-	testq	%rdi, %rdi
-	jz	.Lenter_slowly\is_sample
-	cmpq	%rax, STUB_ADDRESS(%rdi)
-	jne	.Lenter_slowly\is_sample
-	cmpq	%rsi, STUB_SITE(%rdi)
-	je	.Lstub_is_known\is_sample
+	find_stub rdi, di, r9, .Lenter_slowly\is_sample
+	jmp	.Lstub_is_known\is_sample
 
 	.cfi_restore_state
 .Lenter_slowly\is_sample:
@@ -201,8 +161,7 @@
 	enter	calls_sampled_enter, 1
 
 	function calls_counted_leave
-	# DW_CFA_expression RA, { CFA - 136; deref; to the data }
-	.cfi_escape 0x10, 0x10, 9, 0x08, P, 0x1c, 0x06, 0x23, ULEB(STUB_DATA + STUB_ADDRESS)
+	cfi_of_stub
 	keep	rax, 8
 	keep	rcx, 16
 	keep	rdx, 24
@@ -215,9 +174,7 @@
 	movq	(%rsp), %rsi
 	movl	RECORDS_TOP(%rcx), %eax
 	movq	STUB_DATA+STUB_SITE(%rsi), %rdi
-	leaq	(%rax,%rax,8), %rdx
-	shlq	$4, %rdx
-	addq	%rcx, %rdx
+	address_records rdx, rcx, rax
 	cmpq	$RECORD_RUNNING, BELOW(STATE)(%rdx)
 	jne	.Lleave_slowly			# another kind, or none
 	cmpl	$0, RECORDS_HOLES(%rcx)

@@ -10,8 +10,7 @@
 	.section ep_trap_path, "ax", @progbits
 
 	function hit_scratch
-	# DW_CFA_expression RA, { CFA - 136; deref; to the data }
-	.cfi_escape 0x10, 0x10, 7, 0x08, 0x88, 0x1c, 0x06, 0x08, -DETOUR_ADDRESS, 0x1c
+	cfi_of_detour
 	keep_all .Lslowly
 	find_mark probe_thread_mark
 	jne	.Lslowly

@@ -8,27 +8,29 @@
  * As in counted.S a record that is being made, or taken away, is busy, and signal handlers leave it and all
  * below as they are. A record that was made in C is not ended here: it says in which hit that was.
  */
-#include "fallback-xol/stub.h"
-#include "probe/site/calls.h"
 #include "probe/site/scratch.inc"
-#include "probe/thread/records.h"
 
-#define TOP(field)   (RECORDS_BELOW + RECORD_SIZE + RECORD_##field)
-#define BELOW(field) (RECORDS_BELOW + RECORD_##field)
-#define TOLD	     (RECORD_RUNNING + (1 << 8 * (RECORD_TOLD - RECORD_STATE)))
+#define TOLD (RECORD_RUNNING + (1 << 8 * (RECORD_TOLD - RECORD_STATE)))
 
-#define SEVEN_BITS(number, at) (((number) >> (at)) & 0x7f)
-#define ULEB(number)                                                                               \
-	SEVEN_BITS(number, 0) + 0x80, SEVEN_BITS(number, 7) + 0x80, SEVEN_BITS(number, 14) + 0x80, \
-		SEVEN_BITS(number, 21)
 
-	# rcx: errno as the program has it.
-	.macro	load_errno
+	# Call what rax points to for the probe r10 and @call; rdx and @kept are as before, errno is the program's.
+	.macro	tell call:req, kept:req
 	movq	running_errno_offset(%rip), %rcx
 	movl	%fs:(%rcx), %ecx
-	.endm
-
-	.macro	give_back_errno
+	andq	$-16, %rsp
+	pushq	%rcx
+	pushq	%\kept
+	pushq	%rdx
+	movq	PROBE_HANDLE(%r10), %rdi
+	movq	%rbp, %rsi
+	leaq	\call(%r11), %rdx
+	movq	PROBE_COOKIE(%r10), %rcx
+	pushq	%rdi				# to be aligned
+	call	*%rax
+	popq	%rdx
+	popq	%rdx
+	popq	%\kept
+	popq	%rcx
 	movq	running_errno_offset(%rip), %rax
 	cmpl	%ecx, %fs:(%rax)
 	je	1f
@@ -68,8 +70,7 @@
 	.section ep_trap_path, "ax", @progbits
 
 	function calls_told_enter
-	# DW_CFA_expression RA, { CFA - 136; deref; to the data }
-	.cfi_escape 0x10, 0x10, 7, 0x08, 0x88, 0x1c, 0x06, 0x08, -DETOUR_ADDRESS, 0x1c
+	cfi_of_detour
 	keep_all .Lenter_slowly
 	find_thread .Lenter_slowly
 	movq	RETURN(%rbp), %rcx
@@ -90,9 +91,7 @@
 	jae	.Lenter_slowly
 	cmpl	$0, RECORDS_SUSPECTS(%rdi)
 	jne	.Lenter_slowly
-	leaq	(%rcx,%rcx,8), %r11
-	shlq	$4, %r11
-	addq	%rdi, %r11
+	address_records r11, rdi, rcx
 	leaq	P_FROM_B(%rbp), %rcx
 	cmpq	%rcx, BELOW(STACK)(%r11)
 	jbe	.Lenter_slowly			# that call may have been left by a jump
@@ -114,22 +113,7 @@
 	movq	PROBE_ENTERED(%r10), %rax
 	testq	%rax, %rax
 	jz	.Lentered
-	load_errno
-	andq	$-16, %rsp
-	pushq	%rcx
-	pushq	%r11
-	pushq	%rdx
-	movq	PROBE_HANDLE(%r10), %rdi
-	movq	%rbp, %rsi
-	leaq	TOP(CALL)(%r11), %rdx
-	movq	PROBE_COOKIE(%r10), %rcx
-	pushq	%rdi				# to be aligned
-	call	*%rax
-	popq	%rdx
-	popq	%rdx
-	popq	%r11
-	popq	%rcx
-	give_back_errno
+	tell TOP(CALL), r11
 .Lentered:
 	movq	$TOLD, TOP(STATE)(%r11)		# of a hit of its own
 	end_running
@@ -138,17 +122,8 @@
 
 	.cfi_restore_state
 .Lother_caller:
-	leal	(%eax,%esi), %ecx
-	andl	$CALLS_STUBS - 1, %ecx
-	leaq	calls_stubs(%rip), %r10
-	movq	(%r10,%rcx,8), %r8
-	testq	%r8, %r8
-	jz	.Lenter_slowly
-	cmpq	%rax, STUB_ADDRESS(%r8)
-	jne	.Lenter_slowly
-	cmpq	%rsi, STUB_SITE(%r8)
-	je	.Lstub_is_known
-	jmp	.Lenter_slowly
+	find_stub r8, cx, r10, .Lenter_slowly
+	jmp	.Lstub_is_known
 
 .Lenter_no_more:
 	movq	$0, THREAD_RUNNING(%rdx)
@@ -158,16 +133,13 @@
 	end	calls_told_enter
 
 	function calls_told_leave
-	# DW_CFA_expression RA, { CFA - 136; deref; to the data }
-	.cfi_escape 0x10, 0x10, 9, 0x08, 0x88, 0x1c, 0x06, 0x23, ULEB(STUB_DATA + STUB_ADDRESS)
+	cfi_of_stub
 	keep_all .Lleave_slowly
 	find_thread .Lleave_slowly
 	movq	RETURN(%rbp), %rcx
 	movl	RECORDS_TOP(%rdi), %eax
 	movq	STUB_DATA+STUB_SITE(%rcx), %rsi
-	leaq	(%rax,%rax,8), %r11
-	shlq	$4, %r11
-	addq	%rdi, %r11
+	address_records r11, rdi, rax
 	cmpq	$TOLD, BELOW(STATE)(%r11)
 	jne	.Lleave_slowly			# another kind, or none
 	cmpl	$0, RECORDS_HOLES(%rdi)
@@ -193,22 +165,7 @@
 	movq	PROBE_ENDED(%r10), %rax
 	testq	%rax, %rax
 	jz	.Lended
-	load_errno
-	andq	$-16, %rsp
-	pushq	%rcx
-	pushq	%rdi
-	pushq	%rdx
-	movq	PROBE_HANDLE(%r10), %rdi
-	movq	%rbp, %rsi
-	leaq	BELOW(CALL)(%r11), %rdx
-	movq	PROBE_COOKIE(%r10), %rcx
-	pushq	%rdi				# to be aligned
-	call	*%rax
-	popq	%rdx
-	popq	%rdx
-	popq	%rdi
-	popq	%rcx
-	give_back_errno
+	tell BELOW(CALL), rdi
 .Lended:
 	subl	$1, RECORDS_TOP(%rdi)
 	end_running

@@ -22,6 +22,22 @@ Test(cli_launcher, events_and_summary)
 	command_result_deinit(&result);
 }
 
+/* The loader's list: it maps our library, and runs nothing of it. */
+Test(cli_launcher, a_program_that_was_not_probed_is_said)
+{
+	static const char *const quiet[] = {"-q", "-c"};
+
+	for (int i = 0; i < 2; i++) {
+		struct command_result result =
+			RUN(EMUPROBE, quiet[i], "-e", "p main", "--", "/lib64/ld-linux-x86-64.so.2",
+			    "--list", "/bin/true");
+
+		expect_status(result, 0);
+		expect_contains(result, error, "was not probed");
+		command_result_deinit(&result);
+	}
+}
+
 Test(cli_launcher, json)
 {
 	struct command_result result =

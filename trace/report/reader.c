@@ -542,7 +542,7 @@ EP_TRAP_PATH void trace_reader_reap(struct trace_reader *reader)
 	}
 }
 
-EP_TRAP_PATH uint64_t trace_reader_left(const struct trace_reader *reader)
+uint64_t trace_reader_left(const struct trace_reader *reader)
 {
 	uint64_t count = trace_session_ring_count(&reader->session), ret = 0;
 
@@ -559,7 +559,7 @@ EP_TRAP_PATH uint64_t trace_reader_left(const struct trace_reader *reader)
 	return ret;
 }
 
-uint64_t trace_reader_dropped(const struct trace_reader *reader)
+EP_TRAP_PATH uint64_t trace_reader_dropped(const struct trace_reader *reader)
 {
 	uint64_t count = trace_session_ring_count(&reader->session);
 	uint64_t ret = atomic_load(&reader->session.shared->lost_events);

@@ -207,6 +207,21 @@ Test(trace_reader, losses_add_up, .init = setup)
 	cr_expect_eq(trace_reader_dropped(&reader), 112);
 }
 
+/* A head that cannot be is not counted as one. */
+Test(trace_reader, what_no_pass_has_read_is_left, .init = setup)
+{
+	put(0, 0, 10, 1);
+	put(1, 0, 20, 2);
+	cr_expect_eq(trace_reader_left(&reader), 48);
+	cr_expect_str_eq(read_all(), "1 2 ");
+	cr_expect_eq(trace_reader_left(&reader), 0);
+	put(1, 0, 30, 3);
+	cr_expect_eq(trace_reader_left(&reader), 24);
+	atomic_store(&trace_session_ring(&session, 3)->head, 1ul << 30);
+	atomic_store(&session.shared->ring_high, 4);
+	cr_expect_eq(trace_reader_left(&reader), 24);
+}
+
 /* What is written first makes room: JSON is not cut where an empty buffer would do. */
 Test(trace_reader, a_long_name_waits_for_an_empty_text, .init = setup)
 {
