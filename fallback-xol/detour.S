@@ -206,21 +206,22 @@
 	vorps	%ymm3, %ymm2, %ymm2
 	vorps	%ymm5, %ymm4, %ymm4
 	vorps	%ymm7, %ymm6, %ymm6
-	vorps	%ymm9, %ymm8, %ymm8
-	vorps	%ymm11, %ymm10, %ymm10
-	vorps	%ymm13, %ymm12, %ymm12
-	vorps	%ymm15, %ymm14, %ymm14
+	vorps	%ymm9, %ymm0, %ymm0
+	vorps	%ymm11, %ymm2, %ymm2
+	vorps	%ymm13, %ymm4, %ymm4
+	vorps	%ymm15, %ymm6, %ymm6
+	vorps	%ymm8, %ymm0, %ymm0
+	vorps	%ymm10, %ymm2, %ymm2
+	vorps	%ymm12, %ymm4, %ymm4
+	vorps	%ymm14, %ymm6, %ymm6
 	vorps	%ymm2, %ymm0, %ymm0
 	vorps	%ymm6, %ymm4, %ymm4
-	vorps	%ymm10, %ymm8, %ymm8
-	vorps	%ymm14, %ymm12, %ymm12
 	vorps	%ymm4, %ymm0, %ymm0
-	vorps	%ymm12, %ymm8, %ymm8
-	vorps	%ymm8, %ymm0, %ymm0
 	vextractf128 $1, %ymm0, %xmm0
 	vptest	%xmm0, %xmm0
 	setnz	%r12b				# kept by the handler
 	vzeroupper				# else SSE code in the handler is slow
+	load	movups, xmm, 0, 2, 4, 6		# as they were: the handler may want to know
 	call_handler
 	ldmxcsr	MXCSR(%rsp)
 	testb	%r12b, %r12b

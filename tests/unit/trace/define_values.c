@@ -10,6 +10,7 @@
 
 #include "include/emuprobe.h"
 #include "tests/support/target.h"
+#include "x86/cpu.h"
 
 TestSuite(trace_define_values, .timeout = 400);
 
@@ -264,6 +265,75 @@ Test(trace_define_values, floats)
 {
 	check_floats(EP_PLAN_TRAP);
 	check_floats(EP_PLAN_AUTO);
+}
+
+/* Each register has its own number in it, and its upper half is not in use. */
+void values_in_vectors(void);
+void values_of_vectors(void);
+
+__asm__("	.text\n"
+	"	.globl	values_in_vectors, values_of_vectors\n"
+	"	.type	values_in_vectors, @function\n"
+	"	.type	values_of_vectors, @function\n"
+	"values_in_vectors:\n"
+	"	xorl	%eax, %eax\n"
+	"	.irp	n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15\n"
+	"	pxor	%xmm\\n, %xmm\\n\n"
+	"	cvtsi2sd	%eax, %xmm\\n\n"
+	"	incl	%eax\n"
+	"	.endr\n"
+	"	call	values_of_vectors\n"
+	"	ret\n"
+	"	.size	values_in_vectors, .-values_in_vectors\n"
+	"values_of_vectors:\n"
+	"	.cfi_startproc\n"
+	"	movl	%eax, %ecx\n"
+	"	movl	%eax, %edx\n"
+	"	movl	%eax, %esi\n"
+	"	ret\n"
+	"	.cfi_endproc\n"
+	"	.size	values_of_vectors, .-values_of_vectors\n");
+
+/* By the detour for a processor without what @mask has. */
+static void check_vectors(const char *mask)
+{
+	char text[512];
+	size_t size = (size_t)snprintf(text, sizeof(text), "p values_of_vectors");
+	double got;
+
+	cr_assert_null(x86_cpu_mask(mask));
+	for (int i = 0; i < 16; i++)
+		size += (size_t)snprintf(text + size, sizeof(text) - size, " x%d=%%xmm%d:f64", i,
+					 i);
+	define(text, &of_hits);
+	cr_expect_eq(info().plan, EP_PLAN_JUMP);
+	values_in_vectors();
+	cr_assert_eq(value_count, 16);
+	for (int i = 0; i < 16; i++) {
+		memcpy(&got, &values[i].number, sizeof(got));
+		cr_expect_eq(got, i, "xmm%d", i);
+	}
+	undefine();
+}
+
+Test(trace_define_values, vectors)
+{
+	check_vectors("");
+}
+
+Test(trace_define_values, vectors_without_byte_masks)
+{
+	check_vectors("avx512bw");
+}
+
+Test(trace_define_values, vectors_without_avx512)
+{
+	check_vectors("avx512");
+}
+
+Test(trace_define_values, vectors_without_avx)
+{
+	check_vectors("avx");
 }
 
 Test(trace_define_values, texts)
