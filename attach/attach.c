@@ -158,7 +158,7 @@ static int find_functions(struct attach *attach)
 	if (!block->restore)
 		block->restore = target_bytes(target, shorter, sizeof(shorter));
 	if (target->ours && !block->entry)
-		return fail(attach, EP_ATTACH_LOAD, "%s is loaded there, in another version",
+		return fail(attach, EP_ATTACH_LOAD, "%s is loaded there, of another build",
 			    target->ours->path);
 	return block->syscall && block->restore ? 0 : EP_ATTACH_NOT_GLIBC;
 }

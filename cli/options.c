@@ -713,9 +713,30 @@ bool options_attach(const struct options *options)
 	return !options->list && (options->pid_count || options->name);
 }
 
+/*
+ * What follows the name of a program is the program's. The names of a list may have options behind them: one that is in the
+ * way goes to the end of @argv, of which *@left are still to be looked at. -1: there is no more.
+ */
+static int next_option(const struct options *options, int argc, char **argv, int *left)
+{
+	static const char shorts[] = "+e:f:chlo:nDp:qv";
+	int option;
+
+	while ((option = getopt_long(*left, argv, shorts, long_options, NULL)) == -1 &&
+	       options->list && optind < *left && strcmp(argv[optind - 1], "--") != 0) {
+		char *name = argv[optind];
+
+		memmove(argv + optind, argv + optind + 1,
+			(size_t)(argc - optind - 1) * sizeof(*argv));
+		argv[argc - 1] = name;
+		(*left)--;
+	}
+	return option;
+}
+
 int options_take(int argc, char **argv, struct trace_arena *arena, struct options *ret)
 {
-	int option, error = 0;
+	int option, error = 0, left = argc;
 
 	*ret = (struct options){
 		.mode = TRACE_MODE_EVENTS,
@@ -730,8 +751,7 @@ int options_take(int argc, char **argv, struct trace_arena *arena, struct option
 	if (!ret->histograms || !ret->wanted.patterns || !ret->cover_objects || !ret->dump_if ||
 	    trace_source_init(&ret->definitions, arena))
 		return complain("%s", ep_strerror(EP_NO_MEMORY)), EXIT_OURS;
-	while (!error &&
-	       (option = getopt_long(argc, argv, "+e:f:chlo:nDp:qv", long_options, NULL)) != -1)
+	while (!error && (option = next_option(ret, argc, argv, &left)) != -1)
 		error = set(ret, option, optarg);
 	ret->command = argv + optind;
 	/* What is attached to is left then; other programs go on, and so do their probes. */

@@ -105,7 +105,8 @@ static bool take_over(const struct ep_attached *attached)
 
 static int open_session(const struct ep_attached *attached, struct trace_session *ret)
 {
-	static const char why[] = "what is loaded there is of another version";
+	static const char why[] = "what is loaded there is of another build of emuprobe: it can be "
+				  "attached to by that one, or after a restart";
 	int error = trace_session_open_file(attached->descriptor, ret);
 
 	if (error == -EP_INVALID)

@@ -4,6 +4,10 @@
  * then, whatever it was doing; what cannot be is refused, with a reason; a launcher that dies at any moment
  * leaves nothing behind but memory.
  */
+#include <stdint.h>
+
+#include <layout.h>
+
 #include "tests/system/cli.h"
 
 TestSuite(attach, .timeout = 900);
@@ -245,8 +249,9 @@ Test(attach, a_launcher_may_die_at_any_step)
 /* Of a system call with a time to wait, too. */
 Test(attach, a_launcher_may_die_while_the_program_waits)
 {
-	expect_fine(START("waits") "for s in 2 4 6 8 10 12; do EMUPROBE_ATTACH_DIES=$s " EMUPROBE
-				   " -c " WANTED " -p $p 2>/dev/null; done" END);
+	expect_fine(
+		START("waits") "for s in 2 4 6 8 10 12; do EMUPROBE_ATTACH_DIES=$s " EMUPROBE
+			       " -c " WANTED " -p $p 2>/dev/null; done" END);
 }
 
 /* ---- refusals ------------------------------------------------------------------------------ */
@@ -378,6 +383,36 @@ Test(attach, a_program_that_probes_itself)
 	expect_refusal("LD_PRELOAD=" EP_BUILD_DIR
 		       "/libemuprobe.so sleep 1000 & p=$!; sleep 0.2; " TRY("$p") KILL,
 		       "it has an engine of its own");
+}
+
+/* As if it had been built with other headers: its sessions are laid out otherwise. */
+Test(attach, a_program_that_another_build_has_probed)
+{
+	static const uint64_t layout = TRACE_SESSION_LAYOUT;
+	struct command_result result;
+	char bytes[3 * sizeof(layout) + 1];
+
+	for (size_t i = 0; i < sizeof(layout); i++)
+		snprintf(bytes + 3 * i, sizeof(bytes) - 3 * i, "%02x ",
+			 ((const unsigned char *)&layout)[i]);
+	result = command_shell(
+		START("registers") "mkdir $d/other && cp " EMUPROBE " " EP_BUILD_DIR
+				   "/libemuprobe-preload.so $d/other && python3 -c 'if True:\n"
+				   " import sys\n"
+				   " layout = bytes.fromhex(\"%s\")\n"
+				   " for name in sys.argv[1:]:\n"
+				   "  old = open(name, \"rb\").read()\n"
+				   "  open(name, \"r+b\").write(old.replace(layout, "
+				   "layout[::-1]))\n"
+				   "' $d/other/*; "
+				   "$d/other/emuprobe -c " WANTED
+				   " -p $p --for 0.1 2>&1; echo \"other $?\"; " TRY("$p") END,
+		bytes);
+	expect_contains(result, output, "other 0\n");
+	expect_contains(result, output, "what is loaded there is of another build of emuprobe");
+	expect_contains(result, output, "status 125\n");
+	expect_contains(result, output, "fine\n");
+	command_result_deinit(&result);
 }
 
 /* The kernel's own threads belong to root, who may look at them. */

@@ -6,6 +6,7 @@
  */
 #include "trace/session/session.h"
 
+#include <layout.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -126,7 +127,7 @@ static void fill_header(struct trace_session *session, const char *definitions, 
 {
 	struct trace_shared *shared = session->shared;
 
-	shared->version = TRACE_SESSION_VERSION;
+	shared->build = TRACE_SESSION_LAYOUT;
 	shared->clock = trace_clock_choose();
 	trace_clock_here(&shared->time_namespace);
 	shared->follow = 1;
@@ -203,7 +204,7 @@ static int map_file(int fd, struct trace_session *ret)
 	if (sys_fstat(fd, &status) || !S_ISREG(status.st_mode) ||
 	    sys_pread(fd, &header, sizeof(header), 0) != (long)sizeof(header))
 		return -EP_IO;
-	if (header.magic != TRACE_SESSION_MAGIC || header.version != TRACE_SESSION_VERSION ||
+	if (header.magic != TRACE_SESSION_MAGIC || header.build != TRACE_SESSION_LAYOUT ||
 	    !is_sound(&header.layout, (uint64_t)status.st_size))
 		return -EP_INVALID;
 	session.layout = header.layout;

@@ -36,7 +36,7 @@ int trace_session_create(const struct trace_shape *shape, const char *definition
  * Map what a process needs of the session that the file @path holds. A descriptor stays open until
  * trace_session_started().
  *
- * @return   0, -EP_IO (it cannot be opened), -EP_INVALID (it is no session of this version), or
+ * @return   0, -EP_IO (it cannot be opened), -EP_INVALID (it is no session of this build), or
  *           -EP_NO_MEMORY.
  * Context:  any thread.
  */

@@ -23,7 +23,6 @@
 #include "trace/language/definition.h"
 
 #define TRACE_SESSION_MAGIC   0x31626f7270756d65ull /* "emuprob1" */
-#define TRACE_SESSION_VERSION 13
 #define TRACE_SAMPLE_MAX      1000000
 #define TRACE_COMM_SIZE	      16 /* prctl(2), PR_GET_NAME */
 #define TRACE_UNPROBED_NAME   112
@@ -186,7 +185,7 @@ struct trace_layout {
 
 struct trace_shared {
 	uint64_t magic;
-	uint32_t version;
+	uint64_t build;	 /* of the headers that it was made by: others have another layout */
 	uint32_t mode;	 /* enum trace_mode */
 	uint32_t plan;	 /* enum ep_plan */
 	uint32_t clock;	 /* enum trace_clock */

@@ -127,9 +127,9 @@ Test(trace_session, headers_that_lie_are_rejected, .init = setup)
 		cr_expect_eq(trace_session_open(path, &other), -EP_INVALID, "field %zu", i);
 		*field = old;
 	}
-	session.shared->version++;
+	session.shared->build++;
 	cr_expect_eq(trace_session_open(path, &other), -EP_INVALID);
-	session.shared->version--;
+	session.shared->build--;
 	session.shared->magic++;
 	cr_expect_eq(trace_session_open(path, &other), -EP_INVALID);
 }
