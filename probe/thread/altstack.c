@@ -24,29 +24,27 @@
 #include <sys/mman.h>
 
 #include "probe/thread/area.h"
+#include "probe/thread/legacy.h"
 #include "sys/abi.h"
 #include "sys/call.h"
 #include "sys/locked.h"
 #include "sys/memory.h"
 #include "sys/process.h"
 
-#define TRIES_MAX 8u /* stacks of others that are looked at before a new one is made */
-#define RED_ZONE  128u
-#define OWN_USE	  448u /* bytes, of our handlers below the frame: tests/system/programs/stack_use.c */
+#define RED_ZONE 128u
+#define OWN_USE	 448u /* bytes, of our handlers below the frame: tests/system/programs/stack_use.c */
 #ifndef SS_AUTODISARM
 #define SS_AUTODISARM (1u << 31)
 #endif
 
 /* At the top of the stack itself. */
 struct area {
-	struct area *next; /* constant once published */
-	_Atomic uint64_t owner;
+	struct legacy legacy; /* owners with the process's ID */
 };
 
 #define USED_SIZE (ALTSTACK_SIZE - 64)
 
-static _Atomic(struct area *) areas;
-static _Atomic(struct area *) next_try;
+static struct legacies areas;
 static bool enabled;
 static _Atomic uint64_t next_page; /* 0: a thread is using it */
 
@@ -67,36 +65,6 @@ EP_TRAP_PATH static struct area *area_of(uint64_t own)
 EP_TRAP_PATH static uint64_t owner_self(void)
 {
 	return (uint64_t)sys0(SYS_getpid) << 32 | (uint64_t)sys0(SYS_gettid);
-}
-
-EP_TRAP_PATH static bool is_left(uint64_t owner, uint64_t self)
-{
-	if (!owner)
-		return true;
-	return owner >> 32 == self >> 32 && sys_is_dead((int)(owner >> 32), (uint32_t)owner);
-}
-
-EP_TRAP_PATH static struct area *take_over(uint64_t self)
-{
-	struct area *area = next_try;
-
-	for (unsigned int i = 0; i < TRIES_MAX; i++) {
-		uint64_t owner;
-
-		if (!area)
-			area = areas;
-		if (!area)
-			return NULL;
-		owner = area->owner;
-		if (is_left(owner, self) &&
-		    atomic_compare_exchange_strong(&area->owner, &owner, self)) {
-			next_try = area->next;
-			return area;
-		}
-		area = area->next;
-	}
-	next_try = area;
-	return NULL;
 }
 
 /*
@@ -135,10 +103,7 @@ EP_TRAP_PATH static struct area *make(uint64_t self)
 	sys3(SYS_mprotect, memory, SYS_PAGE_SIZE, PROT_NONE);
 	atomic_store(&next_page, memory + SYS_PAGE_SIZE + ALTSTACK_SIZE);
 	area = area_of(memory + SYS_PAGE_SIZE);
-	area->owner = self;
-	area->next = areas;
-	while (!atomic_compare_exchange_weak(&areas, &area->next, area))
-		;
+	legacy_add(&areas, &area->legacy, self);
 	return area;
 }
 
@@ -171,7 +136,7 @@ EP_TRAP_PATH static void set_up(struct area *area)
 	stack_t stack = {.ss_sp = (char *)area - USED_SIZE, .ss_size = USED_SIZE}, before;
 
 	if (sys2(SYS_sigaltstack, &stack, &before)) {
-		area->owner = 0; /* it is on its own just now: later */
+		area->legacy.owner = 0; /* it is on its own just now: later */
 		return;
 	}
 	see(&before);
@@ -204,14 +169,14 @@ EP_TRAP_PATH void altstack_install(void)
 		return;
 	self = owner_self();
 	if (mine.own) {
-		if (area_of(mine.own)->owner >> 32 != self >> 32)
-			area_of(mine.own)->owner = self; /* it was our parent's */
+		if (area_of(mine.own)->legacy.owner >> 32 != self >> 32)
+			area_of(mine.own)->legacy.owner = self; /* it was our parent's */
 		return;
 	}
 	mine.never = has_shadow_stack();
 	if (mine.never)
 		return;
-	area = take_over(self);
+	area = (struct area *)legacy_take(&areas, self);
 	if (!area)
 		area = make(self);
 	if (area)
@@ -236,7 +201,7 @@ EP_TRAP_PATH bool altstack_is_ours(void)
 /* Not where a thread or a process was made that has its parent's static TLS. */
 EP_TRAP_PATH static bool is_callers(void)
 {
-	return altstack_is_ours() && area_of(mine.own)->owner == owner_self();
+	return altstack_is_ours() && area_of(mine.own)->legacy.owner == owner_self();
 }
 
 EP_TRAP_PATH bool altstack_is_hidden(bool changes)
@@ -246,7 +211,7 @@ EP_TRAP_PATH bool altstack_is_hidden(bool changes)
 	if (!altstack_is_ours())
 		return false;
 	self = owner_self();
-	return is_callers() || (!changes && area_of(mine.own)->owner >> 32 != self >> 32);
+	return is_callers() || (!changes && area_of(mine.own)->legacy.owner >> 32 != self >> 32);
 }
 
 /* ---- what the program has set ---------------------------------------------------------------- */

@@ -18,22 +18,22 @@
 #include <sys/mman.h>
 
 #include "include/counting.h"
+#include "probe/thread/legacy.h"
 #include "probe/thread/thread.h"
 #include "sys/call.h"
 #include "sys/mapping.h"
 #include "sys/process.h"
 
-#define NOBODY	  UINT32_MAX /* no thread has this ID, and so none is dead */
-#define TRIES_MAX 8u	     /* other threads' blocks that are looked at before a new one is made */
+#define NOBODY                                                                                     \
+	(1ull << 32) /* no thread's: owners have no process's ID, and so this one is never dead */
 
 _Static_assert(EP_COUNTERS_PER_BLOCK *COUNTERS_GROUPS == 131072, "as documented");
 
 struct counters_block {
-	_Atomic uint32_t owner; /* thread ID */
-	uint32_t group;
-	struct counters_block *next;		   /* older; constant once published */
+	struct legacy legacy;
 	_Atomic(struct counters_block *) own_next; /* of the same thread */
-	uint64_t reserved[5];
+	uint32_t group;
+	uint32_t reserved[9];
 	_Atomic uint64_t counters[EP_COUNTERS_PER_BLOCK];
 };
 
@@ -44,7 +44,7 @@ __thread struct counters_block *counters_table[COUNTERS_GROUPS];
 static __thread struct counters_block *own_blocks;
 static __thread bool paused;
 
-static _Atomic(struct counters_block *) blocks;
+static struct legacies blocks[COUNTERS_GROUPS];
 static ep_counter_memory source;
 static void *source_data;
 
@@ -75,20 +75,21 @@ uint32_t counters_alloc(void)
 	return used_count < COUNTERS_GROUPS * EP_COUNTERS_PER_BLOCK ? used_count++ : COUNTERS_NONE;
 }
 
-EP_TRAP_PATH static struct counters_block *next_of_group(struct counters_block *block,
-							 uint32_t group)
+EP_TRAP_PATH static struct counters_block *first_of(uint32_t counter)
 {
-	while (block && block->group != group)
-		block = block->next;
-	return block;
+	return (struct counters_block *)atomic_load(&blocks[counter / EP_COUNTERS_PER_BLOCK].first);
+}
+
+EP_TRAP_PATH static struct counters_block *next_of(const struct counters_block *block)
+{
+	return (struct counters_block *)block->legacy.next;
 }
 
 static void clear(uint32_t counter)
 {
-	uint32_t group = counter / EP_COUNTERS_PER_BLOCK, i = counter % EP_COUNTERS_PER_BLOCK;
-	struct counters_block *block = next_of_group(atomic_load(&blocks), group);
+	uint32_t i = counter % EP_COUNTERS_PER_BLOCK;
 
-	for (; block; block = next_of_group(block->next, group))
+	for (struct counters_block *block = first_of(counter); block; block = next_of(block))
 		atomic_store_explicit(&block->counters[i], 0, memory_order_relaxed);
 }
 
@@ -103,36 +104,17 @@ void counters_free(uint32_t counter)
 
 EP_TRAP_PATH uint64_t counters_sum(uint32_t counter)
 {
-	uint32_t group = counter / EP_COUNTERS_PER_BLOCK, i = counter % EP_COUNTERS_PER_BLOCK;
-	struct counters_block *block = next_of_group(atomic_load(&blocks), group);
+	uint32_t i = counter % EP_COUNTERS_PER_BLOCK;
 	uint64_t sum = 0;
 
 	if (counter == COUNTERS_NONE)
 		return 0;
-	for (; block; block = next_of_group(block->next, group))
+	for (struct counters_block *block = first_of(counter); block; block = next_of(block))
 		sum += atomic_load_explicit(&block->counters[i], memory_order_relaxed);
 	return sum;
 }
 
 /* ---- blocks -------------------------------------------------------------------------------- */
-
-/* A block of a thread that is no more, or had our ID. */
-EP_TRAP_PATH static struct counters_block *take_over(uint32_t group, uint32_t tid)
-{
-	struct counters_block *block = atomic_load_explicit(&blocks, memory_order_acquire);
-
-	for (uint32_t tries = 0; block && tries < TRIES_MAX; block = block->next) {
-		uint32_t owner = atomic_load_explicit(&block->owner, memory_order_relaxed);
-
-		if (block->group != group)
-			continue;
-		tries++;
-		if ((owner == tid || sys_is_dead(sys_getpid(), owner)) &&
-		    atomic_compare_exchange_strong(&block->owner, &owner, tid))
-			return block;
-	}
-	return NULL;
-}
 
 EP_TRAP_PATH static void *allocate(uint32_t group)
 {
@@ -146,17 +128,14 @@ EP_TRAP_PATH static void *allocate(uint32_t group)
 	return memory < 0 ? NULL : (void *)memory;
 }
 
-EP_TRAP_PATH static struct counters_block *create_block(uint32_t group, uint32_t tid)
+EP_TRAP_PATH static struct counters_block *create_block(uint32_t group, uint64_t owner)
 {
 	struct counters_block *block = allocate(group);
 
 	if (!block)
 		return NULL;
 	block->group = group;
-	atomic_store_explicit(&block->owner, tid, memory_order_relaxed);
-	block->next = atomic_load_explicit(&blocks, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak(&blocks, &block->next, block))
-		;
+	legacy_add(&blocks[group], &block->legacy, owner);
 	return block;
 }
 
@@ -194,7 +173,7 @@ EP_TRAP_PATH static struct counters_block *own_block(uint32_t group)
 		block = create_block(group, NOBODY);
 	} else {
 		tid = (uint32_t)sys0(SYS_gettid);
-		block = take_over(group, tid);
+		block = (struct counters_block *)legacy_take(&blocks[group], tid);
 		if (!block)
 			block = create_block(group, tid);
 	}
@@ -236,10 +215,11 @@ struct counters_where counters_where(uint32_t counter)
 
 void counters_use_memory(ep_counter_memory alloc, void *data)
 {
-	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++)
+	for (uint32_t i = 0; i < COUNTERS_GROUPS; i++) {
 		counters_table[i] = NULL;
+		blocks[i] = (struct legacies){.first = NULL};
+	}
 	own_blocks = NULL;
-	atomic_store(&blocks, NULL);
 	source = alloc;
 	source_data = data;
 }
@@ -261,5 +241,5 @@ void counters_follow_fork(void)
 	uint32_t tid = (uint32_t)sys0(SYS_gettid);
 
 	for (struct counters_block *block = own_blocks; block; block = next_own(block))
-		atomic_store_explicit(&block->owner, tid, memory_order_relaxed);
+		atomic_store_explicit(&block->legacy.owner, tid, memory_order_relaxed);
 }

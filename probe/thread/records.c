@@ -38,10 +38,8 @@ OFFSET(record, call.xmm0, RECORD_XMM0);
 OFFSET(record, call.end, RECORD_END);
 _Static_assert(EP_END_RETURN == RECORD_END_RETURN, "see told.S");
 
-#define TRIES_MAX 8u /* other threads' records that are looked at before new ones are made */
-
 __thread struct records *records_known;
-static _Atomic(struct records *) all;
+static struct legacies all;
 
 EP_TRAP_PATH static void clear(struct records *records)
 {
@@ -54,18 +52,11 @@ EP_TRAP_PATH static void clear(struct records *records)
 
 EP_TRAP_PATH static struct records *take_over(uint32_t tid)
 {
-	struct records *records = atomic_load_explicit(&all, memory_order_acquire);
+	struct records *records = (struct records *)legacy_take(&all, tid);
 
-	for (uint32_t tries = 0; records && tries < TRIES_MAX; tries++, records = records->next) {
-		uint32_t owner = atomic_load_explicit(&records->owner, memory_order_relaxed);
-
-		if ((owner == tid || sys_is_dead(sys_getpid(), owner)) &&
-		    atomic_compare_exchange_strong(&records->owner, &owner, tid)) {
-			clear(records);
-			return records;
-		}
-	}
-	return NULL;
+	if (records)
+		clear(records);
+	return records;
 }
 
 EP_TRAP_PATH static struct records *create(uint32_t tid)
@@ -80,10 +71,7 @@ EP_TRAP_PATH static struct records *create(uint32_t tid)
 	records = (struct records *)at;
 	records->limit = RECORDS_LIMIT_MIN;
 	records->bottom.stack = UINT64_MAX;
-	atomic_store_explicit(&records->owner, tid, memory_order_relaxed);
-	records->next = atomic_load_explicit(&all, memory_order_relaxed);
-	while (!atomic_compare_exchange_weak(&all, &records->next, records))
-		;
+	legacy_add(&all, &records->legacy, tid);
 	return records;
 }
 
@@ -105,7 +93,7 @@ EP_TRAP_PATH struct records *records_own(void)
 void records_follow_fork(void)
 {
 	if (records_known)
-		atomic_store(&records_known->owner, (uint32_t)sys0(SYS_gettid));
+		atomic_store(&records_known->legacy.owner, (uint32_t)sys0(SYS_gettid));
 }
 
 EP_TRAP_PATH void records_close_up(struct records *records)

@@ -4,10 +4,10 @@
 #define EMUPROBE_PROBE_THREAD_RECORDS_H
 
 /* For .S files; records.c compares. Offsets in struct records, and in the record below .top. */
-#define RECORDS_TOP	      4
-#define RECORDS_HOLES	      8
-#define RECORDS_SUSPECTS      12
-#define RECORDS_LIMIT	      16
+#define RECORDS_TOP	      16
+#define RECORDS_HOLES	      20
+#define RECORDS_SUSPECTS      24
+#define RECORDS_LIMIT	      28
 #define RECORDS_BELOW	      32808
 #define RECORD_SIZE	      144 /* 9 << 4 */
 #define RECORD_STACK	      0
@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "include/emuprobe.h"
+#include "probe/thread/legacy.h"
 #include "sys/memory.h"
 
 #define RECORDS_MAX   8192u
@@ -63,14 +64,13 @@ struct record {
  * reached while a handler runs, since what comes to a probe then is passed (probe/site/hit.c).
  */
 struct records {
-	_Atomic uint32_t owner;
+	struct legacy legacy;
 	uint32_t top;	   /* all from here on are not in use */
 	uint32_t holes;	   /* free ones below */
 	uint32_t suspects; /* that may have been left by a jump, or are on a stack that waits */
 	uint32_t limit;	   /* of .top: all are looked at, before it becomes higher */
 	uint32_t refused;  /* since that was done for the last time */
 	uint32_t hits;
-	struct records *next;
 	/* Used while all are looked at: number + 1 of the newest at a place on the stack. */
 	uint16_t newest[RECORDS_SLOTS];
 	/* Higher than all stacks, so that who looks at the one below .top needs not ask if there is one. */

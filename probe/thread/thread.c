@@ -2,10 +2,11 @@
 /*
  * Threads come and go without telling us, and we first meet them in a trap, where no allocator can
  * be called. So their records come from the kernel, a few at a time: a program that locks its memory,
- * or may not have much of it, pays for the threads that it has. A table of slots, indexed by a hash
- * of the thread ID, says which record is whose: a thread finds its own or claims a free one, and
- * that of a dead thread is found again by the next thread with its ID, or taken when the table
- * fills. A pointer to it is kept in static TLS.
+ * or may not have much of it, pays for the threads that it has. That of a dead thread is taken by the next one that
+ * needs one. A pointer to it is kept in static TLS.
+ *
+ * A table of slots, indexed by a hash of the thread ID, says which record is whose, so that a thread whose ID another
+ * one has had takes that one's: there would be two with this ID, of which one would be of what is no more.
  *
  *	slots: | 0 | 3 | 0 | 1 | 2 | ...	number of a record + 1; 0: none
  *	chunks: | . | . | ... -> | record 0 | record 1 | ... |
@@ -23,18 +24,21 @@
 #include "sys/barrier.h"
 #include "sys/call.h"
 #include "sys/process.h"
+#include "sys/round.h"
 
 #define POOL_SIZE     65536u
 #define CHUNK_RECORDS 32u
 #define RETRIES_MAX   1000u
 #define SAME_STACK    0x100000u /* farther apart, two addresses may be of different stacks */
-#define SEARCH_MAX    64u	/* records that one thread looks at */
+#define SEARCH_MAX    64u	/* slots that one thread looks at */
 
 /* One wiped mapping. */
 struct pool {
 	_Atomic int32_t pid;	   /* whose memory this is; 0: forked, and not asked since */
 	_Atomic uint32_t count;	   /* records ever used: the first ones */
 	_Atomic uint32_t nameless; /* threads without a record that are in a hit */
+	_Atomic uint32_t next;	   /* record to be looked at, by who needs one */
+	struct sys_round round;
 	_Atomic uint32_t slots[POOL_SIZE];
 };
 
@@ -138,58 +142,104 @@ EP_TRAP_PATH static bool claim(struct probe_thread *record, uint32_t expected, u
 	return true;
 }
 
-EP_TRAP_PATH static _Atomic uint32_t *slot_of(uint32_t tid, uint32_t i)
+EP_TRAP_PATH static uint32_t slot_of(uint32_t tid, uint32_t i)
 {
-	return &pool->slots[(tid + i * i) % POOL_SIZE];
+	return (tid + i * i) % POOL_SIZE;
 }
 
-/* A record that nobody has ever used, as in a slot; 0: there is no memory, and one less of them. */
-EP_TRAP_PATH static uint32_t new_record(void)
+/* One that nobody has ever used. NULL: there is no memory, and one less of them. */
+EP_TRAP_PATH static struct probe_thread *make(uint32_t tid, uint32_t *ret_index)
 {
-	uint32_t index = record_count();
+	struct probe_thread *record = NULL;
 
-	if (index < POOL_SIZE)
-		index = atomic_fetch_add(&pool->count, 1);
-	return index < POOL_SIZE && !add_chunk(index / CHUNK_RECORDS) ? index + 1 : 0;
+	*ret_index = record_count();
+	if (*ret_index < POOL_SIZE)
+		*ret_index = atomic_fetch_add(&pool->count, 1);
+	if (*ret_index < POOL_SIZE && !add_chunk(*ret_index / CHUNK_RECORDS))
+		record = record_at(*ret_index);
+	return record && claim(record, 0, tid) ? record : NULL;
 }
 
-/* The record of a slot; if that has none, it gets @spare, which is made at need. */
-EP_TRAP_PATH static struct probe_thread *record_of(_Atomic uint32_t *slot, uint32_t *spare)
+EP_TRAP_PATH static void leave_slot(struct probe_thread *record, uint32_t index)
 {
-	uint32_t index = atomic_load(slot);
+	uint32_t said = index + 1;
 
-	if (!index && !*spare)
-		*spare = new_record();
-	if (!index && *spare && atomic_compare_exchange_strong(slot, &index, *spare)) {
-		index = *spare;
-		*spare = 0;
+	if (record->slot)
+		atomic_compare_exchange_strong(&pool->slots[record->slot - 1], &said, 0);
+	record->slot = 0;
+}
+
+/* That of a dead thread; see sys/round.h. */
+EP_TRAP_PATH static struct probe_thread *take_over(uint32_t tid, uint32_t *ret_index)
+{
+	uint32_t count = record_count();
+
+	for (uint32_t tries = sys_round_tries(&pool->round, count); tries; tries--) {
+		uint32_t index = atomic_fetch_add(&pool->next, 1), owner;
+		struct probe_thread *record;
+		bool is_left;
+
+		if (index >= count) {
+			sys_round_end(&pool->round);
+			index = 0;
+			atomic_store(&pool->next, 1);
+		}
+		record = record_at(index);
+		owner = record ? atomic_load(&record->tid) : 0;
+		is_left = owner && !record->is_guests && sys_is_dead(sys_getpid(), owner);
+		sys_round_see(&pool->round, is_left);
+		if (is_left && claim(record, owner, tid)) {
+			leave_slot(record, index);
+			*ret_index = index;
+			return record;
+		}
 	}
-	return index ? record_at(index - 1) : NULL;
+	return NULL;
+}
+
+/* If it finds no room it has none, and is found when it is left. */
+EP_TRAP_PATH static void take_slot(struct probe_thread *record, uint32_t index, uint32_t tid)
+{
+	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
+		uint32_t slot = slot_of(tid, i), none = 0;
+
+		if (atomic_compare_exchange_strong(&pool->slots[slot], &none, index + 1)) {
+			record->slot = slot + 1;
+			return;
+		}
+	}
+}
+
+/* Of our own ID: left by a thread that is dead. */
+EP_TRAP_PATH static struct probe_thread *find_own(uint32_t tid)
+{
+	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
+		uint32_t index = atomic_load(&pool->slots[slot_of(tid, i)]);
+		struct probe_thread *record = index ? record_at(index - 1) : NULL;
+
+		if (record && claim(record, tid, tid))
+			return record;
+	}
+	return NULL;
 }
 
 EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 {
 	bool is_guest = probe_thread_is_guest(); /* to whom its parent's threads look dead */
-	uint32_t spare = 0;
+	struct probe_thread *record = find_own(tid);
+	uint32_t index = 0;
 
-	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
-		struct probe_thread *record = record_of(slot_of(tid, i), &spare);
-		uint32_t owner = record ? atomic_load(&record->tid) : 0;
-
-		/* Of our own ID: left by a thread that is dead, or wiped under us. */
-		if (record && (owner == tid || owner == 0) && claim(record, owner, tid))
-			return record;
-	}
-	for (uint32_t i = 0; i < SEARCH_MAX; i++) {
-		uint32_t index = atomic_load(slot_of(tid, i));
-		struct probe_thread *record = index ? record_at(index - 1) : NULL;
-		uint32_t owner = record ? atomic_load(&record->tid) : 0;
-
-		if (owner && !is_guest && sys_is_dead(sys_getpid(), owner) &&
-		    claim(record, owner, tid))
-			return record;
-	}
-	return NULL;
+	if (record)
+		return record;
+	if (!is_guest)
+		record = take_over(tid, &index);
+	if (!record)
+		record = make(tid, &index);
+	if (!record)
+		return NULL;
+	record->is_guests = is_guest;
+	take_slot(record, index, tid);
+	return record;
 }
 
 EP_TRAP_PATH struct probe_thread *probe_thread_find(void)

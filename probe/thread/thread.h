@@ -53,6 +53,8 @@ struct probe_thread {
 	siginfo_t kept[SIGNALS_OWNED_COUNT]; /* of .pending */
 	struct guest guests[GUESTS]; /* that run as this thread, or did: the first it made itself */
 	struct clone_args clone_args; /* of the call that it makes just now */
+	uint32_t slot;		      /* number of the one that says where this is, + 1; 0: none */
+	bool is_guests;		      /* of a process in our memory: its thread is none of ours */
 };
 
 /* What probe_thread_self() found; NULL, or a record with tid 0: to be found again. */

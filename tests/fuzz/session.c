@@ -168,7 +168,7 @@ static void read_answers(const uint8_t *data, size_t size)
 	if (!to)
 		return;
 	memcpy(to, data, size);
-	process->answers = set + 64ul * data[0];
+	process->answers.first = set + 64ul * data[0];
 	trace_answer_read(&session, 0, &questions, &arena, sums);
 	for (uint32_t i = 0; i < questions.count; i++) {
 		list[i].text = list[i].event = "e";
@@ -176,7 +176,7 @@ static void read_answers(const uint8_t *data, size_t size)
 		trace_answer_json(&list[i], &sums[i], &other, &sink);
 	}
 	check(lines >= 2 * questions.count);
-	process->answers = 0;
+	process->answers.first = 0;
 	trace_arena_deinit(&other);
 	trace_arena_deinit(&arena);
 }

@@ -23,6 +23,30 @@ Test(home_threads, are_counted_exactly)
 		home_run_counted(HOME_ALL, THREADS, cases[i], -1);
 }
 
+/* Records, stacks, counters and tables of those that have ended are taken by others: 14,400 threads, 38 at once. */
+static void check_growth(const char *plan, const char *definition)
+{
+	struct command_result result = RUN(EMUPROBE, plan, "-c", "--format=json", "-e", definition,
+					   EP_PROGRAMS "/thread_churn");
+	const char *grown = strstr(result.output, "grown "), *target;
+
+	expect_status(result, 0);
+	cr_assert_not_null(grown, "%s", command_describe(&result));
+	cr_expect_lt(atol(grown + strlen("grown ")), 4096, "%s: %s", definition, grown);
+	target = strstr(result.output, "target ");
+	cr_assert_not_null(target);
+	cr_expect_eq(home_hits(result.error), atol(target + strlen("target ")), "%s",
+		     command_describe(&result));
+	command_result_deinit(&result);
+}
+
+Test(home_threads, that_come_and_go_leave_no_memory_behind)
+{
+	check_growth("--plan=auto", "p:t target");
+	check_growth("--plan=auto", "r:t target");
+	check_growth("--plan=trap", "p:t target");
+}
+
 #define AREAS EP_PROGRAMS "/thread_areas"
 
 Test(home_threads, with_an_area_of_their_own_live_as_without_us)

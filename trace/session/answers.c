@@ -40,7 +40,7 @@ EP_TRAP_PATH struct trace_answer_table *trace_answer_take(const struct trace_mem
 
 EP_TRAP_PATH void trace_answer_clear(struct trace_process *process)
 {
-	atomic_store(&process->answers, 0);
+	process->answers = (struct trace_owners){.first = 0};
 }
 
 EP_TRAP_PATH static void lose(const struct trace_memory *memory)

@@ -273,7 +273,7 @@ int trace_answer_read(const struct trace_session *session, uint64_t process,
 				.sums = ret,
 				.process = process};
 	const struct trace_process *entry = trace_session_process(session, process);
-	uint64_t at = entry ? atomic_load(&entry->answers) : 0;
+	uint64_t at = entry ? atomic_load(&entry->answers.first) : 0;
 	const struct trace_answer_table *table = table_at(session, at);
 	struct trace_walk walk = {0};
 

@@ -52,7 +52,7 @@ EP_TRAP_PATH struct trace_duration_table *trace_durations_take(const struct trac
 
 EP_TRAP_PATH void trace_durations_clear(struct trace_process *process)
 {
-	atomic_store(&process->tables, 0);
+	process->tables = (struct trace_owners){.first = 0};
 	atomic_store(&process->durations, 0);
 }
 

@@ -11,7 +11,7 @@
 #include "sys/process.h"
 
 #define NOBODY	  UINT32_MAX /* no thread has this ID, and so none is dead */
-#define TRIES_MAX 8u	     /* other threads' that are looked at before a new one is made */
+#define TRIES_MAX 65536u     /* whatever the program has made of their count */
 
 EP_TRAP_PATH void trace_memory_init(struct trace_memory *ret, const struct trace_session *session,
 				    uint32_t process)
@@ -55,26 +55,48 @@ EP_TRAP_PATH static struct trace_owned *owned_at(const struct trace_memory *memo
 	return at ? trace_session_at(&memory->session, at, size) : NULL;
 }
 
+/* No two threads look at the same one in a round. */
+EP_TRAP_PATH static struct trace_owned *next_of(const struct trace_memory *memory,
+						struct trace_owners *owners, uint64_t size)
+{
+	uint64_t at = atomic_load(&owners->at);
+	struct trace_owned *owned;
+	bool is_new;
+
+	do {
+		owned = owned_at(memory, at, size);
+		is_new = !owned;
+		if (is_new)
+			owned = owned_at(memory, atomic_load(&owners->first), size);
+	} while (owned && !atomic_compare_exchange_weak(&owners->at, &at, owned->next));
+	if (is_new)
+		sys_round_end(&owners->round);
+	return owned;
+}
+
 /* One of a thread that is no more, or had our ID. */
 EP_TRAP_PATH static struct trace_owned *take_over(const struct trace_memory *memory,
-						  _Atomic uint64_t *list, uint64_t size, int pid,
-						  uint32_t tid)
+						  struct trace_owners *owners, uint64_t size,
+						  int pid, uint32_t tid)
 {
-	struct trace_owned *owned = owned_at(memory, atomic_load(list), size);
+	uint32_t count = atomic_load(&owners->count);
+	uint32_t tries = sys_round_tries(&owners->round, count < TRIES_MAX ? count : TRIES_MAX);
 
-	for (uint32_t tries = 0; owned && tries < TRIES_MAX; tries++) {
-		uint32_t owner = atomic_load_explicit(&owned->owner, memory_order_relaxed);
+	for (; tries; tries--) {
+		struct trace_owned *owned = next_of(memory, owners, size);
+		uint32_t owner = owned ? atomic_load(&owned->owner) : 0;
+		bool is_left = owned && (owner == tid || sys_is_dead(pid, owner));
 
-		if ((owner == tid || sys_is_dead(pid, owner)) &&
-		    atomic_compare_exchange_strong(&owned->owner, &owner, tid))
+		sys_round_see(&owners->round, is_left);
+		if (is_left && atomic_compare_exchange_strong(&owned->owner, &owner, tid))
 			return owned;
-		owned = owned_at(memory, owned->next, size);
 	}
 	return NULL;
 }
 
-EP_TRAP_PATH static struct trace_owned *
-make_owned(const struct trace_memory *memory, _Atomic uint64_t *list, uint64_t size, uint32_t tid)
+EP_TRAP_PATH static struct trace_owned *make_owned(const struct trace_memory *memory,
+						   struct trace_owners *owners, uint64_t size,
+						   uint32_t tid)
 {
 	uint64_t at = trace_session_alloc(&memory->session, size), next;
 	struct trace_owned *owned = owned_at(memory, at, size);
@@ -83,14 +105,15 @@ make_owned(const struct trace_memory *memory, _Atomic uint64_t *list, uint64_t s
 		return NULL;
 	owned->process = memory->process;
 	atomic_store_explicit(&owned->owner, tid, memory_order_relaxed);
-	next = atomic_load(list);
+	next = atomic_load(&owners->first);
 	do
 		owned->next = next;
-	while (!atomic_compare_exchange_weak(list, &next, at));
+	while (!atomic_compare_exchange_weak(&owners->first, &next, at));
+	atomic_fetch_add(&owners->count, 1);
 	return owned;
 }
 
-EP_TRAP_PATH void *trace_memory_take(const struct trace_memory *memory, _Atomic uint64_t *list,
+EP_TRAP_PATH void *trace_memory_take(const struct trace_memory *memory, struct trace_owners *owners,
 				     uint64_t size)
 {
 	const struct trace_process *process = trace_memory_process(memory);
@@ -102,7 +125,7 @@ EP_TRAP_PATH void *trace_memory_take(const struct trace_memory *memory, _Atomic 
 	/* A guest takes its parent's threads for dead; and the one whose place it has goes on in its
 	   memory when it is dead itself. */
 	if (sys_getpid() != process->pid)
-		return make_owned(memory, list, size, NOBODY);
-	ret = take_over(memory, list, size, process->pid, tid);
-	return ret ? ret : make_owned(memory, list, size, tid);
+		return make_owned(memory, owners, size, NOBODY);
+	ret = take_over(memory, owners, size, process->pid, tid);
+	return ret ? ret : make_owned(memory, owners, size, tid);
 }

@@ -42,16 +42,15 @@ EP_TRAP_PATH uint32_t trace_memory_make(const struct trace_memory *memory, uint6
 EP_TRAP_PATH void *trace_memory_get(const struct trace_memory *memory, uint32_t *at, uint32_t size);
 
 /**
- * For the calling thread, from a list of the process: a struct trace_owned of a thread that is no more,
- * with all that is in it, or a new one.
+ * For the calling thread, of what threads of the process have for themselves: that of a thread that is no more, with
+ * all that is in it, or a new one.
  *
- * @list       The position of the last one in the heaps.
- * @size       Of all that begins with it.
+ * @size     Of all that begins with a struct trace_owned.
  *
  * @return   NULL: there is no memory.
  * Context:  TRAP_PATH; some system calls.
  */
-EP_TRAP_PATH void *trace_memory_take(const struct trace_memory *memory, _Atomic uint64_t *list,
+EP_TRAP_PATH void *trace_memory_take(const struct trace_memory *memory, struct trace_owners *owners,
 				     uint64_t size);
 
 /** The entry of the process; NULL: there is none. Context: TRAP_PATH. */

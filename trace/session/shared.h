@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "include/emuprobe.h"
+#include "sys/round.h"
 #include "trace/clock/timens.h"
 #include "trace/language/definition.h"
 
@@ -60,6 +61,14 @@ enum trace_process_state {
 	TRACE_PROCESS_RUNNING,
 };
 
+/* What threads of a process have for themselves: struct trace_owned, in its heap. */
+struct trace_owners {
+	_Atomic uint64_t first;
+	_Atomic uint64_t at; /* where to look next for one that is left; 0: at the beginning */
+	_Atomic uint32_t count;
+	struct sys_round round;
+};
+
 struct trace_process {
 	_Atomic uint32_t state;
 	int32_t pid;
@@ -74,12 +83,12 @@ struct trace_process {
 	_Atomic uint32_t revision; /* changes with the set */
 	_Atomic uint32_t ended;	   /* by its own will */
 	char comm[TRACE_COMM_SIZE];
-	_Atomic uint64_t changes;   /* of the set since: the last of a list in the heap */
-	_Atomic uint64_t objects;   /* the last of a list in the heap, see objects.h */
-	_Atomic uint64_t durations; /* in the heap: of calls, see durations.c */
-	_Atomic uint64_t tables;    /* in the heap: threads' tables of these */
-	_Atomic uint64_t answers;   /* in the heap: threads' tables of these, see answers.c */
-	_Atomic uint64_t stacks;    /* in the heap: see stacks.h; 0: none yet */
+	_Atomic uint64_t changes;    /* of the set since: the last of a list in the heap */
+	_Atomic uint64_t objects;    /* the last of a list in the heap, see objects.h */
+	_Atomic uint64_t durations;  /* in the heap: of calls, see durations.c */
+	struct trace_owners tables;  /* threads' of these */
+	struct trace_owners answers; /* threads' tables of these, see answers.c */
+	_Atomic uint64_t stacks;     /* in the heap: see stacks.h; 0: none yet */
 };
 
 /*

@@ -365,7 +365,7 @@ Test(trace_answers, go_on_where_a_dead_thread_was, .init = setup)
 		pthread_join(thread, NULL);
 	}
 	cr_expect_eq(read_sum(0)->hits, 100 * HITS);
-	for (uint64_t at = atomic_load(&entry()->answers); at; tables++)
+	for (uint64_t at = atomic_load(&entry()->answers.first); at; tables++)
 		at = ((struct trace_owned *)trace_session_at(&session, at,
 							     sizeof(struct trace_owned)))
 			     ->next;
@@ -535,7 +535,7 @@ Test(trace_answers, are_distrusted, .init = setup)
 		trace_answer_histogram_add(&memory, table, &answers[2], (uint64_t)i % 30);
 		trace_answer_top_add(&memory, table, &answers[3], values, 1);
 		if (i % 100 == 0)
-			atomic_store(&entry()->answers, next_random() % (8 * used) & ~7ull);
+			atomic_store(&entry()->answers.first, next_random() % (8 * used) & ~7ull);
 		if (i % 64 == 0)
 			table = trace_answer_take(&memory);
 		if (!table)

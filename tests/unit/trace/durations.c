@@ -351,7 +351,7 @@ Test(trace_durations, of_a_thread_that_is_gone_go_on, .init = setup)
 		pthread_join(thread, NULL);
 	}
 	cr_expect_eq(read_sum(0)->count, 1000);
-	for (uint64_t at = atomic_load(&entry()->tables); at; tables++)
+	for (uint64_t at = atomic_load(&entry()->tables.first); at; tables++)
 		at = ((struct trace_duration_table *)trace_session_at(
 			      &session, at, sizeof(struct trace_duration_table)))
 			     ->owned.next;
@@ -585,7 +585,7 @@ Test(trace_durations, scribbled_tables_do_no_harm_to_the_thread, .init = setup)
 			trace_durations_add(&all, histogram, 100, 100, false);
 		}
 		found->histogram = 0;
-		atomic_store(&entry()->tables, wrong[i]);
+		atomic_store(&entry()->tables.first, wrong[i]);
 		atomic_store(&table->owned.owner, 1);
 		trace_durations_take(&all);
 	}
