@@ -22,20 +22,20 @@ static void expect_rejected(const char *definition, const char *message)
 Test(cli_bad_input, unknown_symbol)
 {
 	expect_rejected("p:x libc.so.6:no_such_symbol",
-			"emuprobe: no_such_symbol in libc.so.6: no such symbol\n"
+			"emuprobe: no_such_symbol in libc.so.6: no such symbol [BAD_PROBE_ADDR]\n"
 			"  p:x libc.so.6:no_such_symbol\n"
 			"                ^\n");
-	expect_rejected("p no_such_symbol",
-			"no_such_symbol in the executable (work): no such symbol\n");
+	expect_rejected(
+		"p no_such_symbol",
+		"no_such_symbol in the executable (work): no such symbol [BAD_PROBE_ADDR]\n");
 }
 
 Test(cli_bad_input, a_symbol_of_another_object_is_named)
 {
-	expect_rejected(
-		"malloc",
-		"malloc in the executable (work): no such symbol; there is libc.so.6:malloc\n"
-		"  malloc\n"
-		"  ^\n");
+	expect_rejected("malloc", "malloc in the executable (work): no such symbol; there is "
+				  "libc.so.6:malloc [BAD_PROBE_ADDR]\n"
+				  "  malloc\n"
+				  "  ^\n");
 	expect_rejected("uprobe:libc:mallco", "mallco in libc: no such symbol; similar: "
 					      "libc.so.6:malloc");
 	expect_rejected("targte",
@@ -59,7 +59,7 @@ Test(cli_bad_input, unknown_object)
 	expect_rejected(
 		"p libnothing.so.1:malloc",
 		"libnothing.so.1: no such object is loaded (a '?' behind the place waits for it); "
-		"there is libc.so.6:malloc\n"
+		"there is libc.so.6:malloc [FILE_NOT_FOUND]\n"
 		"  p libnothing.so.1:malloc\n"
 		"    ^\n");
 }
@@ -78,7 +78,7 @@ Test(cli_bad_input, offset_outside)
 
 Test(cli_bad_input, malformed_definition_has_a_caret)
 {
-	expect_rejected("p:x target a=%nonsense", "emuprobe: no such register\n"
+	expect_rejected("p:x target a=%nonsense", "emuprobe: no such register [BAD_REG_NAME]\n"
 						  "  p:x target a=%nonsense\n"
 						  "               ^\n");
 	expect_rejected("p:good target; p:bad target b=$arg1:u7", "  p:bad target b=$arg1:u7\n"
@@ -360,7 +360,7 @@ Test(cli_bad_input, file_and_line)
 	close(mkstemp(path));
 	make_file(path, inner, strlen(inner), 0600);
 	snprintf(outer, sizeof(outer), "p:first main; @%s", path);
-	snprintf(wanted, sizeof(wanted), "emuprobe: %s:4: no such register\n", path);
+	snprintf(wanted, sizeof(wanted), "emuprobe: %s:4: no such register [BAD_REG_NAME]\n", path);
 	result = RUN(EMUPROBE, "-e", outer, "--", WORK);
 	expect_status(result, 125);
 	expect_contains(result, error, wanted);

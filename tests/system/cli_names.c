@@ -131,7 +131,8 @@ Test(cli_names, wrong_quotes_are_pointed_at)
 	command_result_deinit(&result);
 	result = RUN(EMUPROBE, "-e", "p \"no*\"", "--", EP_PROGRAMS "/work");
 	expect_status(result, 125);
-	expect_contains(result, error, "no* in the executable (work): no such symbol\n");
+	expect_contains(result, error,
+			"no* in the executable (work): no such symbol [BAD_PROBE_ADDR]\n");
 	command_result_deinit(&result);
 }
 

@@ -87,7 +87,7 @@ static void expect_unprobed(const char *variable, const char *other, const char 
 Test(cli_preload, runs_unprobed_after_a_message)
 {
 	expect_unprobed("EMUPROBE=p:x target a=%oops", NULL,
-			"emuprobe: no such register\n"
+			"emuprobe: no such register [BAD_REG_NAME]\n"
 			"  p:x target a=%oops\n"
 			"               ^\n");
 	expect_unprobed("EMUPROBE=p no_such_symbol", NULL, "no such symbol");

@@ -12,6 +12,7 @@
 #include "include/counting.h"
 #include "trace/action/attach.h"
 #include "trace/action/conditions.h"
+#include "trace/action/missing.h"
 #include "trace/action/values.h"
 #include "trace/clock/clock.h"
 #include "trace/language/parse.h"
@@ -22,7 +23,8 @@ static int report(struct ep_error_at *error, int code, size_t column, const char
 	if (error) {
 		error->error = code;
 		error->column = column;
-		snprintf(error->message, sizeof(error->message), "%s", message);
+		snprintf(error->message, sizeof(error->message), "%s%s", message,
+			 trace_kernel_word(-code));
 	}
 	return -code;
 }

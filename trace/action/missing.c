@@ -165,6 +165,20 @@ static const char *executable(char *ret, size_t size)
 	return ret;
 }
 
+const char *trace_kernel_word(int error)
+{
+	switch (error) {
+	case -EP_NO_SYMBOL:
+		return " [BAD_PROBE_ADDR]";
+	case -EP_NO_OBJECT:
+		return " [FILE_NOT_FOUND]";
+	case -EP_NOT_AN_INSN:
+		return " [BAD_INSN_BNDRY]";
+	default:
+		return "";
+	}
+}
+
 /* All of it or nothing: half of a name is another one. */
 __attribute__((format(printf, 2, 3))) static bool append(struct ep_error_at *to, const char *format,
 							 ...)
@@ -326,5 +340,6 @@ int trace_missing_explain(const struct trace_definition *definition, int error,
 	else if (error == -EP_NO_OBJECT ||
 		 (symbol && error != -EP_BAD_OFFSET && error != -EP_NO_SEMAPHORE))
 		hint(&definition->place, error, ret);
+	append(ret, "%s", trace_kernel_word(error));
 	return error;
 }

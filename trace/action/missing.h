@@ -15,4 +15,7 @@
 int trace_missing_explain(const struct trace_definition *definition, int error,
 			  struct ep_error_at *ret);
 
+/** What the kernel's tracing says of the same: " [WORD]", or "". Context: any thread. */
+const char *trace_kernel_word(int error);
+
 #endif

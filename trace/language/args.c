@@ -35,7 +35,7 @@ static int check_unique(const struct parse *parse, const char *name, const char 
 			       memcmp(other.at, fetch.at, fetch.size) == 0;
 		if (!*ret_is_same)
 			return trace_syntax(parse->builder.scanner, at,
-					    "another argument is called %s", name);
+					    "another argument is called %s [USED_ARG_NAME]", name);
 	}
 	return 0;
 }
@@ -43,10 +43,13 @@ static int check_unique(const struct parse *parse, const char *name, const char 
 static int set_name(struct parse *parse, struct trace_span span, struct trace_arg *arg)
 {
 	if (!span.size)
-		return trace_syntax(parse->builder.scanner, span.at, "no name in front of '='");
-	if (!trace_is_name(span.at, span.size) || span.size > ARG_NAME_MAX)
 		return trace_syntax(parse->builder.scanner, span.at,
-				    "not a name: up to %d letters, digits and '_'", ARG_NAME_MAX);
+				    "no name in front of '=' [NO_ARG_NAME]");
+	if (!trace_is_name(span.at, span.size) || span.size > ARG_NAME_MAX)
+		return trace_syntax(
+			parse->builder.scanner, span.at,
+			"not a name: up to %d letters, digits and '_' [%s]", ARG_NAME_MAX,
+			span.size > ARG_NAME_MAX ? "ARG_NAME_TOO_LONG" : "BAD_ARG_NAME");
 	arg->name = trace_arena_copy(parse->builder.arena, span.at, span.size);
 	return arg->name ? 0 : -EP_NO_MEMORY;
 }

@@ -99,7 +99,7 @@ static int parse_vector(struct fetch *fetch, struct trace_span span)
 	uint64_t number, lane = 0;
 
 	if (!trace_span_number(digits, &number) || number > 15)
-		return trace_syntax(fetch->scanner, span.at, "no such register");
+		return trace_syntax(fetch->scanner, span.at, "no such register [BAD_REG_NAME]");
 	if (bracket) {
 		digits = rest_of(span, (size_t)(bracket + 1 - span.at));
 		if (!digits.size || digits.at[digits.size - 1] != ']')
@@ -125,7 +125,7 @@ static int parse_register(struct fetch *fetch, struct trace_span span)
 		return use_register(fetch, reg);
 	if (begins_with(span, "%xmm"))
 		return parse_vector(fetch, span);
-	return trace_syntax(fetch->scanner, span.at, "no such register");
+	return trace_syntax(fetch->scanner, span.at, "no such register [BAD_REG_NAME]");
 }
 
 /* ---- arguments of a function ---------------------------------------------------------------- */
@@ -157,7 +157,7 @@ static int use_stack(struct fetch *fetch, uint64_t bytes, const char *at)
 	const struct trace_step rsp = {.code = TRACE_STEP_REGISTER, .from = X86_RSP};
 
 	if (bytes > 4096)
-		return trace_syntax(fetch->scanner, at, "that far up is no argument");
+		return trace_syntax(fetch->scanner, at, "that far up is no argument [BAD_ARG_NUM]");
 	if (is_return(fetch))
 		return keep(fetch, word, at);
 	fetch->operand->is_memory = true;
@@ -269,7 +269,8 @@ static int use_of_reader(struct fetch *fetch, size_t index, const char *at)
 	fetch->operand->type = of_reader[index].type;
 	fetch->operand->is_text = of_reader[index].origin == TRACE_OF_COMM;
 	if (fetch->depth)
-		return trace_syntax(fetch->scanner, at, "%s is no address", of_reader[index].name);
+		return trace_syntax(fetch->scanner, at, "%s is no address%s", of_reader[index].name,
+				    fetch->operand->is_text ? " [COMM_CANT_DEREF]" : "");
 	if (fetch->at_hit)
 		return add(fetch, (struct trace_step){.code = of_reader[index].code});
 	fetch->operand->origin = of_reader[index].origin;
@@ -287,7 +288,7 @@ static int parse_stack(struct fetch *fetch, struct trace_span span)
 		return use_register(fetch, (struct trace_register){EP_REGS_RSP, 8});
 	if (!trace_span_number(digits, &number) || number > 8191)
 		return trace_syntax(fetch->scanner, digits.at,
-				    "words of the stack are $stack0 to $stack8191");
+				    "words of the stack are $stack0 to $stack8191 [BAD_STACK_NUM]");
 	error = use_register(fetch, (struct trace_register){EP_REGS_RSP, 8});
 	fetch->operand->is_memory = true;
 	fetch->operand->offset = 8 * number;
@@ -309,7 +310,8 @@ static int parse_variable(struct fetch *fetch, struct trace_span span)
 		if (!is_return(fetch))
 			return trace_syntax(
 				fetch->scanner, span.at,
-				"%s is of calls, which \"r:EVENT PLACE\" follows: not of 'p'",
+				"%s is of calls, which \"r:EVENT PLACE\" follows: not of 'p' "
+				"[RETVAL_ON_PROBE]",
 				of_calls[i].name);
 		fetch->operand->size = 8;
 		return of_calls[i].use(fetch);
@@ -317,7 +319,7 @@ static int parse_variable(struct fetch *fetch, struct trace_span span)
 	return trace_syntax(fetch->scanner, span.at,
 			    "no such variable: $argN, $retval, $latency, $caller, $depth, "
 			    "$from_program, $stackN, $stack, $comm, $tid, $pid, $cpu and $ts "
-			    "are known");
+			    "are known [BAD_VAR]");
 }
 
 /* ---- constants and addresses ---------------------------------------------------------------- */
@@ -414,17 +416,19 @@ static int parse_address(struct fetch *fetch, struct trace_span span)
 	int error;
 
 	if (!digits.size)
-		return trace_syntax(fetch->scanner, digits.at, "no address behind '@'");
+		return trace_syntax(fetch->scanner, digits.at,
+				    "no address behind '@' [BAD_MEM_ADDR]");
 	if (digits.at[0] == '+') {
 		digits = rest_of(digits, 1);
 		if (!trace_span_number(digits, &number))
-			return trace_syntax(fetch->scanner, digits.at,
-					    "the offset in the file is not a number");
+			return trace_syntax(
+				fetch->scanner, digits.at,
+				"the offset in the file is not a number [BAD_FILE_OFFS]");
 		error = add_link(fetch, span.at, (struct trace_span){NULL, 0}, number);
 	} else if (digits.at[0] >= '0' && digits.at[0] <= '9') {
 		if (!trace_span_number(digits, &number))
 			return trace_syntax(fetch->scanner, digits.at,
-					    "the address is not a number");
+					    "the address is not a number [BAD_MEM_ADDR]");
 		error = add(fetch,
 			    (struct trace_step){.code = TRACE_STEP_NUMBER, .number = number});
 	} else {
@@ -443,8 +447,9 @@ static int parse_distance(struct fetch *fetch, struct trace_span span, uint64_t 
 	struct trace_span digits = rest_of(span, is_user ? 2 : 1);
 
 	if (!trace_span_number(digits, ret) || *ret > INT64_MAX)
-		return trace_syntax(fetch->scanner, digits.at,
-				    "the distance in front of '(' is not a number");
+		return trace_syntax(
+			fetch->scanner, digits.at,
+			"the distance in front of '(' is not a number [BAD_DEREF_OFFS]");
 	if (span.at[0] == '-')
 		*ret = -*ret;
 	return 0;
@@ -479,14 +484,17 @@ static int parse_dereference(struct fetch *fetch, struct trace_span span)
 	int error;
 
 	if (!open)
-		return trace_syntax(fetch->scanner, span.at,
-				    "an address in parentheses is read: %c8(%%di)", span.at[0]);
+		return trace_syntax(
+			fetch->scanner, span.at,
+			"an address in parentheses is read: %c8(%%di) [DEREF_NEED_BRACE]",
+			span.at[0]);
 	error = parse_distance(fetch, trace_span_before(span, open), &distance);
 	if (error)
 		return error;
 	inner = trace_span_behind(span, open);
 	if (!inner.size || inner.at[inner.size - 1] != ')')
-		return trace_syntax(fetch->scanner, span.at + span.size, "no ')' at the end");
+		return trace_syntax(fetch->scanner, span.at + span.size,
+				    "no ')' at the end [DEREF_OPEN_BRACE]");
 	if (++fetch->depth > TRACE_NEST_MAX)
 		return trace_syntax(fetch->scanner, span.at, "more than %d of these in one another",
 				    TRACE_NEST_MAX);
@@ -519,11 +527,11 @@ static int parse_one(struct fetch *fetch, struct trace_span span)
 		return parse_constant(fetch, span);
 	case '\0':
 		return trace_syntax(fetch->scanner, span.at,
-				    "nothing to fetch: a %%REGISTER or $argN");
+				    "nothing to fetch: a %%REGISTER or $argN [NO_ARG_BODY]");
 	default:
 		return trace_syntax(fetch->scanner, span.at,
 				    "cannot be fetched: a %%REGISTER, $VARIABLE, @ADDRESS, "
-				    "+OFFSET(FETCH) or \\CONSTANT is needed");
+				    "+OFFSET(FETCH) or \\CONSTANT is needed [BAD_FETCH_ARG]");
 	}
 }
 

@@ -12,17 +12,26 @@
 
 #include <string.h>
 
-static int parse_name(struct trace_words *words, struct trace_span span, const char *what,
-		      const char **ret)
+/* Of an event or of a group. */
+struct name_kind {
+	const char *what, *bad, *too_long;
+};
+
+static const struct name_kind of_group = {"group name", "BAD_GROUP_NAME", "GROUP_TOO_LONG"};
+static const struct name_kind of_event = {"event name", "BAD_EVENT_NAME", "EVENT_TOO_LONG"};
+
+static int parse_name(struct trace_words *words, struct trace_span span,
+		      const struct name_kind *kind, const char **ret)
 {
 	if (span.size > TRACE_NAME_MAX)
-		return trace_syntax(words->scanner, span.at, "the %s is longer than %d bytes", what,
-				    TRACE_NAME_MAX);
+		return trace_syntax(words->scanner, span.at, "the %s is longer than %d bytes [%s]",
+				    kind->what, TRACE_NAME_MAX, kind->too_long);
 	for (size_t i = 0; i < span.size; i++)
 		if (!trace_is_name_byte(span.at[i], i == 0))
-			return trace_syntax(words->scanner, span.at + i,
-					    "'%c' cannot stand %s the %s: letters, digits and '_'",
-					    span.at[i], i ? "in" : "at the start of", what);
+			return trace_syntax(
+				words->scanner, span.at + i,
+				"'%c' cannot stand %s the %s: letters, digits and '_' [%s]",
+				span.at[i], i ? "in" : "at the start of", kind->what, kind->bad);
 	*ret = trace_arena_copy(words->arena, span.at, span.size);
 	return *ret ? 0 : -EP_NO_MEMORY;
 }
@@ -35,15 +44,16 @@ static int parse_names(struct trace_words *words, struct trace_span span,
 	int error;
 
 	if (slash == span.at)
-		return trace_syntax(words->scanner, slash, "no group name in front of '/'");
+		return trace_syntax(words->scanner, slash,
+				    "no group name in front of '/' [NO_GROUP_NAME]");
 	if (slash) {
-		error = parse_name(words, trace_span_before(span, slash), "group name",
+		error = parse_name(words, trace_span_before(span, slash), &of_group,
 				   &definition->group);
 		if (error)
 			return error;
 		span = trace_span_behind(span, slash);
 	}
-	return span.size ? parse_name(words, span, "event name", &definition->event) : 0;
+	return span.size ? parse_name(words, span, &of_event, &definition->event) : 0;
 }
 
 /* [MAXACTIVE] */
@@ -53,11 +63,12 @@ static int parse_max_active(struct trace_words *words, struct trace_span span, u
 
 	if (span.size && !trace_span_number(span, &number))
 		return trace_syntax(words->scanner, span.at,
-				    "expected a number, ':' or a blank after 'r'");
+				    "expected a number, ':' or a blank after 'r' [BAD_MAXACT]");
 	if (number > TRACE_CALLS_MAX)
-		return trace_syntax(words->scanner, span.at,
-				    "more than %d calls at once cannot be asked for",
-				    TRACE_CALLS_MAX);
+		return trace_syntax(
+			words->scanner, span.at,
+			"more than %d calls at once cannot be asked for [MAXACT_TOO_BIG]",
+			TRACE_CALLS_MAX);
 	*ret = (uint32_t)number;
 	return 0;
 }
@@ -83,8 +94,9 @@ static int parse_kind(struct trace_words *words, struct trace_span kind,
 			return 0;
 		kind = (struct trace_span){kind.at + 1, kind.size - 1};
 		if (trace_span_number(kind, &number))
-			return trace_syntax(words->scanner, kind.at,
-					    "only 'r' can be followed by a number");
+			return trace_syntax(
+				words->scanner, kind.at,
+				"only 'r' can be followed by a number [MAXACT_NO_KPROBE]");
 		return trace_syntax(words->scanner, kind.at, "expected ':' or a blank after 'p'");
 	case 'r':
 		definition->is_return = true;

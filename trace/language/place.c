@@ -19,10 +19,11 @@ static int copy(struct trace_words *words, struct trace_span span, const char **
 }
 
 static int parse_offset(struct trace_words *words, struct trace_span span, const char *what,
-			uint64_t *ret)
+			const char *kernel_word, uint64_t *ret)
 {
 	if (!trace_span_number(span, ret))
-		return trace_syntax(words->scanner, span.at, "the %s is not a number", what);
+		return trace_syntax(words->scanner, span.at, "the %s is not a number [%s]", what,
+				    kernel_word);
 	return 0;
 }
 
@@ -98,7 +99,7 @@ static int parse_behind_name(struct trace_words *words, struct trace_span rest,
 
 	if (plus) {
 		error = parse_offset(words, trace_span_behind(rest, plus), "offset behind '+'",
-				     &definition->place.offset);
+				     "BAD_PROBE_ADDR", &definition->place.offset);
 		if (error)
 			return error;
 		rest = trace_span_before(rest, plus);
@@ -136,7 +137,7 @@ static int parse_loc(struct trace_words *words, struct trace_span loc,
 	if (error)
 		return error;
 	if (loc.at[0] >= '0' && loc.at[0] <= '9')
-		return parse_offset(words, loc, "file offset", &place->offset);
+		return parse_offset(words, loc, "file offset", "BAD_UPROBE_OFFS", &place->offset);
 	behind = trace_span_find(loc, '@');
 	if (!behind)
 		behind = trace_span_find_last(loc, '+');
@@ -166,19 +167,21 @@ static int parse_semaphore(struct trace_words *words, struct trace_span *loc,
 	number = trace_span_behind(*loc, open);
 	close = trace_span_find(number, ')');
 	if (!close)
-		return trace_syntax(words->scanner, loc->at + loc->size,
-				    "the reference counter's '(' is not closed");
+		return trace_syntax(
+			words->scanner, loc->at + loc->size,
+			"the reference counter's '(' is not closed [REFCNT_OPEN_BRACE]");
 	if (close + 1 != loc->at + loc->size)
-		return trace_syntax(words->scanner, close + 1,
-				    "only '?' can stand behind the reference counter");
+		return trace_syntax(
+			words->scanner, close + 1,
+			"only '?' can stand behind the reference counter [REFCNT_BAD_SUFFIX]");
 	number = trace_span_before(number, close);
 	if (!trace_span_number(number, &place->semaphore))
 		return trace_syntax(words->scanner, number.at,
 				    "the reference counter is no offset in the file (names with "
-				    "'(' stand in quotes)");
+				    "'(' stand in quotes) [BAD_REFCNT]");
 	if (place->semaphore % sizeof(uint16_t))
 		return trace_syntax(words->scanner, number.at,
-				    "the reference counter's offset is odd");
+				    "the reference counter's offset is odd [BAD_REFCNT]");
 	if (open == loc->at)
 		return trace_syntax(words->scanner, open, "no symbol or offset in front of '('");
 	*loc = trace_span_before(*loc, open);
@@ -210,8 +213,9 @@ static int check_entry(struct trace_words *words, struct trace_span loc,
 		       const struct trace_definition *definition)
 {
 	if (definition->is_return && definition->place.symbol && definition->place.offset)
-		return trace_syntax(words->scanner, trace_span_find_last(loc, '+'),
-				    "a return probe is of a whole function: no offset from it");
+		return trace_syntax(
+			words->scanner, trace_span_find_last(loc, '+'),
+			"a return probe is of a whole function: no offset from it [BAD_RETPROBE]");
 	return 0;
 }
 

@@ -36,7 +36,7 @@ static int reject_type(struct trace_scanner *scanner, const char *at)
 	return trace_syntax(
 		scanner, at,
 		"no such type: u8..u64, s8..s64, x8..x64, f32, f64, char, symbol, string, "
-		"sockaddr, hex[N], b1@0/8 and arrays of these are known");
+		"sockaddr, hex[N], b1@0/8 and arrays of these are known [BAD_TYPE]");
 }
 
 static bool has_prefix(struct trace_span span, const char *prefix)
@@ -69,16 +69,20 @@ static int parse_bitfield(struct trace_scanner *scanner, struct trace_span span,
 	uint64_t width, offset, container;
 
 	if (!at || !slash || slash < at)
-		return trace_syntax(scanner, span.at,
-				    "a bitfield is bWIDTH@OFFSET/CONTAINER, in bits");
+		return trace_syntax(
+			scanner, span.at,
+			"a bitfield is bWIDTH@OFFSET/CONTAINER, in bits [BAD_BITFIELD]");
 	if (!trace_span_number(trace_span_before(trace_span_behind(span, span.at), at), &width) ||
 	    !width || width > 64)
-		return trace_syntax(scanner, span.at + 1, "the width is not 1 to 64 bits");
+		return trace_syntax(scanner, span.at + 1,
+				    "the width is not 1 to 64 bits [BAD_BITFIELD]");
 	if (!trace_span_number(trace_span_before(trace_span_behind(span, at), slash), &offset))
-		return trace_syntax(scanner, at + 1, "the offset of the bits is not a number");
+		return trace_syntax(scanner, at + 1,
+				    "the offset of the bits is not a number [BAD_BITFIELD]");
 	if (!trace_span_number(trace_span_behind(span, slash), &container) ||
 	    (container != 8 && container != 16 && container != 32 && container != 64))
-		return trace_syntax(scanner, slash + 1, "the container has 8, 16, 32 or 64 bits");
+		return trace_syntax(scanner, slash + 1,
+				    "the container has 8, 16, 32 or 64 bits [BAD_BITFIELD]");
 	if (offset > container || width > container - offset)
 		return trace_syntax(scanner, span.at, "the bits do not lie in the container");
 	*ret = (struct trace_type){.kind = TRACE_UNSIGNED,
@@ -115,11 +119,14 @@ static int parse_elements(struct trace_scanner *scanner, struct trace_span span,
 	struct trace_span digits = {span.at + 1, span.size - 2};
 
 	if (span.size < 2 || span.at[span.size - 1] != ']')
-		return trace_syntax(scanner, span.at + span.size - 1, "no ']' at the end");
+		return trace_syntax(scanner, span.at + span.size - 1, "no ']' at the end [%s]",
+				    trace_span_find(span, ']') ? "BAD_ARRAY_SUFFIX"
+							       : "ARRAY_NO_CLOSE");
 	if (!trace_span_number(digits, &number) || !number)
-		return trace_syntax(scanner, digits.at, "not a number of elements");
+		return trace_syntax(scanner, digits.at, "not a number of elements [BAD_ARRAY_NUM]");
 	if (number > max)
-		return trace_syntax(scanner, digits.at, "more than %d elements", (int)max);
+		return trace_syntax(scanner, digits.at, "more than %d elements [ARRAY_TOO_BIG]",
+				    (int)max);
 	if (ret->kind == TRACE_DUMP)
 		ret->limit = (uint16_t)number;
 	else if (ret->kind == TRACE_SOCKADDR)

@@ -200,34 +200,38 @@ static void expect_hint(const char *definition, const char *message)
 Test(trace_define, a_name_that_another_object_has_is_said)
 {
 	expect_hint("malloc", "malloc in the executable (unit-trace): no such symbol; there is "
-			      "libc.so.6:malloc");
+			      "libc.so.6:malloc [BAD_PROBE_ADDR]");
 	expect_hint("p ld-linux-x86-64.so.2:malloc",
-		    "malloc in ld-linux-x86-64.so.2: no such symbol; there is libc.so.6:malloc");
+		    "malloc in ld-linux-x86-64.so.2: no such symbol; there is libc.so.6:malloc "
+		    "[BAD_PROBE_ADDR]");
 	expect_hint("pthread_cond_tim*", "pthread_cond_tim* in the executable (unit-trace): the "
 					 "pattern matches nothing; there is "
 					 "libc.so.6:pthread_cond_tim*");
-	expect_hint("p libc.so:malloc", "libc.so: no such object is loaded (a '?' behind the place "
-					"waits for it); there is libc.so.6:malloc");
+	expect_hint("p libc.so:malloc",
+		    "libc.so: no such object is loaded (a '?' behind the place "
+		    "waits for it); there is libc.so.6:malloc [FILE_NOT_FOUND]");
 }
 
 Test(trace_define, names_that_are_similar_are_said)
 {
-	expect_hint("define_hnit_target", "define_hnit_target in the executable (unit-trace): no "
-					  "such symbol; similar: define_hint_target");
-	expect_hint("p define_hint_targe+4", "define_hint_targe in the executable (unit-trace): no "
-					     "such symbol; similar: define_hint_target");
+	expect_hint("define_hnit_target",
+		    "define_hnit_target in the executable (unit-trace): no "
+		    "such symbol; similar: define_hint_target [BAD_PROBE_ADDR]");
+	expect_hint("p define_hint_targe+4",
+		    "define_hint_targe in the executable (unit-trace): no "
+		    "such symbol; similar: define_hint_target [BAD_PROBE_ADDR]");
 	expect_hint("p libc.so.6:pthread_cond_wiat",
 		    "pthread_cond_wiat in libc.so.6: no such symbol; similar: "
-		    "libc.so.6:pthread_cond_wait");
+		    "libc.so.6:pthread_cond_wait [BAD_PROBE_ADDR]");
 	expect_hint("p pthread_cond_wiat",
 		    "pthread_cond_wiat in the executable (unit-trace): no such symbol; similar: "
-		    "libc.so.6:pthread_cond_wait");
+		    "libc.so.6:pthread_cond_wait [BAD_PROBE_ADDR]");
 	expect_hint("p libc.so:0x1234", "libc.so: no such object is loaded (a '?' behind the place "
-					"waits for it); similar: libc.so.6");
+					"waits for it); similar: libc.so.6 [FILE_NOT_FOUND]");
 	/* Three letters more are another name; one of two letters would be similar to many. */
 	expect_hint("define_hint_target123", "define_hint_target123 in the executable "
-					     "(unit-trace): no such symbol");
-	expect_hint("zq", "zq in the executable (unit-trace): no such symbol");
+					     "(unit-trace): no such symbol [BAD_PROBE_ADDR]");
+	expect_hint("zq", "zq in the executable (unit-trace): no such symbol [BAD_PROBE_ADDR]");
 	/* An offset is not mended by another name. */
 	expect_hint("p define_hint_target+0x1000000",
 		    "define_hint_target in the executable (unit-trace): the offset is outside of "

@@ -158,6 +158,14 @@ static bool is_in_word(const char *text, size_t column, size_t at)
 	return at >= start && at <= end;
 }
 
+static const char *in_brackets(const char *word)
+{
+	static char ret[64];
+
+	snprintf(ret, sizeof(ret), " [%s]", word);
+	return ret;
+}
+
 static void judge(const struct kernel_case *one, int failed, const struct ep_error_at *error)
 {
 	char text[512];
@@ -168,6 +176,10 @@ static void judge(const struct kernel_case *one, int failed, const struct ep_err
 		return;
 	}
 	cr_expect_lt(failed, 0, "accepted: %s (%s)", text, one->word);
+	if (one->word[0] &&
+	    strcmp(one->word, "NO_REGULAR_FILE") != 0) /* it is not loaded, whatever it is */
+		cr_expect(strstr(error->message, in_brackets(one->word)), "%s (%s): %s", text,
+			  one->word, error->message);
 	if (one->verdict == SAME)
 		cr_expect_eq(error->column, column, "%s (%s): %s, at %zu", one->text, one->word,
 			     error->message, error->column);

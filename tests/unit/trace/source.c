@@ -99,7 +99,7 @@ Test(trace_source, error_in_an_option, .init = setup, .fini = teardown)
 {
 	trace_source_add(&source, "p:good main", "-e", NULL);
 	trace_source_add(&source, "p:x main;  p:y main a=%oops # why", "-e", NULL);
-	cr_expect_str_eq(explain(), "no such register\n"
+	cr_expect_str_eq(explain(), "no such register [BAD_REG_NAME]\n"
 				    "  p:y main a=%oops # why\n"
 				    "             ^\n");
 }
@@ -109,7 +109,7 @@ Test(trace_source, error_in_a_file, .init = setup, .fini = teardown)
 	write_file("a", "# 1\n# 2\n@b\np:x main\n\tp:y main\ta=%oops\n");
 	write_file("b", "p:i main\n\n\n");
 	trace_source_add_file(&source, "a", NULL);
-	cr_expect_str_eq(explain(), "a:5: no such register\n"
+	cr_expect_str_eq(explain(), "a:5: no such register [BAD_REG_NAME]\n"
 				    "  p:y main\ta=%oops\n"
 				    "          \t  ^\n");
 }
