@@ -262,6 +262,19 @@ struct ep_condition {
 
 #define EP_CONDITION_REG(name) ((uint8_t)(offsetof(struct ep_regs, name) / 8))
 
+#define EP_HISTOGRAM_OCTAVES 60
+#define EP_HISTOGRAM_BUCKETS 16 /* of an octave */
+
+/*
+ * How often there were values of which size, to within 1/16. Octave 0 has the values 0 to 15, octave N those from
+ * 16 << (N - 1) on, each of its buckets 1 << (N - 1) of them. All zero: there were none. Any thread may add to it
+ * at any time, and who reads it meanwhile may find a value in .buckets that is not in .count yet.
+ */
+struct ep_histogram {
+	uint64_t count, sum; /* of values; modulo 2^64 */
+	uint64_t buckets[EP_HISTOGRAM_OCTAVES][EP_HISTOGRAM_BUCKETS];
+};
+
 struct ep_options {
 	size_t size;		  /* sizeof(struct ep_options), at most 4096; what the library
 				     does not know must be zero */
@@ -281,6 +294,12 @@ struct ep_options {
 	 */
 	const struct ep_condition *conditions;
 	size_t condition_count; /* at most EP_CONDITIONS_MAX */
+	/*
+	 * Of ep_define() only: the first argument of each definition is added here, whenever the handler would be called,
+	 * and before it is: "r PLACE ns=$latency" for durations. Must live as long as the probes. Locked
+	 * additions: threads that hit it at once wait for each other.
+	 */
+	struct ep_histogram *histogram;
 };
 
 /**
@@ -562,6 +581,21 @@ struct ep_value {
  */
 EP_API size_t ep_values(const struct ep_probe *probe, struct ep_value *ret, size_t max,
 			void *memory, size_t size);
+
+/**
+ * Count one more @value; those from 2^63 on count as 2^63 - 1.
+ * Context:  any, handlers included. Wait-free; three locked additions.
+ */
+EP_API void ep_histogram_add(struct ep_histogram *to, uint64_t value);
+
+/**
+ * The value below or at which @per_million of a million values are: 500000 for the median, 1000000 for the
+ * largest. It is the middle of a bucket, at most 1/32 away from one that was there.
+ *
+ * @return   0: there are none.
+ * Context:  any, handlers included; a look at each of the buckets.
+ */
+EP_API uint64_t ep_histogram_quantile(const struct ep_histogram *of, uint32_t per_million);
 
 #ifdef __cplusplus
 }

@@ -35,6 +35,8 @@ int options_read(const struct ep_options *options, struct ep_options *ret)
 	memcpy(ret, options, options->size < sizeof(*ret) ? options->size : sizeof(*ret));
 	if (options_follow(ret) && (ret->handler || ret->conditions))
 		return -EP_INVALID;
+	if (ret->histogram) /* of a definition: ep_define() takes it out */
+		return -EP_INVALID;
 	if (!conditions_are_sound(ret->conditions, ret->condition_count))
 		return -EP_INVALID;
 	if (ret->flags & ~(uint32_t)(EP_DISABLED | EP_GENERAL_REGS_ONLY | EP_CALLS | EP_BACKTRACE |

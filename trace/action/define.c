@@ -107,7 +107,7 @@ static const struct ep_options *wrap(const struct trace_definition *definition,
 	if (ret->handler && !ret->conditions) {
 		ret->conditions =
 			trace_conditions_of(&definition->program, arena, &ret->condition_count);
-		if (ret->conditions && !handlers->handler)
+		if (ret->conditions && !handlers->handler && !handlers->histogram)
 			ret->handler = NULL; /* the engine counts just these */
 	}
 	return ret;
@@ -206,6 +206,35 @@ static int create(const struct trace_definitions *definitions, const struct trac
 	return failed;
 }
 
+static bool has_histogram(const struct ep_options *options)
+{
+	return options && is_sane(options) &&
+	       options->size >=
+		       offsetof(struct ep_options, histogram) + sizeof(options->histogram) &&
+	       options->histogram;
+}
+
+static bool is_number(const struct trace_type *type)
+{
+	return type->kind <= TRACE_HEX && !type->elements;
+}
+
+static int check_histogram(const struct trace_definitions *definitions,
+			   const struct ep_options *options, struct ep_error_at *error)
+{
+	if (!has_histogram(options))
+		return 0;
+	for (size_t i = 0; i < definitions->count; i++) {
+		const struct trace_definition *one = &definitions->list[i];
+
+		if (!one->arg_count || !is_number(&one->args[0].type))
+			return report(error, EP_INVALID, one->place_column,
+				      "a histogram is of the first argument, and that is not a "
+				      "number: \"r PLACE $latency\", say");
+	}
+	return 0;
+}
+
 static bool may_ask_time(const struct trace_definitions *definitions)
 {
 	for (size_t i = 0; i < definitions->count; i++)
@@ -235,6 +264,8 @@ static int define(const char *text, const struct ep_options *options, struct kep
 	struct trace_probes probes;
 	int failed = trace_definitions_parse(text, &kept->arena, &definitions, error);
 
+	if (!failed)
+		failed = check_histogram(&definitions, options, error);
 	if (!failed)
 		failed = trace_attach_resolve(&definitions, false, &kept->arena, &probes, error);
 	if (failed)

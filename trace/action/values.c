@@ -57,6 +57,16 @@ EP_TRAP_PATH static inline __attribute__((always_inline)) void prepare(struct tr
 
 /* ---- handlers ------------------------------------------------------------------------------ */
 
+EP_TRAP_PATH static bool first_number(const struct running *running, uint64_t *ret);
+
+EP_TRAP_PATH static void take_first(const struct trace_handlers *of, const struct running *running)
+{
+	uint64_t number;
+
+	if (of->histogram && first_number(running, &number))
+		ep_histogram_add(of->histogram, number);
+}
+
 EP_TRAP_PATH static void begin(struct running *running)
 {
 	running->outer = mine;
@@ -80,6 +90,7 @@ EP_TRAP_PATH static void hit(struct ep_probe *probe, struct ep_regs *regs, void 
 		ep_probe_uncount(probe, NULL);
 		return;
 	}
+	take_first(of, &running);
 	if (!of->handler)
 		return;
 	begin(&running);
@@ -100,6 +111,8 @@ EP_TRAP_PATH __attribute__((noinline)) static void enter_hit(const struct trace_
 
 	prepare(&run, regs, NULL, values);
 	wanted = trace_run(&of->definition->program, &run);
+	if (wanted)
+		take_first(of, &running);
 	if (wanted && of->entered) {
 		begin(&running);
 		of->entered(probe, regs, call, of->cookie);
@@ -179,6 +192,7 @@ EP_TRAP_PATH __attribute__((noinline)) static void end_call(const struct trace_h
 		ep_probe_uncount(probe, call);
 		return;
 	}
+	take_first(of, &running);
 	if (!of->ended)
 		return;
 	begin(&running);
@@ -202,13 +216,15 @@ bool trace_handlers_wrap(const struct trace_definition *definition, struct ep_op
 			 struct trace_handlers *ret)
 {
 	bool follows = options->flags & EP_CALLS || options->entered || options->ended;
-	bool may_ask = definition->is_return ? options->ended != NULL
-					     : options->handler || options->entered;
+	bool may_ask = options->histogram ||
+		       (definition->is_return ? options->ended != NULL
+					      : options->handler || options->entered);
 
 	if (!definition->program.has_filter && !(definition->arg_count && may_ask))
 		return false;
-	*ret = (struct trace_handlers){definition, options->handler, options->entered,
-				       options->ended, options->cookie};
+	*ret = (struct trace_handlers){definition,     options->handler, options->entered,
+				       options->ended, options->cookie,	 options->histogram};
+	options->histogram = NULL;
 	if (!options->handler && !options->entered && !options->ended)
 		options->flags |= EP_GENERAL_REGS_ONLY;
 	options->cookie = ret;
@@ -433,6 +449,18 @@ EP_TRAP_PATH static void add_value(struct output *output, const struct trace_arg
 		value->state = EP_VALUE_FAULT;
 	else
 		set_number(value, arg, running->run->values[arg->value]);
+}
+
+/* What is below 0 counts as 0. */
+EP_TRAP_PATH static bool first_number(const struct running *running, uint64_t *ret)
+{
+	const struct trace_arg *arg = running->definition->args;
+	struct ep_value value;
+	struct output output = {.values = &value, .max = 1};
+
+	add_value(&output, arg, running);
+	*ret = value.kind == EP_VALUE_SIGNED && (int64_t)value.number < 0 ? 0 : value.number;
+	return value.state == EP_VALUE_WHOLE;
 }
 
 EP_TRAP_PATH size_t ep_values(const struct ep_probe *probe, struct ep_value *ret, size_t max,

@@ -11,6 +11,7 @@ struct trace_handlers {
 	ep_handler handler;
 	ep_call_handler entered, ended;
 	void *cookie;
+	struct ep_histogram *histogram; /* of the first argument */
 };
 
 /**

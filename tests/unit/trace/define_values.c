@@ -2,6 +2,7 @@
 /* ep_define() with conditions, and ep_values(): what handlers have of a definition's arguments. */
 #include <criterion/criterion.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
@@ -491,4 +492,149 @@ Test(trace_define_values, some_of_a_list_may_be_removed)
 	expect_number(0, "b", EP_VALUE_HEX, 10, 8);
 	ep_probe_remove(probes[1]);
 	free(probes);
+}
+
+/* ---- histograms ------------------------------------------------------------------------------ */
+
+static struct ep_histogram histogram;
+
+static uint64_t in_buckets(void)
+{
+	uint64_t sum = 0;
+
+	for (int i = 0; i < EP_HISTOGRAM_OCTAVES; i++)
+		for (int k = 0; k < EP_HISTOGRAM_BUCKETS; k++)
+			sum += histogram.buckets[i][k];
+	return sum;
+}
+
+static void define_histogram(const char *text, const struct ep_options *from)
+{
+	struct ep_options options = *from;
+
+	memset(&histogram, 0, sizeof(histogram));
+	options.histogram = &histogram;
+	define(text, &options);
+}
+
+static const struct ep_options no_handlers = {.size = sizeof(no_handlers)};
+
+static void check_histogram_of_hits(const struct ep_options *options)
+{
+	define_histogram("p values_target a=%di:u64", options);
+	for (uint64_t i = 1; i <= 1000; i++)
+		values_target(i, "");
+	cr_expect_eq(histogram.count, 1000);
+	cr_expect_eq(histogram.sum, 500500);
+	cr_expect_eq(in_buckets(), 1000);
+	cr_expect_eq(histogram.buckets[0][7], 1);
+	cr_expect_eq(histogram.buckets[2][0], 2, "32 and 33");
+	cr_expect_eq(ep_histogram_quantile(&histogram, 0), 1);
+	cr_expect_geq(ep_histogram_quantile(&histogram, 500000), 484);
+	cr_expect_leq(ep_histogram_quantile(&histogram, 500000), 516);
+	cr_expect_geq(ep_histogram_quantile(&histogram, 1000000), 969);
+	cr_expect_leq(ep_histogram_quantile(&histogram, 1000000), 1031);
+	cr_expect_eq(info().hits, 1000);
+	undefine();
+}
+
+Test(trace_define_values, histogram_of_an_argument)
+{
+	struct ep_options by_trap = no_handlers;
+
+	check_histogram_of_hits(&no_handlers);
+	check_histogram_of_hits(&of_hits);
+	by_trap.plan = EP_PLAN_TRAP;
+	check_histogram_of_hits(&by_trap);
+}
+
+Test(trace_define_values, histogram_of_what_a_condition_takes)
+{
+	define_histogram("p values_target a=%di:u64 if a > 900", &no_handlers);
+	for (uint64_t i = 1; i <= 1000; i++)
+		values_target(i, "");
+	cr_expect_eq(histogram.count, 100);
+	cr_expect_eq(info().hits, 100);
+	undefine();
+}
+
+Test(trace_define_values, histogram_of_calls)
+{
+	define_histogram("r values_longer got=$retval:u32", &no_handlers);
+	for (uint64_t i = 100; i < 110; i++)
+		values_longer(i);
+	cr_expect_eq(histogram.count, 10);
+	cr_expect_eq(histogram.sum, 1045);
+	cr_expect_eq(info().returns, 10);
+	undefine();
+	define_histogram("r values_longer ns=$latency", &no_handlers);
+	for (uint64_t i = 100; i < 110; i++)
+		values_longer(i);
+	cr_expect_eq(histogram.count, 10);
+	cr_expect_lt(ep_histogram_quantile(&histogram, 0), 1000000);
+	cr_expect_leq(ep_histogram_quantile(&histogram, 0),
+		      ep_histogram_quantile(&histogram, 1000000));
+	undefine();
+}
+
+Test(trace_define_values, histogram_of_what_is_not_there)
+{
+	define_histogram("r values_longer got=$retval:u32", &no_handlers);
+	if (!setjmp(way_out))
+		values_longer(13);
+	values_longer(20);
+	cr_expect_eq(histogram.count, 1, "nothing was returned by the first one");
+	cr_expect_eq(histogram.sum, 20);
+	undefine();
+	define_histogram("p values_target a=%di:s64", &no_handlers);
+	values_target((uint64_t)-5, "");
+	cr_expect_eq(histogram.count, 1);
+	cr_expect_eq(histogram.buckets[0][0], 1, "what is below 0 counts as 0");
+	undefine();
+}
+
+Test(trace_define_values, histogram_of_no_number)
+{
+	static const char *const wrong[] = {
+		"p values_target", "r values_target", "p values_target a=+0(%si):string",
+		"p values_half a=%xmm0:f64", "p values_target a=+0(%si):u8[4]"};
+	struct ep_options options = no_handlers;
+	struct ep_probe **none = NULL, *one;
+
+	options.histogram = &histogram;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+		struct ep_error_at error = {0};
+
+		cr_expect_eq(ep_define(wrong[i], &options, &none, &count, &error), -EP_INVALID,
+			     "%s", wrong[i]);
+		cr_expect(strstr(error.message, "not a number"), "%s", error.message);
+		cr_expect_eq(error.column, 2);
+	}
+	cr_expect_eq(ep_probe_create((const void *)values_target, &options, &one), -EP_INVALID);
+}
+
+static void *add_many(void *unused)
+{
+	for (uint64_t i = 0; i < 100000; i++)
+		ep_histogram_add(&histogram, i % 64);
+	return unused;
+}
+
+Test(trace_define_values, histograms_of_several_threads_and_at_their_ends)
+{
+	pthread_t threads[4];
+
+	memset(&histogram, 0, sizeof(histogram));
+	cr_expect_eq(ep_histogram_quantile(&histogram, 500000), 0);
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(pthread_create(&threads[i], NULL, add_many, NULL), 0);
+	for (int i = 0; i < 4; i++)
+		cr_assert_eq(pthread_join(threads[i], NULL), 0);
+	cr_expect_eq(histogram.count, 400000);
+	cr_expect_eq(in_buckets(), 400000);
+	memset(&histogram, 0, sizeof(histogram));
+	ep_histogram_add(&histogram, UINT64_MAX);
+	cr_expect_eq(histogram.buckets[EP_HISTOGRAM_OCTAVES - 1][EP_HISTOGRAM_BUCKETS - 1], 1);
+	cr_expect_gt(ep_histogram_quantile(&histogram, 500000), (uint64_t)INT64_MAX / 32 * 30);
+	cr_expect_leq(ep_histogram_quantile(&histogram, 2000000), (uint64_t)INT64_MAX);
 }
