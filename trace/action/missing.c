@@ -8,11 +8,13 @@
  */
 #include "trace/action/missing.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "include/naming.h"
+#include "sys/files.h"
 #include "sys/process.h"
 #include "trace/language/scanner.h"
 #include "trace/session/shared.h"
@@ -156,12 +158,20 @@ static void hunt_for(struct hunt *hunt, const char *name)
 
 /* ---- the message --------------------------------------------------------------------------- */
 
+/* Of a script that is its interpreter. */
 static const char *executable(char *ret, size_t size)
 {
-	char comm[TRACE_COMM_SIZE] = "?";
+	char comm[TRACE_COMM_SIZE] = "?", path[PATH_MAX];
+	long length = sys_readlink("/proc/self/exe", path, sizeof(path) - 1);
+	const char *file;
 
+	path[length > 0 ? length : 0] = '\0';
+	file = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
 	sys_get_comm(comm);
-	snprintf(ret, size, "the executable (%s)", comm);
+	if (!*file || strncmp(file, comm, strlen(comm)) == 0)
+		snprintf(ret, size, "the executable (%s)", comm);
+	else
+		snprintf(ret, size, "the executable (%.20s, run as %s)", file, comm);
 	return ret;
 }
 
@@ -312,10 +322,10 @@ static void describe(const struct trace_definition *definition, int error, const
 		snprintf(ret->message, size, "0x%lx in %.60s: %s",
 			 (unsigned long)definition->place.semaphore, object, why);
 	else if (symbol && error == -EP_NO_VERSION)
-		snprintf(ret->message, size, "%.50s@%.30s in %.40s: %s", symbol,
+		snprintf(ret->message, size, "%.50s@%.30s in %.60s: %s", symbol,
 			 definition->place.version, object, why);
 	else if (symbol)
-		snprintf(ret->message, size, "%.50s%s in %.40s: %s", symbol,
+		snprintf(ret->message, size, "%.50s%s in %.60s: %s", symbol,
 			 strlen(symbol) > 50 ? "..." : "", object, why);
 	else
 		snprintf(ret->message, size, "0x%lx in %.60s: %s",
@@ -326,7 +336,7 @@ int trace_missing_explain(const struct trace_definition *definition, int error,
 			  struct ep_error_at *ret)
 {
 	const char *object = definition->place.object, *symbol = definition->place.symbol;
-	char name[32 + TRACE_COMM_SIZE];
+	char name[64 + TRACE_COMM_SIZE];
 
 	if (!ret)
 		return error;
