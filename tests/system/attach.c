@@ -249,9 +249,8 @@ Test(attach, a_launcher_may_die_at_any_step)
 /* Of a system call with a time to wait, too. */
 Test(attach, a_launcher_may_die_while_the_program_waits)
 {
-	expect_fine(
-		START("waits") "for s in 2 4 6 8 10 12; do EMUPROBE_ATTACH_DIES=$s " EMUPROBE
-			       " -c " WANTED " -p $p 2>/dev/null; done" END);
+	expect_fine(START("waits") "for s in 2 4 6 8 10 12; do EMUPROBE_ATTACH_DIES=$s " EMUPROBE
+				   " -c " WANTED " -p $p 2>/dev/null; done" END);
 }
 
 /* ---- refusals ------------------------------------------------------------------------------ */

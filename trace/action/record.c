@@ -28,8 +28,9 @@
 #include "trace/session/snapshot.h"
 
 #define WAIT_NANOSECONDS 10000000
-#define WAIT_TRIES	 10 /* of that length, without progress */
-#define WAIT_TRIES_MORE	 300
+#define WAIT_TRIES                                                                                 \
+	100 /* of that length, without progress: on a busy machine nobody runs for so long */
+#define WAIT_TRIES_MORE 300
 /*
  * The reader takes a thread's turn away at most once in each of its passes, which are a millisecond
  * apart: only where each instruction takes its time, under a debugger that steps, can it do so
