@@ -229,16 +229,14 @@ EP_TRAP_PATH static struct probe_thread *find_or_claim(uint32_t tid)
 	struct probe_thread *record = find_own(tid);
 	uint32_t index = 0;
 
-	if (record)
-		return record;
-	if (!is_guest)
+	if (!record && !is_guest)
 		record = take_over(tid, &index);
 	if (!record)
 		record = make(tid, &index);
-	if (!record)
-		return NULL;
-	record->is_guests = is_guest;
-	take_slot(record, index, tid);
+	if (record)
+		record->is_guests = is_guest;
+	if (record && !record->slot)
+		take_slot(record, index, tid);
 	return record;
 }
 
