@@ -100,15 +100,23 @@ bool place_is_waiting(int pid, int tid)
 	return is_wait(number);
 }
 
-static bool is_system_call(const struct tracee *tracee)
+/* An engine that is there may have a jump, or an int3, where it was. */
+static bool is_behind_syscall(const struct target *target, uint64_t rip)
 {
 	static const unsigned char syscall[] = {0x0f, 0x05};
-	const struct user_regs_struct *regs = &tracee->state.regs;
 	unsigned char bytes[sizeof(syscall)];
+	uint64_t at = rip - sizeof(bytes);
 
-	return (long)regs->orig_rax >= 0 &&
-	       target_read(tracee->target, regs->rip - sizeof(bytes), bytes, sizeof(bytes)) &&
+	return (target_read_file(target, at, bytes, sizeof(bytes)) ||
+		target_read(target, at, bytes, sizeof(bytes))) &&
 	       memcmp(bytes, syscall, sizeof(bytes)) == 0;
+}
+
+static bool is_system_call(const struct tracee *tracee)
+{
+	const struct user_regs_struct *regs = &tracee->state.regs;
+
+	return (long)regs->orig_rax >= 0 && is_behind_syscall(tracee->target, regs->rip);
 }
 
 /* Of the program, or of a library that is none of those. */
@@ -147,9 +155,7 @@ static bool is_context(const struct target *target, const ucontext_t *context)
 /* Of a handler that has interrupted what must not be interrupted. */
 static bool is_unsafe_frame(const struct target *target, const ucontext_t *context)
 {
-	static const unsigned char syscall[] = {0x0f, 0x05};
 	uint64_t rip = (uint64_t)context->uc_mcontext.gregs[REG_RIP];
-	unsigned char bytes[sizeof(syscall)] = {0};
 	uint64_t near[NEAR / sizeof(uint64_t)];
 
 	if (!is_context(target, context) || is_programs(target, rip))
@@ -158,9 +164,7 @@ static bool is_unsafe_frame(const struct target *target, const ucontext_t *conte
 			sizeof(near)) &&
 	    is_called_by_allocator(target, near, NEAR / sizeof(*near)))
 		return true;
-	target_read(target, rip - sizeof(bytes), bytes, sizeof(bytes));
-	return memcmp(bytes, syscall, sizeof(bytes)) != 0 ||
-	       target_is_in(target, target->loader, rip);
+	return !is_behind_syscall(target, rip) || target_is_in(target, target->loader, rip);
 }
 
 static bool has_unsafe_frame(const struct target *target, const uint64_t *stack, size_t words)

@@ -71,6 +71,28 @@ bool target_write(const struct target *target, uint64_t at, const void *data, si
 	return pwrite(target->memory, data, size, (off_t)at) == (ssize_t)size;
 }
 
+bool target_read_file(const struct target *target, uint64_t at, void *ret, size_t size)
+{
+	const struct target_mapping *mapping = target_find(target, at);
+	char path[64];
+	bool is_read;
+	int file;
+
+	if (!mapping || !mapping->inode)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", target->pid, mapping->start,
+		 mapping->end);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0) /* only for root, in older kernels */
+		file = open(mapping->path, O_RDONLY | O_CLOEXEC);
+	is_read = file >= 0 &&
+		  pread(file, ret, size, (off_t)(mapping->offset + (at - mapping->start))) ==
+			  (ssize_t)size;
+	if (file >= 0)
+		close(file);
+	return is_read;
+}
+
 /* ---- mappings ------------------------------------------------------------------------------ */
 
 static bool parse(const char *line, struct target_mapping *ret)

@@ -26,6 +26,12 @@
 #define SYSGOOD	      0x80
 #define CALL_DEADLINE 2000000000ull
 
+/* Of Linux 5.11, and 4.18. */
+#define EPOLL_PWAIT2  441
+#define IO_PGETEVENTS 333
+
+#define ERESTARTNOHAND 514l /* linux/errno.h; not for programs */
+
 #define BIT(sig) (1ull << ((sig)-1))
 /* Not to be blocked: a fault, or a trap of an engine that is there, would kill. */
 #define FAULTS (BIT(SIGTRAP) | BIT(SIGSEGV) | BIT(SIGBUS) | BIT(SIGILL) | BIT(SIGFPE))
@@ -110,6 +116,27 @@ static uint64_t number_of(const struct tracee *tracee)
 	return number < 0 ? regs->orig_rax : (uint64_t)number;
 }
 
+/*
+ * Some calls end by EINTR when their thread stops (signal(7), "Interruption of system calls by stop signals"; and
+ * those on sockets with a time limit), though no handler runs. They begin anew, unless one does: what the kernel does with
+ * this value. One with a time to wait waits all of it again.
+ */
+static bool begin_anew(struct user_regs_struct *regs)
+{
+	static const uint64_t calls[] = {
+		__NR_epoll_wait, __NR_epoll_pwait,     EPOLL_PWAIT2,	  __NR_semop,
+		__NR_semtimedop, __NR_rt_sigtimedwait, __NR_io_getevents, IO_PGETEVENTS,
+		__NR_read,	 __NR_write,	       __NR_recvfrom,	  __NR_sendto,
+		__NR_recvmsg,	 __NR_sendmsg,	       __NR_recvmmsg,	  __NR_accept,
+		__NR_accept4,
+	};
+
+	for (size_t i = 0; (long)regs->rax == -EINTR && i < sizeof(calls) / sizeof(calls[0]); i++)
+		if (regs->orig_rax == calls[i])
+			regs->rax = (uint64_t)-ERESTARTNOHAND;
+	return (long)regs->rax == -ERESTARTNOHAND;
+}
+
 static bool read_state(struct tracee *tracee)
 {
 	struct frame_state *state = &tracee->state;
@@ -120,6 +147,7 @@ static bool read_state(struct tracee *tracee)
 	    ptrace((enum __ptrace_request)PTRACE_GETSIGMASK, tracee->tid, sizeof(state->mask),
 		   &state->mask))
 		return false;
+	tracee->is_changed = begin_anew(&state->regs); /* it gets them back, borrowed or not */
 	state->vectors_size = vectors.iov_len;
 	state->call = number_of(tracee);
 	return true;

@@ -21,6 +21,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/outlive.h"
 #include "cli/screen.h"
 #include "include/emuprobe-attach.h"
 
@@ -308,6 +309,9 @@ static void leave(struct collector *collector)
 		collect_pass(collector, false);
 		collect_wait(collector, BUSY_WAIT);
 	}
+	/* Who has left it unmaps it next. */
+	for (size_t i = 0; i < count && !atomic_load(&shared->attached); i++)
+		outlive_wait(collector->session_fd, processes[i].pid);
 }
 
 int attach_run(struct collector *collector, const char *library)

@@ -88,6 +88,17 @@ static void look(unsigned long inode, struct outlive *ret)
 		read_comm(ret->pid, ret->comm, sizeof(ret->comm));
 }
 
+void outlive_wait(int fd, int pid)
+{
+	const struct timespec pause = {.tv_nsec = 1000000};
+	struct stat status;
+
+	if (fstat(fd, &status))
+		return;
+	for (int i = 0; i < 1000 && maps_session(pid, status.st_ino); i++)
+		nanosleep(&pause, NULL);
+}
+
 /*
  * One that forks and ends meanwhile may be missed, and its child, too; and one that executes another program has
  * nothing mapped for some milliseconds. So, several looks, and a pause between them.

@@ -16,6 +16,9 @@ struct outlive {
 /** Look for them. @fd: the session's. Context: any; reads a file or two of each process there is. */
 void outlive_look(int fd, struct outlive *ret);
 
+/** Wait until process @pid has not mapped the session that @fd is any more, for a second at most. */
+void outlive_wait(int fd, int pid);
+
 /**
  * Are there any? Asks the kernel, at no cost, but takes the session away from this process: zeros
  * stand there from now on.

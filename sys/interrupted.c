@@ -13,7 +13,6 @@
 #include "sys/interrupted.h"
 
 #include <asm/unistd.h>
-#include <string.h>
 
 #define MOV_EAX	     0xb8 /* mov $imm32, %eax */
 #define MOV_SIZE     5
@@ -32,31 +31,32 @@ struct reader {
 };
 
 /* All that the kernel goes on with in this way (restart_block). */
-static bool can_go_on(uint64_t number)
+EP_TRAP_PATH static bool can_go_on(uint64_t number)
 {
 	return number == __NR_nanosleep || number == __NR_clock_nanosleep || number == __NR_poll ||
 	       number == __NR_futex;
 }
 
-static bool is_moved(const struct reader *from, uint64_t rip, uint32_t *ret)
+EP_TRAP_PATH static bool is_moved(const struct reader *from, uint64_t rip, uint32_t *ret)
 {
 	uint8_t code[MOV_SIZE + SYSCALL_SIZE];
 
 	if (!from->read(from->data, rip - sizeof(code), code, sizeof(code)) || code[0] != MOV_EAX)
 		return false;
-	memcpy(ret, code + 1, sizeof(*ret));
+	__builtin_memcpy(ret, code + 1, sizeof(*ret));
 	return can_go_on(*ret);
 }
 
-static bool is_push(const uint8_t *code, uint32_t number)
+EP_TRAP_PATH static bool is_push(const uint8_t *code, uint32_t number)
 {
-	if (code[0] == PUSH_8)
-		return code[1] == number;
-	return code[0] == PUSH_32 && memcmp(code + 1, &number, sizeof(number)) == 0;
+	uint32_t pushed;
+
+	__builtin_memcpy(&pushed, code + 1, sizeof(pushed));
+	return code[0] == PUSH_8 ? code[1] == number : code[0] == PUSH_32 && pushed == number;
 }
 
 /* Is there a call before @back, and before that, @number is pushed? */
-static bool is_pushed(const struct reader *from, uint64_t back, uint32_t number)
+EP_TRAP_PATH static bool is_pushed(const struct reader *from, uint64_t back, uint32_t number)
 {
 	uint8_t code[PUSH_NEAR +
 		     CALL_SIZE]; /* so far that a long push may be looked for at its end */
@@ -70,7 +70,7 @@ static bool is_pushed(const struct reader *from, uint64_t back, uint32_t number)
 	return false;
 }
 
-static bool is_on_stack(const struct reader *from, uint64_t rsp, uint32_t *ret)
+EP_TRAP_PATH static bool is_on_stack(const struct reader *from, uint64_t rsp, uint32_t *ret)
 {
 	uint64_t words[2]; /* a return address, and what is above it */
 
@@ -84,7 +84,8 @@ static bool is_on_stack(const struct reader *from, uint64_t rsp, uint32_t *ret)
 	return false;
 }
 
-long sys_interrupted_call(uint64_t rip, uint64_t rsp, sys_read_function *read, const void *data)
+EP_TRAP_PATH long sys_interrupted_call(uint64_t rip, uint64_t rsp, sys_read_function *read,
+				       const void *data)
 {
 	const struct reader from = {read, data};
 	uint32_t number;

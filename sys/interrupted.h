@@ -7,6 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sys/memory.h"
+
 /** Reads memory of the thread's process, as @data says; false: not all of it can be read. */
 typedef bool sys_read_function(const void *data, uint64_t at, void *ret, size_t size);
 
@@ -18,8 +20,9 @@ typedef bool sys_read_function(const void *data, uint64_t at, void *ret, size_t 
  * @rsp      As it was then.
  *
  * @return   a number; -1: it is not known.
- * Context:  any thread; takes no lock, allocates nothing. Some reads of memory.
+ * Context:  TRAP_PATH, if @read is. Some reads of memory.
  */
-long sys_interrupted_call(uint64_t rip, uint64_t rsp, sys_read_function *read, const void *data);
+EP_TRAP_PATH long sys_interrupted_call(uint64_t rip, uint64_t rsp, sys_read_function *read,
+				       const void *data);
 
 #endif

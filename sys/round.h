@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Threads leave things behind, and the next one that needs such a thing takes it. Things are looked at in turn, a few at a
- * time. If half of them were left in the last round then who needs one goes on until there is one; else one more is made. So
- * there are never many more than twice as many as threads were alive at once, and where all are in use nobody looks at all of
+ * time. If a quarter of them was left in the last round then who needs one goes on until there is one; else one more is made. So
+ * there are never many more than a third more than threads were alive at once, and where all are in use nobody looks at all of
  * them each time.
  */
 #ifndef EMUPROBE_SYS_ROUND_H
@@ -19,7 +19,7 @@
 /* All zero: none were looked at. Threads that look at the same time may count wrongly: then one thing more is made, or looked for. */
 struct sys_round {
 	_Atomic uint32_t seen, left; /* in the round that goes on */
-	_Atomic uint32_t is_worth;   /* half of those of the last one were */
+	_Atomic uint32_t is_worth;   /* a quarter of those of the last one was */
 };
 
 /* How many to look at, of @count that there are. TRAP_PATH. */
@@ -43,7 +43,7 @@ SYS_INLINE void sys_round_end(struct sys_round *round)
 {
 	uint32_t seen = atomic_exchange(&round->seen, 0), left = atomic_exchange(&round->left, 0);
 
-	atomic_store_explicit(&round->is_worth, left >= seen - left, memory_order_relaxed);
+	atomic_store_explicit(&round->is_worth, left >= seen / 4, memory_order_relaxed);
 }
 
 #endif

@@ -17,6 +17,7 @@
 #include "probe/guard/entry.h"
 #include "probe/guard/number.h"
 #include "probe/guest/park.h"
+#include "probe/guest/signals.h"
 #include "probe/image/objects.h"
 #include "probe/site/patch.h"
 #include "probe/site/plan.h"
@@ -257,6 +258,12 @@ int guard_gap(void)
 	return gaps ? gap_error : 0;
 }
 
+static void write_held(void)
+{
+	signals_adopt_rest(PARK_SIGNAL);
+	write_all();
+}
+
 int guard_arm(void)
 {
 	/* libc, whoever wraps its functions. */
@@ -270,7 +277,7 @@ int guard_arm(void)
 		error = scan_others(libc);
 	promote_prepare(sites, count);
 	if (!error)
-		error = park_others(write_all);
+		error = park_others(write_held);
 	if (!error && failed)
 		error = -EP_NOT_WRITABLE;
 	if (error)

@@ -64,6 +64,12 @@ static const char magic;
 
 void signals_restorer(void);
 
+EP_TRAP_PATH static bool read_ours(const void *data, uint64_t at, void *ret, size_t size)
+{
+	(void)data;
+	return sys_read_memory(ret, at, size);
+}
+
 /* ---- in the other threads ------------------------------------------------------------------ */
 
 EP_TRAP_PATH static struct parked *find(int32_t tid)
@@ -99,11 +105,17 @@ EP_TRAP_PATH static void leave(void)
 EP_TRAP_PATH static void begin_anew(const struct parked *self, ucontext_t *context)
 {
 	greg_t *regs = context->uc_mcontext.gregs;
+	uint64_t rip = (uint64_t)regs[REG_RIP], rsp = (uint64_t)regs[REG_RSP];
+	long number = self->call.number;
 
-	if (self->call.number < 0 || regs[REG_RAX] != -EINTR ||
-	    (uint64_t)regs[REG_RIP] != self->call.rip || (uint64_t)regs[REG_RSP] != self->call.rsp)
+	if (regs[REG_RAX] != -EINTR)
 		return;
-	regs[REG_RAX] = self->call.number;
+	/* It was in another one when it was asked. */
+	if (number < 0 || rip != self->call.rip || rsp != self->call.rsp)
+		number = sys_interrupted_call(rip, rsp, read_ours, NULL);
+	if (number < 0)
+		return;
+	regs[REG_RAX] = number;
 	regs[REG_RIP] -= SYSCALL_SIZE;
 }
 
@@ -157,12 +169,6 @@ bool park_each_task(long fd, void (*visit)(int32_t tid))
 static int32_t self_tid;
 static uint32_t not_parked;
 static uint64_t chance; /* of that one of them which had most, since the last round */
-
-static bool read_ours(const void *data, uint64_t at, void *ret, size_t size)
-{
-	(void)data;
-	return sys_read_memory(ret, at, size);
-}
 
 /* Behind a handler, the number that a call goes on with after an interruption means nothing. */
 static void look_at_call(struct parked *thread)

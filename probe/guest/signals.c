@@ -317,6 +317,13 @@ int signals_init(const struct signals_ours *handlers)
 	return error;
 }
 
+void signals_adopt_rest(int held_by)
+{
+	for (int sig = 1; sig <= SIGNALS; sig++)
+		if (sig != SIGKILL && sig != SIGSTOP && sig != held_by)
+			adopt(sig);
+}
+
 bool signals_have_trap(void)
 {
 	struct signals_action action = {.flags = 0};

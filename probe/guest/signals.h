@@ -42,6 +42,16 @@ bool signals_are_taken(void);
  */
 int signals_init(const struct signals_ours *handlers);
 
+/**
+ * What the program has set since, while its calls were not guarded: a handler that blocks all signals is
+ * entered by the kernel alone, and the first trap in it is fatal.
+ *
+ * @held_by  The signal whose action is another one just now.
+ *
+ * Context:  before guards are written, while all other threads are held (park.h).
+ */
+void signals_adopt_rest(int held_by);
+
 /** Is SIGTRAP's handler in the kernel still ours? Context: after signals_init(). */
 bool signals_have_trap(void);
 

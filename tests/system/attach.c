@@ -78,6 +78,35 @@ Test(attach, system_calls_wait_as_long_as_they_were_to)
 	expect_fine(START("waits") MANY_TIMES END);
 }
 
+Test(attach, system_calls_do_not_end_because_their_thread_stops)
+{
+	expect_fine(START("stops") MANY_TIMES END);
+}
+
+Test(attach, short_calls_of_threads_that_are_held_do_not_end_early)
+{
+	for (int i = 0; i < 8; i++)
+		expect_fine(START("sleeps") PROBE("") LEAVE END);
+}
+
+/* The window is in the first attachment. */
+Test(attach, handlers_that_block_all_signals_may_be_set_meanwhile)
+{
+	for (int i = 0; i < 8; i++)
+		expect_fine(START("handlers") PROBE("") LEAVE END);
+}
+
+/* What it has interrupted is behind a jump then. */
+Test(attach, a_handler_that_waits_can_be_attached_to_again)
+{
+	struct command_result result = run_shell(START("inside") MANY_TIMES END);
+
+	expect_lacks(result, output, "no thread of it came");
+	expect_lacks(result, output, "goes on");
+	expect_contains(result, output, "end 0\nready\nfine\n");
+	command_result_deinit(&result);
+}
+
 Test(attach, threads_that_block_all_signals_are_probed)
 {
 	expect_fine(START("masked") MANY_TIMES END);

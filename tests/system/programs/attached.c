@@ -5,6 +5,10 @@
  *
  *	attached registers	in a loop that keeps something in each register and in the red zone
  *	attached waits		in a system call with a time to wait, which must take that long and no less
+ *	attached stops		in one that ends by EINTR when its thread stops
+ *	attached sleeps		in short ones, in thirty threads
+ *	attached handlers	handlers that block all signals, set and taken away all the time
+ *	attached inside		in a handler that has interrupted a wait
  *	attached masked		waiting for signals, all blocked
  *	attached threads	a thousand threads that come and go
  *	attached alarms		a handler, a thousand times a second
@@ -22,6 +26,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -140,7 +146,121 @@ static void waits(void)
 	}
 }
 
+/* Those that end by EINTR when their thread stops, though no handler runs. */
+static void stops(void)
+{
+	const struct timespec time = {.tv_nsec = 100000000};
+	const struct timeval limit = {.tv_usec = 100000};
+	int files[2], queue = epoll_create1(0);
+	struct epoll_event event;
+	sigset_t signals;
+	char byte;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGUSR2);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, files) ||
+	    setsockopt(files[0], SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)))
+		fail("socketpair");
+	while (!is_over()) {
+		double since = now();
+
+		check_wait("epoll_wait", since, 0.1, epoll_wait(queue, &event, 1, 100) == 0);
+		since = now();
+		check_wait("sigtimedwait", since, 0.1,
+			   sigtimedwait(&signals, NULL, &time) < 0 && errno == EAGAIN);
+		since = now();
+		check_wait("recv", since, 0.09, recv(files[0], &byte, 1, 0) < 0 && errno == EAGAIN);
+		attached_work(1);
+	}
+}
+
+static void *sleep_shortly(void *data)
+{
+	for (unsigned int i = 0; !is_over(); i++)
+		if (usleep(i % 100))
+			fail("usleep");
+	return data;
+}
+
+/* Each may be in another call when it is held than when it was asked. */
+static void sleeps(void)
+{
+	pthread_t threads[30];
+
+	for (int i = 0; i < 30; i++)
+		pthread_create(&threads[i], NULL, sleep_shortly, NULL);
+	while (!is_over()) {
+		attached_work(1);
+		usleep(1000);
+	}
+	for (int i = 0; i < 30; i++)
+		pthread_join(threads[i], NULL);
+}
+
 /* ---- signals ------------------------------------------------------------------------------- */
+
+static _Atomic long handled;
+
+static void on_signal(int sig)
+{
+	(void)sig;
+	atomic_fetch_add(&handled, 1);
+	attached_work(1);
+}
+
+static void within(int sig)
+{
+	(void)sig;
+	while (!is_over()) {
+		attached_work(1);
+		poll(NULL, 0, 10);
+	}
+}
+
+/* In a handler that has interrupted a call that is guarded once there is an engine. */
+static void inside(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	signal(SIGALRM, within);
+	ualarm(1000, 0);
+	sigsuspend(&none);
+}
+
+static void *spin(void *data)
+{
+	while (!is_over()) {
+		for (volatile int i = 0; i < 20000; i++)
+			;
+		usleep(500);
+	}
+	return data;
+}
+
+/* A handler that blocks all signals is set, runs, and is taken away, as libuv does with that of SIGCHLD. */
+static void handlers(void)
+{
+	struct sigaction all = {.sa_handler = on_signal, .sa_flags = SA_RESTART};
+	const struct sigaction none = {.sa_handler = SIG_DFL};
+	pthread_t threads[8];
+	long raised = 0;
+
+	sigfillset(&all.sa_mask);
+	for (int i = 0; i < 8; i++)
+		pthread_create(&threads[i], NULL, spin, NULL);
+	while (!is_over()) {
+		sigaction(SIGUSR1, &all, NULL);
+		usleep(300);
+		raise(SIGUSR1);
+		if (handled != ++raised)
+			fail("a signal was lost");
+		sigaction(SIGUSR1, &none, NULL);
+		usleep(100);
+	}
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+}
 
 static void *wait_for_signals(void *data)
 {
@@ -285,7 +405,8 @@ static const struct {
 } ways[] = {
 	{"registers", registers}, {"waits", waits},   {"masked", masked},
 	{"threads", threads},	  {"alarms", alarms}, {"allocates", allocates},
-	{"children", children},
+	{"children", children},	  {"stops", stops},   {"sleeps", sleeps},
+	{"handlers", handlers},	  {"inside", inside},
 };
 
 int main(int argc, char **argv)

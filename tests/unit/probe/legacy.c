@@ -103,7 +103,7 @@ static void churn(int at_once)
 		for (int i = 0; i < at_once; i++)
 			go[i]->owner = DEAD;
 	}
-	cr_expect_leq(count, 3u * (STAY + (uint32_t)at_once), "%u", count);
+	cr_expect_leq(count, 2u * (STAY + (uint32_t)at_once), "%u", count);
 	cr_expect_geq(count, STAY + (uint32_t)at_once);
 }
 
