@@ -71,25 +71,33 @@ bool target_write(const struct target *target, uint64_t at, const void *data, si
 	return pwrite(target->memory, data, size, (off_t)at) == (ssize_t)size;
 }
 
+/* By its path where the process sees it: to follow what /proc has of mappings takes root. */
+static int open_mapped(int pid, const struct target_mapping *mapping)
+{
+	char path[sizeof(mapping->path) + 64];
+	struct stat status;
+	int file;
+
+	snprintf(path, sizeof(path), "/proc/%d/root%s", pid, mapping->path);
+	file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	if (file >= 0 && (fstat(file, &status) || status.st_ino != mapping->inode)) {
+		close(file);
+		return -1; /* it was replaced since */
+	}
+	return file;
+}
+
 bool target_read_file(const struct target *target, uint64_t at, void *ret, size_t size)
 {
 	const struct target_mapping *mapping = target_find(target, at);
-	char path[64];
+	int file = mapping && mapping->inode ? open_mapped(target->pid, mapping) : -1;
 	bool is_read;
-	int file;
 
-	if (!mapping || !mapping->inode)
+	if (file < 0)
 		return false;
-	snprintf(path, sizeof(path), "/proc/%d/map_files/%lx-%lx", target->pid, mapping->start,
-		 mapping->end);
-	file = open(path, O_RDONLY | O_CLOEXEC);
-	if (file < 0) /* only for root, in older kernels */
-		file = open(mapping->path, O_RDONLY | O_CLOEXEC);
-	is_read = file >= 0 &&
-		  pread(file, ret, size, (off_t)(mapping->offset + (at - mapping->start))) ==
-			  (ssize_t)size;
-	if (file >= 0)
-		close(file);
+	is_read = pread(file, ret, size, (off_t)(mapping->offset + (at - mapping->start))) ==
+		  (ssize_t)size;
+	close(file);
 	return is_read;
 }
 

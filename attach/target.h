@@ -42,7 +42,7 @@ bool target_look(struct target *target);
 bool target_read(const struct target *target, uint64_t at, void *ret, size_t size);
 bool target_write(const struct target *target, uint64_t at, const void *data, size_t size);
 
-/** As it stands in the file that is mapped there, whatever has been written over it. false: there is no such file. */
+/** As it stands in the file that is mapped there, whatever has been written over it. false: that file is not there any more. */
 bool target_read_file(const struct target *target, uint64_t at, void *ret, size_t size);
 
 /** The mapping that @at is in, or NULL. */
