@@ -27,6 +27,8 @@
 #define RECORD_LOOPS (RING_SIZE / 2 / RECORD_SIZE / 3)
 #define CALL_SIZE    48
 #define CALL_LOOPS   (RING_SIZE / 2 / CALL_SIZE / 3)
+#define LARGE_SIZE   256 /* of an event with many arguments, at most */
+#define LARGE_LOOPS  (RING_SIZE / 2 / LARGE_SIZE / 3)
 
 /* ---- one case ------------------------------------------------------------------------------ */
 
@@ -83,7 +85,7 @@ static const char *arm_recording(void *data)
 	return refused;
 }
 
-static void disarm_recording(void *data)
+static void complain_of_losses(void)
 {
 	static uint64_t known;
 	uint64_t dropped = recording_dropped();
@@ -92,7 +94,26 @@ static void disarm_recording(void *data)
 		fprintf(stderr, "hit_cost: %lu events were dropped: the figures are too low\n",
 			dropped - known);
 	known = dropped;
+}
+
+static void disarm_recording(void *data)
+{
+	complain_of_losses();
 	disarm(data);
+	recording_drain();
+}
+
+static const char *begin_events(void *data)
+{
+	(void)data;
+	recording_begin();
+	return NULL;
+}
+
+static void end_events(void *data)
+{
+	(void)data;
+	complain_of_losses();
 	recording_drain();
 }
 
@@ -244,6 +265,17 @@ static const struct {
 	{"top, a text", recording_top_of_texts},
 };
 
+/* What arguments add to an event, without the hit. */
+static const struct {
+	const char *column;
+	void (*function)(void);
+} arguments[] = {
+	{"8 registers", recording_registers},
+	{"8 words of memory", recording_memory},
+	{"a text of 16 bytes", recording_text_16},
+	{"a text of 200 bytes", recording_text_200},
+};
+
 static const struct perf_aim aims[] = {
 	{"jump, count", false, 0.5, 1},
 	{"jump, rejected", false, 4, NAN},
@@ -254,6 +286,10 @@ static const struct perf_aim aims[] = {
 	{"jump, record", false, 15, NAN},
 	{"clock of an event", false, NAN, NAN},
 	{"clock, twice", false, NAN, NAN},
+	{"8 registers", false, 8, NAN},
+	{"8 words of memory", false, 24, NAN},
+	{"a text of 16 bytes", false, 11.6, NAN},
+	{"a text of 200 bytes", false, 30, NAN},
 	{"histogram", false, 4, NAN},
 	{"linear histogram", false, 4, NAN},
 	{"top, a number", false, 20, NAN},
@@ -396,6 +432,27 @@ static void add_shape(struct perf_table *table, const char *name, void (*functio
 					   .against = floor});
 }
 
+static int add_event(struct perf_table *table, const char *column, void (*function)(void),
+		     int against)
+{
+	return perf_add(table, (struct perf_case){.row = "nothing",
+						  .column = column,
+						  .begin = begin_events,
+						  .end = end_events,
+						  .loop = call,
+						  .data = subject_create(function),
+						  .max_loops = LARGE_LOOPS,
+						  .against = against});
+}
+
+static void add_arguments(struct perf_table *table)
+{
+	int none = add_event(table, "event, no argument", recording_none, -1);
+
+	for (size_t i = 0; i < sizeof(arguments) / sizeof(*arguments); i++)
+		add_event(table, arguments[i].column, arguments[i].function, none);
+}
+
 /* What is no probe of ours. */
 static void add_others(struct perf_table *table)
 {
@@ -434,6 +491,7 @@ static void add_others(struct perf_table *table)
 						   .loop = call,
 						   .data = subject_create(answers[i].function),
 						   .against = value});
+	add_arguments(table);
 	perf_add(table, (struct perf_case){.row = "nothing",
 					   .column = "system call",
 					   .loop = system_calls,

@@ -46,9 +46,20 @@ static int define(const char *text, struct trace_probe *ret)
 	return 0;
 }
 
-#define PROBES 2
+/* Events with arguments of one kind each: of the registers below. */
+static const char *const kinds[RECORDING_KINDS] = {
+	[RECORDING_NONE] = "p main",
+	[RECORDING_REGISTERS] = "p main a=%ax b=%bx c=%cx d=%dx e=%r8 f=%r9 g=%r10 h=%r11",
+	[RECORDING_MEMORY] = "p main a=+0(%di) b=+8(%di) c=+16(%di) d=+24(%di) e=+32(%di) "
+			     "f=+40(%di) g=+48(%di) h=+56(%di)",
+	[RECORDING_TEXT_16] = "p main a=+0(%di):string",
+	[RECORDING_TEXT_200] = "p main a=+0(%si):string",
+};
+static struct trace_probe with[RECORDING_KINDS];
 
-static struct trace_view views[PROBES]; /* of both */
+#define PROBES (2 + RECORDING_KINDS)
+
+static struct trace_view views[PROBES]; /* of all of these */
 
 static struct trace_session session;
 static enum recording_reader mode;
@@ -92,6 +103,8 @@ static void read_for_ever(int pid)
 		_exit(1);
 	views[recorded.index] = recorded.view;
 	views[recorded_call.index] = recorded_call.view;
+	for (int i = 0; i < RECORDING_KINDS; i++)
+		views[with[i].index] = with[i].view;
 	reader.processes[0] = (struct trace_reader_process){views, PROBES, pid, 0};
 	for (;;) {
 		pass(&reader, &text, output);
@@ -125,6 +138,10 @@ int recording_init(enum recording_reader reader, uint32_t threads, uint64_t ring
 		error = define("p main a=%di:u64 b=%si:x64", &recorded);
 	if (!error)
 		error = define("r main a=$arg1 b=$arg2 r=$retval t=$latency", &recorded_call);
+	for (uint32_t i = 0; i < RECORDING_KINDS && !error; i++) {
+		with[i].index = 2 + i;
+		error = define(kinds[i], &with[i]);
+	}
 	if (error)
 		return error;
 	close(fd);
@@ -241,6 +258,41 @@ void recording_clock_twice(void)
 {
 	recording_clock();
 	recording_clock();
+}
+
+/* ---- arguments ----------------------------------------------------------------------------- */
+
+static void record(enum recording_kind kind)
+{
+	static const char short_text[64] = "fifteen letters", long_text[256] = {[0 ... 198] = 'x'};
+	struct ep_regs regs = {.rdi = (uint64_t)short_text, .rsi = (uint64_t)long_text};
+
+	trace_record(NULL, &regs, &with[kind]);
+}
+
+void recording_none(void)
+{
+	record(RECORDING_NONE);
+}
+
+void recording_registers(void)
+{
+	record(RECORDING_REGISTERS);
+}
+
+void recording_memory(void)
+{
+	record(RECORDING_MEMORY);
+}
+
+void recording_text_16(void)
+{
+	record(RECORDING_TEXT_16);
+}
+
+void recording_text_200(void)
+{
+	record(RECORDING_TEXT_200);
 }
 
 /* ---- answers ------------------------------------------------------------------------------- */

@@ -15,6 +15,15 @@ enum recording_reader {
 	RECORDING_READER,
 };
 
+enum recording_kind {
+	RECORDING_NONE,
+	RECORDING_REGISTERS, /* eight */
+	RECORDING_MEMORY,    /* eight words */
+	RECORDING_TEXT_16,   /* bytes, with the zero */
+	RECORDING_TEXT_200,
+	RECORDING_KINDS
+};
+
 /**
  * Once, before any probe is made.
  *
@@ -34,6 +43,13 @@ struct ep_options recording_measure_options(enum ep_plan plan);
 
 /** Let those of recording_measure_options() time one call in @sample, from now on. */
 void recording_measure_one_in(uint32_t sample);
+
+/** An event with arguments of that kind, without the hit. */
+void recording_none(void);
+void recording_registers(void);
+void recording_memory(void);
+void recording_text_16(void);
+void recording_text_200(void);
 
 void recording_begin(void);
 
