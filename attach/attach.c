@@ -50,9 +50,10 @@
 #include "sys/abi.h"
 
 #define MILLISECOND 1000000ull
-#define DEADLINE    5000	 /* milliseconds */
-#define STOP	    1000	 /* for one thread, at least */
-#define BETWEEN	    1000000l	 /* nanoseconds between looks for a thread */
+#define DEADLINE    5000     /* milliseconds */
+#define STOP	    1000     /* for one thread, at least */
+#define BETWEEN	    1000000l /* nanoseconds between looks for a thread */
+#define BETWEEN_MAX 100000000l
 #define STACK_ROOM  (64ul << 10) /* that the main thread's stack still has when we use its end */
 #define BLOCK	    ((unsigned long)STUB_BLOCK) /* in the memory: behind the code */
 #define FRAME	    (2 * SYS_PAGE_SIZE)
@@ -71,6 +72,7 @@ struct attach {
 	uint64_t scratch; /* where there is room for the way back, without any memory of ours */
 	struct stub_block block;
 	int library, socket, lock; /* descriptors of ours */
+	uint64_t places;	   /* where threads were found in this round, as a sum */
 	bool is_heard;		   /* "done" was said */
 	char heard[600];	   /* what the dynamic linker said */
 };
@@ -227,6 +229,8 @@ static int try_thread(struct attach *attach, int tid)
 	if (error)
 		return error;
 	error = -1;
+	attach->places += (uint64_t)tid * 31 + attach->tracee->state.regs.rip * 7 +
+			  attach->tracee->state.regs.rsp;
 	if (place_is_safe(attach->tracee))
 		error = attach->target.is_filtered ? filter_check(tid) : 0;
 	if (error)
@@ -277,12 +281,18 @@ static int why_not(const struct attach *attach)
 									   : EP_ATTACH_BUSY;
 }
 
+/*
+ * On a busy machine a thread that was let go waits for a processor, and if it is asked to stop again before it has one it
+ * stops where it was. So who is found in the same places gets more time from round to round.
+ */
 static int find_thread(struct attach *attach)
 {
-	const struct timespec between = {.tv_nsec = BETWEEN};
+	struct timespec between = {.tv_nsec = BETWEEN};
+	uint64_t before = 0;
 	int error;
 
 	while (!is_late(attach)) {
+		attach->places = 0;
 		if (!target_look(&attach->target)) /* not while somebody is held */
 			return EP_ATTACH_ENDED;
 		error = try_threads(attach, true);
@@ -290,6 +300,11 @@ static int find_thread(struct attach *attach)
 			error = try_threads(attach, false);
 		if (error >= 0)
 			return error;
+		if (attach->places != before)
+			between.tv_nsec = BETWEEN;
+		else if (between.tv_nsec < BETWEEN_MAX)
+			between.tv_nsec *= 2;
+		before = attach->places;
 		nanosleep(&between, NULL);
 	}
 	return why_not(attach);

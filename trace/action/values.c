@@ -455,7 +455,7 @@ EP_TRAP_PATH static void add_value(struct output *output, const struct trace_arg
 EP_TRAP_PATH static bool first_number(const struct running *running, uint64_t *ret)
 {
 	const struct trace_arg *arg = running->definition->args;
-	struct ep_value value;
+	struct ep_value value = {.state = EP_VALUE_ABSENT};
 	struct output output = {.values = &value, .max = 1};
 
 	add_value(&output, arg, running);
