@@ -4,6 +4,7 @@
  * what we use.
  */
 #include <gnu/libc-version.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/resource.h>
 
@@ -119,25 +120,40 @@ static long number_behind(const struct command_result *result, const char *key)
 	return strtol(at + strlen(key), NULL, 10);
 }
 
+/* What is mapped with @how, the least of three times: one in a hundred has a megabyte more, by where things lie. */
+static long least_size(const char *const *how)
+{
+	long ret = LONG_MAX;
+
+	for (int i = 0; i < 3; i++) {
+		const struct command command = {.argv = how};
+		struct command_result result = command_run(&command);
+		long size = number_behind(&result, "VmSize:");
+
+		ret = size < ret ? size : ret;
+		command_result_deinit(&result);
+	}
+	return ret;
+}
+
+#define LEAST_SIZE(...) least_size((const char *const[]){__VA_ARGS__, NULL})
+
 /*
  * The library has 4 MB, half of it address space only, code and tables 2.7; each thread that records has a ring of
  * 1 MB, and 32 KB to count in. Where objects lie decides how many areas for code are needed: 128 KB more or less.
  */
 Test(memory, is_mapped_when_it_is_used)
 {
-	struct command_result bare = RUN(LOCKS, "none", "sizes"), counted, recorded;
-	long before = number_behind(&bare, "VmSize:");
+	long before = LEAST_SIZE(LOCKS, "none", "sizes");
 
-	counted = RUN(EMUPROBE, "-q", "-c", "-e", "p probed", "--", LOCKS, "none", "sizes");
-	cr_expect_lt(number_behind(&counted, "VmSize:") - before, 8 * 1024 + 256, "%s",
-		     command_describe(&counted));
-	recorded = RUN(EMUPROBE, "-q", "-o", "/dev/null", "-e", "p probed", "--", LOCKS, "none",
-		       "sizes");
-	cr_expect_lt(number_behind(&recorded, "VmSize:") - before, (7 + 5) * 1024 + 896, "%s",
-		     command_describe(&recorded));
-	command_result_deinit(&bare);
-	command_result_deinit(&counted);
-	command_result_deinit(&recorded);
+	cr_expect_lt(
+		LEAST_SIZE(EMUPROBE, "-q", "-c", "-e", "p probed", "--", LOCKS, "none", "sizes") -
+			before,
+		8 * 1024 + 256);
+	cr_expect_lt(LEAST_SIZE(EMUPROBE, "-q", "-o", "/dev/null", "-e", "p probed", "--", LOCKS,
+				"none", "sizes") -
+			     before,
+		     (7 + 5) * 1024 + 896);
 }
 
 /* The limit is set under the launcher, whose own memory is another matter. */
