@@ -50,8 +50,8 @@ static int define(const char *text, struct trace_probe *ret)
 static const char *const kinds[RECORDING_KINDS] = {
 	[RECORDING_NONE] = "p main",
 	[RECORDING_REGISTERS] = "p main a=%ax b=%bx c=%cx d=%dx e=%r8 f=%r9 g=%r10 h=%r11",
-	[RECORDING_MEMORY] = "p main a=+0(%di) b=+8(%di) c=+16(%di) d=+24(%di) e=+32(%di) "
-			     "f=+40(%di) g=+48(%di) h=+56(%di)",
+	[RECORDING_MEMORY] = ("p main a=+0(%di) b=+8(%di) c=+16(%di) d=+24(%di) e=+32(%di) "
+			      "f=+40(%di) g=+48(%di) h=+56(%di)"),
 	[RECORDING_TEXT_16] = "p main a=+0(%di):string",
 	[RECORDING_TEXT_200] = "p main a=+0(%si):string",
 };
