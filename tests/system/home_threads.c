@@ -32,7 +32,7 @@ static void check_growth(const char *plan, const char *definition)
 
 	expect_status(result, 0);
 	cr_assert_not_null(grown, "%s", command_describe(&result));
-	cr_expect_lt(atol(grown + strlen("grown ")), 4096, "%s: %s", definition, grown);
+	cr_expect_lt(atol(grown + strlen("grown ")), 1024, "%s: %s", definition, grown);
 	target = strstr(result.output, "target ");
 	cr_assert_not_null(target);
 	cr_expect_eq(home_hits(result.error), atol(target + strlen("target ")), "%s",
