@@ -13,31 +13,30 @@ EP_TRAP_PATH static bool is_left(uint64_t owner, uint64_t self)
 	return owner >> 32 == self >> 32 && sys_is_dead(sys_getpid(), (uint32_t)owner);
 }
 
-/* No two threads look at the same one in a round. */
-EP_TRAP_PATH static struct legacy *next_of(struct legacies *from)
+/* On from @one, which is in use. */
+EP_TRAP_PATH static void pass(struct legacies *from, struct legacy *at, const struct legacy *one)
 {
-	struct legacy *at = atomic_load(&from->at), *one;
+	struct legacy *next = one->next;
 
-	do
-		one = at ? at : atomic_load(&from->first);
-	while (!atomic_compare_exchange_weak(&from->at, &at, one->next));
-	if (!at)
+	if (atomic_compare_exchange_strong(&from->at, &at, next) && !next)
 		sys_round_end(&from->round);
-	return one;
 }
 
+/* What is behind one is read only if that is in use: it may lie where a program scribbles. */
 EP_TRAP_PATH struct legacy *legacy_take(struct legacies *from, uint64_t self)
 {
 	uint32_t tries = sys_round_tries(&from->round, atomic_load(&from->count));
 
 	for (; tries; tries--) {
-		struct legacy *one = next_of(from);
+		struct legacy *at = atomic_load(&from->at);
+		struct legacy *one = at ? at : atomic_load(&from->first);
 		uint64_t owner = atomic_load(&one->owner);
 		bool left = is_left(owner, self);
 
 		sys_round_see(&from->round, left);
 		if (left && atomic_compare_exchange_strong(&one->owner, &owner, self))
 			return one;
+		pass(from, at, one);
 	}
 	return NULL;
 }
