@@ -53,7 +53,7 @@
 #define DEADLINE    5000     /* milliseconds */
 #define STOP	    1000     /* for one thread, at least */
 #define BETWEEN	    1000000l /* nanoseconds between looks for a thread */
-#define BETWEEN_MAX 100000000l
+#define BETWEEN_MAX (128 * BETWEEN)
 #define STACK_ROOM  (64ul << 10) /* that the main thread's stack still has when we use its end */
 #define BLOCK	    ((unsigned long)STUB_BLOCK) /* in the memory: behind the code */
 #define FRAME	    (2 * SYS_PAGE_SIZE)
